@@ -23,7 +23,13 @@ export type Output =
   | { kind: "text"; stream: "stdout" | "stderr" | "value"; text: string; truncated?: string }
   | { kind: "markdown"; text: string }
   | { kind: "chart"; spec: unknown; rows: unknown[]; truncated?: string }
-  | { kind: "metric"; name: string; value: number | null; rows: number; better?: "higher" | "lower" }
+  | {
+      kind: "metric";
+      name: string;
+      value: number | null;
+      rows: number;
+      better?: "higher" | "lower";
+    }
   | { kind: "problem"; problem: Problem };
 
 export type CellState = {
@@ -91,7 +97,13 @@ export type Operation =
 /** What a session tells its pages. `document` is whole on connect and after structural change; `cell` patches one cell. */
 export type SessionEvent =
   | { type: "document"; document: NotebookDocument }
-  | { type: "cell"; cell: CellState; variables: Variable[]; isDirty: boolean; running: NotebookDocument["running"] | null }
+  | {
+      type: "cell";
+      cell: CellState;
+      variables: Variable[];
+      isDirty: boolean;
+      running: NotebookDocument["running"] | null;
+    }
   | { type: "diagnostics"; diagnostics: Diagnostic[] }
   | { type: "saved"; path: string }
   | { type: "problem"; problem: Problem };

@@ -1,0 +1,25 @@
+// `npm run bench [-- NAME…]`: one table of figures and of ratios to a reference measured in the same run.
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
+import {
+  build,
+  install,
+  node,
+  projectEnvironment,
+  requireSupportedNode,
+  root,
+} from "../cli/prepare.mjs";
+
+requireSupportedNode();
+install();
+build();
+const ran = spawnSync(
+  node,
+  ["--disable-warning=ExperimentalWarning", join(root, "bench/table.ts"), ...process.argv.slice(2)],
+  {
+    cwd: root,
+    env: { ...projectEnvironment(), TZ: "UTC" },
+    stdio: "inherit",
+  },
+);
+process.exit(ran.status ?? 1);
