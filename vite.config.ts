@@ -1,0 +1,33 @@
+import adapter from "@sveltejs/adapter-node";
+import { sveltekit } from "@sveltejs/kit/vite";
+import { defineConfig } from "vite";
+
+export default defineConfig({
+  plugins: [
+    sveltekit({
+      files: { src: "web", assets: "web/static" },
+      adapter: adapter({ out: "build", precompress: false }),
+      compilerOptions: { runes: true },
+      // Monaco puts its styles into the page; nothing may put in scripts: no unsafe-eval, no inline script without a nonce.
+      csp: {
+        mode: "auto",
+        directives: {
+          "default-src": ["none"],
+          "script-src": ["self"],
+          "style-src": ["self", "unsafe-inline"],
+          "img-src": ["self", "data:"],
+          "font-src": ["self", "data:"],
+          "connect-src": ["self", "ws:"],
+          "worker-src": ["self", "blob:"],
+          "manifest-src": ["self"],
+          "base-uri": ["none"],
+          "form-action": ["self"],
+          "frame-ancestors": ["none"],
+        },
+      },
+      version: { pollInterval: 0 },
+    }),
+  ],
+  worker: { format: "es" },
+  build: { target: "es2023", chunkSizeWarningLimit: 4_000 },
+});

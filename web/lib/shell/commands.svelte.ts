@@ -1,0 +1,57 @@
+import { onDestroy } from "svelte";
+import { chordOf, isWriting } from "./keys.ts";
+import type { IconName } from "./Icon.svelte";
+
+export type Command = {
+  id: string;
+  title: string;
+  /** What kind of thing it is, in third ink: "notebook", "release". */
+  kind?: string;
+  icon?: IconName;
+  /** `Mod+S`, or two keys in turn: `g n`. */
+  keys?: string;
+  /** Listed in the palette only; the keys are handled where they apply. */
+  isPaletteOnly?: boolean;
+  run: () => void;
+};
+
+class Commands {
+  #sources = $state.raw<(() => Command[])[]>([]);
+  all = $derived(this.#sources.flatMap((source) => source()));
+  isPaletteOpen = $state(false);
+  isHelpOpen = $state(false);
+  #prefix = "";
+  #prefixAt = 0;
+
+  add(source: () => Command[]): () => void {
+    this.#sources = [...this.#sources, source];
+    return () => {
+      this.#sources = this.#sources.filter((other) => other !== source);
+    };
+  }
+
+  /** Runs the command whose keys were pressed. Bare letters are left to whoever is writing. */
+  handle(event: KeyboardEvent): void {
+    if (event.defaultPrevented || event.isComposing) return;
+    const chord = chordOf(event);
+    if (isWriting(event.target) && !/^(Mod|Alt|Control)\+/.test(chord)) return;
+    const isSequence = event.timeStamp - this.#prefixAt < 1_200;
+    const pressed = [this.#prefix && isSequence ? `${this.#prefix} ${chord}` : "", chord];
+    const command = this.all.find(
+      ({ keys, isPaletteOnly }) =>
+        !isPaletteOnly && keys !== undefined && pressed.some((each) => each.toLowerCase() === keys.toLowerCase()),
+    );
+    this.#prefix = command ? "" : chord;
+    this.#prefixAt = event.timeStamp;
+    if (!command || this.isPaletteOpen) return;
+    event.preventDefault();
+    command.run();
+  }
+}
+
+export const commands = new Commands();
+
+/** Offers a component's commands in the palette and by key for as long as it lives. */
+export function offer(source: () => Command[]): void {
+  onDestroy(commands.add(source));
+}
