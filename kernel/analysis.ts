@@ -1,0 +1,274 @@
+import ts from "typescript";
+import type { Problem } from "#snapshots/problem.ts";
+import type { Variable } from "./document.ts";
+import { declaredBy, freeReferences, type Reference } from "./references.ts";
+
+/** The names the module "penstock" gives a notebook. */
+export const penstockNames = ["snapshot", "sql", "transform", "metric", "md", "chart", "display"] as const;
+
+/** One top-level statement of a cell. Offsets count UTF-16 units of the cell's source. */
+export type CellStatement = {
+  node: ts.Statement;
+  start: number;
+  end: number;
+  defines: string[];
+  /** Names read or written that the statement does not declare. */
+  uses: string[];
+  writes: string[];
+  typeUses: string[];
+  hasAwait: boolean;
+  /** Shows something and changes nothing: never part of a slice. */
+  isDisplay: boolean;
+  isMetric: boolean;
+};
+
+export type CellImport = { specifier: string; names: string[]; start: number; end: number; isTypeOnly: boolean };
+
+export type CellAnalysis = {
+  file: ts.SourceFile;
+  statements: CellStatement[];
+  /** Names the cell defines as values, in order; type names are apart. */
+  defines: string[];
+  types: string[];
+  /** Names it uses and does not define, those of the language and of "penstock" among them. */
+  uses: string[];
+  typeUses: string[];
+  imports: CellImport[];
+  kinds: Record<string, Variable["kind"]>;
+  problems: Problem[];
+  /** The code without comments and blanks: equal for edits that change nothing. */
+  fingerprint: string;
+};
+
+const kept = new Map<string, CellAnalysis>();
+const keptLimit = 500;
+
+/** What a cell defines and uses, and what is wrong with it before it runs. Kept by text, so that asking again costs nothing. */
+export function analyseCell(source: string): CellAnalysis {
+  const known = kept.get(source);
+  if (known) return known;
+  const analysis = analyse(source);
+  if (kept.size >= keptLimit) kept.delete(kept.keys().next().value ?? "");
+  kept.set(source, analysis);
+  return analysis;
+}
+
+function analyse(source: string): CellAnalysis {
+  const file = ts.createSourceFile("cell.ts", source, ts.ScriptTarget.ESNext, true, ts.ScriptKind.TS);
+  const statements = file.statements.map((node) => readStatement(node, file));
+  const imports = file.statements.filter(ts.isImportDeclaration).map((node) => readImport(node, file));
+  const fromPenstock = new Set(
+    imports.filter((found) => found.specifier === "penstock").flatMap((found) => found.names),
+  );
+  const types = file.statements.filter(isTypeOnly).flatMap(declaredBy);
+  const defines = unique(
+    statements.flatMap((statement) => statement.defines).filter((name) => !types.includes(name)),
+  );
+  const own = new Set([...defines, ...types]);
+  const kinds: CellAnalysis["kinds"] = {};
+  for (const { node } of statements) Object.assign(kinds, kindsOf(node));
+  return {
+    file,
+    statements,
+    defines: defines.filter((name) => !fromPenstock.has(name)),
+    types,
+    uses: unique(statements.flatMap((statement) => statement.uses)).filter((name) => !own.has(name)),
+    typeUses: unique(statements.flatMap((statement) => statement.typeUses)).filter((name) => !own.has(name)),
+    imports,
+    kinds,
+    problems: [...syntaxProblems(file), ...shapeProblems(file, statements)],
+    fingerprint: fingerprintOf(source),
+  };
+}
+
+function readStatement(node: ts.Statement, file: ts.SourceFile): CellStatement {
+  const references = freeReferences(node);
+  const named = (kind: Reference["kind"][]) =>
+    unique(references.filter((found) => kind.includes(found.kind)).map((found) => found.name));
+  return {
+    node,
+    start: node.getStart(file),
+    end: node.getEnd(),
+    defines: declaredBy(node),
+    uses: named(["read", "write"]),
+    writes: named(["write"]),
+    typeUses: named(["type"]),
+    hasAwait: awaits(node),
+    isDisplay: isDisplay(node),
+    isMetric: isMetric(node),
+  };
+}
+
+function readImport(node: ts.ImportDeclaration, file: ts.SourceFile): CellImport {
+  return {
+    specifier: ts.isStringLiteral(node.moduleSpecifier) ? node.moduleSpecifier.text : "",
+    names: declaredBy(node),
+    start: node.getStart(file),
+    end: node.getEnd(),
+    isTypeOnly: node.importClause?.phaseModifier === ts.SyntaxKind.TypeKeyword,
+  };
+}
+
+/** Whether evaluating the statement waits: `await` outside any function. */
+function awaits(node: ts.Node): boolean {
+  if (ts.isAwaitExpression(node) || (ts.isForOfStatement(node) && node.awaitModifier)) return true;
+  return (
+    ts.forEachChild(node, (child) => (ts.isFunctionLike(child) ? false : awaits(child)) || undefined) ?? false
+  );
+}
+
+/** The call's name in dotted form: `metric.mean`, `display`; empty when it is not a plain name. */
+export function calleeName(node: ts.Node): string {
+  if (ts.isCallExpression(node)) return calleeName(node.expression);
+  if (ts.isTaggedTemplateExpression(node)) return calleeName(node.tag);
+  if (ts.isIdentifier(node)) return node.text;
+  if (ts.isPropertyAccessExpression(node)) {
+    const left = calleeName(node.expression);
+    return left === "" ? "" : `${left}.${node.name.text}`;
+  }
+  return "";
+}
+
+function isDisplay(node: ts.Statement): boolean {
+  if (!ts.isExpressionStatement(node)) return false;
+  const expression = ts.isAwaitExpression(node.expression) ? node.expression.expression : node.expression;
+  if (ts.isIdentifier(expression) || ts.isPropertyAccessExpression(expression)) return true;
+  if (ts.isTemplateExpression(expression) || ts.isLiteralExpression(expression)) return true;
+  const callee = calleeName(expression);
+  const isCall = ts.isCallExpression(expression) || ts.isTaggedTemplateExpression(expression);
+  return isCall && /^(?:display|chart|md|sql|snapshot|transform|metric\..*|console\..*)$/.test(callee);
+}
+
+function isMetric(node: ts.Statement): boolean {
+  if (ts.isExpressionStatement(node)) {
+    return ts.isCallExpression(node.expression) && calleeName(node.expression).startsWith("metric.");
+  }
+  return Object.values(kindsOf(node)).includes("metric");
+}
+
+function kindsOf(node: ts.Statement): Record<string, Variable["kind"]> {
+  if (ts.isVariableStatement(node)) {
+    return Object.fromEntries(
+      node.declarationList.declarations.flatMap((declaration) =>
+        declaredNames(declaration).map((name) => [name, kindOfValue(declaration.initializer)]),
+      ),
+    );
+  }
+  if (ts.isFunctionDeclaration(node) || ts.isClassDeclaration(node))
+    return Object.fromEntries(declaredBy(node).map((name) => [name, "function" as const]));
+  if (isTypeOnly(node)) return Object.fromEntries(declaredBy(node).map((name) => [name, "type" as const]));
+  return {};
+}
+
+function declaredNames(declaration: ts.VariableDeclaration): string[] {
+  return ts.isIdentifier(declaration.name)
+    ? [declaration.name.text]
+    : declaration.name.elements.flatMap((element) =>
+        ts.isBindingElement(element) && ts.isIdentifier(element.name) ? [element.name.text] : [],
+      );
+}
+
+function kindOfValue(value: ts.Expression | undefined): Variable["kind"] {
+  if (!value) return "value";
+  if (ts.isArrowFunction(value) || ts.isFunctionExpression(value) || ts.isClassExpression(value)) return "function";
+  if (ts.isParenthesizedExpression(value) || ts.isSatisfiesExpression(value) || ts.isAsExpression(value))
+    return kindOfValue(value.expression);
+  const callee = calleeName(value);
+  if (ts.isTaggedTemplateExpression(value)) return callee === "sql" ? "sql" : "value";
+  if (!ts.isCallExpression(value)) return "value";
+  if (callee === "snapshot" || callee === "transform") return callee;
+  return callee.startsWith("metric.") ? "metric" : "value";
+}
+
+function isTypeOnly(node: ts.Statement): boolean {
+  return ts.isInterfaceDeclaration(node) || ts.isTypeAliasDeclaration(node);
+}
+
+function syntaxProblems(file: ts.SourceFile): Problem[] {
+  // The parser keeps what it met on the file it made; the public way to it would parse once more.
+  const found = (file as { parseDiagnostics?: readonly ts.DiagnosticWithLocation[] }).parseDiagnostics ?? [];
+  return found.slice(0, 5).map((diagnostic) => ({
+    code: "syntax",
+    message: ts.flattenDiagnosticMessageText(diagnostic.messageText, " "),
+    hint: "Correct the code at this place.",
+    at: placeOf(file, diagnostic.start),
+  }));
+}
+
+function shapeProblems(file: ts.SourceFile, statements: CellStatement[]): Problem[] {
+  const problems: Problem[] = [];
+  const refuse = (node: ts.Node, message: string, hint: string) =>
+    problems.push({ code: "unsupported-syntax", message, hint, at: placeOf(file, node.getStart(file)) });
+  for (const { node } of statements) {
+    if (ts.isEnumDeclaration(node))
+      refuse(node, "An enum needs code that types do not leave behind.", "Use a const object: `const Kind = { a: 1 } as const`.");
+    if (ts.isModuleDeclaration(node) && !hasModifier(node, ts.SyntaxKind.DeclareKeyword))
+      refuse(node, "A namespace cannot stand in a notebook.", "Put its functions in cells, or in a module you import.");
+    if (ts.isExportAssignment(node) || hasModifier(node, ts.SyntaxKind.DefaultKeyword))
+      refuse(node, "A notebook has no default export.", "Give it a name: `export const name = …`.");
+    if (ts.isExportDeclaration(node) && node.moduleSpecifier)
+      refuse(node, "A cell cannot re-export another module.", "Import the names it needs.");
+    if (ts.isReturnStatement(node))
+      refuse(node, "`return` stands outside a function.", "End the cell with the expression you want to see.");
+    if (ts.isImportDeclaration(node)) problems.push(...importProblems(node, file));
+  }
+  return problems;
+}
+
+function importProblems(node: ts.ImportDeclaration, file: ts.SourceFile): Problem[] {
+  if (!ts.isStringLiteral(node.moduleSpecifier) || node.moduleSpecifier.text !== "penstock") return [];
+  const at = placeOf(file, node.getStart(file));
+  const bindings = node.importClause?.namedBindings;
+  if (!bindings || !ts.isNamedImports(bindings) || node.importClause?.name) {
+    const hint = 'Write `import { snapshot, sql, transform } from "penstock";`.';
+    return [{ code: "penstock-import", message: "penstock's names are imported one by one.", hint, at }];
+  }
+  return bindings.elements.flatMap((element) => {
+    if (element.isTypeOnly || node.importClause?.phaseModifier === ts.SyntaxKind.TypeKeyword) return [];
+    if (element.propertyName)
+      return [
+        {
+          code: "penstock-import",
+          message: `"${element.propertyName.text}" is imported under another name.`,
+          hint: `Import it as \`${element.propertyName.text}\`.`,
+          at: placeOf(file, element.getStart(file)),
+        },
+      ];
+    if (penstockNames.some((name) => name === element.name.text)) return [];
+    return [
+      {
+        code: "penstock-import",
+        message: `penstock has no "${element.name.text}".`,
+        hint: `It has ${penstockNames.join(", ")}.`,
+        at: placeOf(file, element.getStart(file)),
+      },
+    ];
+  });
+}
+
+export function hasModifier(node: ts.Node, kind: ts.SyntaxKind): boolean {
+  if (!ts.canHaveModifiers(node)) return false;
+  return ts.getModifiers(node)?.some((modifier) => modifier.kind === kind) ?? false;
+}
+
+/** Line and column, counted from 1, of an offset of the cell's text. */
+export function placeOf(file: ts.SourceFile, offset: number): { line: number; column: number } {
+  const { line, character } = file.getLineAndCharacterOfPosition(offset);
+  return { line: line + 1, column: character + 1 };
+}
+
+function fingerprintOf(source: string): string {
+  const parts: string[] = [];
+  const file = ts.createSourceFile("cell.ts", source, ts.ScriptTarget.ESNext, false, ts.ScriptKind.TS);
+  const collect = (node: ts.Node): void => {
+    const children = node.getChildren(file);
+    if (children.length === 0) parts.push(node.getText(file));
+    else for (const child of children) collect(child);
+  };
+  collect(file);
+  return parts.join("\u0001");
+}
+
+function unique(names: string[]): string[] {
+  return [...new Set(names)];
+}

@@ -1,0 +1,167 @@
+import ts from "typescript";
+import { fail, ok, type Problem, type Result } from "#snapshots/problem.ts";
+import { penstockNames, placeOf, type CellAnalysis, type CellStatement } from "./analysis.ts";
+import { literalOf } from "./literal.ts";
+import { purityProblems, statefulRegexes } from "./purity.ts";
+
+/** A code cell of the notebook: where its text begins in the file, and what is in it. */
+export type SliceCell = { label: string; offset: number; firstLine: number; analysis: CellAnalysis };
+
+export type BackwardSlice = {
+  /** The notebook's text with everything the transform does not need blanked: offsets and lines stay. */
+  code: string;
+  /** Names whose values were put in place of the code that computed them. */
+  captured: string[];
+  /** Transforms among what was kept, the wanted one included. */
+  transforms: string[];
+  /** Names given to the wanted metric statements, in the order of the file. */
+  metrics: string[];
+};
+
+type Kept = { cell: SliceCell; statement: CellStatement };
+
+/**
+ * What a transform (and, on demand, the metrics over it) needs of a notebook, at the granularity of statements:
+ * declarations it reaches, and the statements that fill them. A value that had to be waited for cannot be computed
+ * again in a bundle: its captured value stands in, or the slice is refused.
+ */
+export function sliceNotebook(request: {
+  text: string;
+  cells: SliceCell[];
+  names: string[];
+  metricsOver?: string | undefined;
+  captured?: Record<string, unknown> | undefined;
+}): Result<BackwardSlice> {
+  const { text, cells, captured = {} } = request;
+  const all: Kept[] = cells.flatMap((cell) => cell.analysis.statements.map((statement) => ({ cell, statement })));
+  const definers = new Map<string, Kept>();
+  for (const entry of all) for (const name of entry.statement.defines) if (!definers.has(name)) definers.set(name, entry);
+  const metrics = request.metricsOver === undefined ? [] : all.filter((entry) => entry.statement.isMetric && reaches(entry, request.metricsOver ?? ""));
+
+  const kept = new Set<Kept>();
+  const replaced = new Map<Kept, Set<string>>();
+  const wanted = [...request.names];
+  const seen = new Set<string>();
+  const open = (entry: Kept): void => {
+    if (kept.has(entry)) return;
+    kept.add(entry);
+    wanted.push(...entry.statement.uses);
+  };
+  for (const entry of metrics) open(entry);
+  for (let name = wanted.pop(); name !== undefined; name = wanted.pop()) {
+    if (seen.has(name)) continue;
+    seen.add(name);
+    const definer = definers.get(name);
+    if (!definer) continue;
+    if (definer.statement.hasAwait) {
+      if (!Object.hasOwn(captured, name)) return fail(cannotRepeat(name, definer));
+      replaced.set(definer, (replaced.get(definer) ?? new Set()).add(name));
+      continue;
+    }
+    open(definer);
+    if (ts.isImportDeclaration(definer.statement.node)) continue;
+    for (const entry of all) {
+      if (entry.cell !== definer.cell || !fills(entry.statement, name)) continue;
+      if (!entry.statement.hasAwait) open(entry);
+      else if (Object.hasOwn(captured, name)) replaced.set(definer, (replaced.get(definer) ?? new Set()).add(name));
+      else return fail(cannotRepeat(name, entry));
+    }
+  }
+  for (const [entry, names] of replaced) {
+    if (entry.statement.defines.every((name) => names.has(name) || !seen.has(name))) kept.delete(entry);
+    else return fail(cannotRepeat([...names][0] ?? "", entry));
+  }
+  const problem = firstImpurity([...kept]);
+  if (problem) return fail(problem);
+
+  const edits: { start: number; end: number; text: string }[] = [];
+  const metricNames: string[] = [];
+  for (const entry of all) {
+    const { start, end } = rangeOf(entry);
+    const values = replaced.get(entry);
+    if (values) {
+      const declarations = [...values].toSorted().map((name) => `const ${name} = ${literalOf(captured[name])};`);
+      edits.push({ start, end, text: declarations.join(" ") + blank(text.slice(start, end)).replace(/^ */, "") });
+    } else if (kept.has(entry)) {
+      const isMetric = metrics.includes(entry);
+      if (isMetric && ts.isExpressionStatement(entry.statement.node)) {
+        const name = `__metric${metricNames.length}`;
+        metricNames.push(name);
+        edits.push({ start, end, text: `const ${name} = ${text.slice(start, end)}` });
+      } else {
+        if (isMetric) metricNames.push(...entry.statement.defines.filter((name) => entry.cell.analysis.kinds[name] === "metric"));
+        edits.push({ start, end, text: text.slice(start, end) });
+      }
+    }
+  }
+  const transforms = [...kept].flatMap(({ cell, statement }) =>
+    statement.defines.filter((name) => cell.analysis.kinds[name] === "transform"),
+  );
+  return ok({
+    code: onlyThese(text, edits),
+    captured: [...replaced.values()].flatMap((names) => [...names]).toSorted(),
+    transforms,
+    metrics: metricNames,
+  });
+
+  function reaches(entry: Kept, target: string): boolean {
+    const names = new Set<string>();
+    const todo = [...entry.statement.uses];
+    for (let name = todo.pop(); name !== undefined; name = todo.pop()) {
+      if (name === target) return true;
+      if (names.has(name)) continue;
+      names.add(name);
+      todo.push(...(definers.get(name)?.statement.uses ?? []));
+    }
+    return false;
+  }
+}
+
+/** Whether a statement that declares nothing may change what a name holds: `map.set(…)`, a loop that fills it. */
+function fills(statement: CellStatement, name: string): boolean {
+  if (statement.defines.length > 0 || statement.isDisplay || !statement.uses.includes(name)) return false;
+  return !ts.isImportDeclaration(statement.node) && !ts.isExportDeclaration(statement.node);
+}
+
+function firstImpurity(kept: Kept[]): Problem | undefined {
+  const names = new Set(kept.flatMap(({ statement }) => statement.defines));
+  for (const name of penstockNames) names.add(name);
+  const regexes = new Set(kept.flatMap(({ statement }) => statefulRegexes(statement.node)));
+  for (const { cell, statement } of [...kept].toSorted((a, b) => a.cell.offset - b.cell.offset || a.statement.start - b.statement.start)) {
+    const [problem] = purityProblems(statement.node, cell.analysis.file, names, regexes);
+    if (problem) return inNotebook(problem, cell);
+  }
+  return undefined;
+}
+
+/** A problem placed in a cell, placed in the notebook's file too. */
+export function inNotebook(problem: Problem, cell: SliceCell): Problem {
+  return { ...problem, at: { ...problem.at, cell: cell.label } };
+}
+
+function cannotRepeat(name: string, { cell, statement }: Kept): Problem {
+  return {
+    code: "not-repeatable",
+    message: `\`${name}\` waits for data, so a transform's bundle cannot compute it again.`,
+    hint: "Separate the coefficients from the prediction: keep the fitted numbers as plain data in a cell that has run, and let the transform use only those; or read the table as a lookup.",
+    at: { cell: cell.label, ...placeOf(cell.analysis.file, statement.start) },
+  };
+}
+
+function rangeOf({ cell, statement }: Kept): { start: number; end: number } {
+  return { start: cell.offset + statement.start, end: cell.offset + statement.end };
+}
+
+function onlyThese(text: string, edits: { start: number; end: number; text: string }[]): string {
+  let at = 0;
+  let code = "";
+  for (const edit of edits.toSorted((a, b) => a.start - b.start)) {
+    code += blank(text.slice(at, edit.start)) + edit.text;
+    at = edit.end;
+  }
+  return code + blank(text.slice(at));
+}
+
+function blank(text: string): string {
+  return text.replace(/[^\r\n]/g, " ");
+}
