@@ -1,0 +1,76 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { basename } from "node:path";
+import type { PollRequest, Source, SourceEvent, SourceRecord } from "../ports.ts";
+import { readIncarnation } from "./log-files.ts";
+import { openFileLogReader } from "./log-reader.ts";
+
+const LOOK_AGAIN_MS = 20;
+
+/** A topic in a folder as a `Source`: one partition, numbered 0. It remembers no commits; the pipeline's own state does. */
+export function openFileSource(directory: string, topic = basename(directory)): Source {
+  const reader = openFileLogReader(directory, 0);
+  const only = { topic, partition: 0 };
+  let assigned = false;
+  let isPaused = false;
+
+  async function next(request: PollRequest): Promise<SourceEvent> {
+    if (!assigned) {
+      const incarnation = readIncarnation(directory);
+      if (incarnation === undefined) return { kind: "idle" };
+      assigned = true;
+      const { first } = await reader.range();
+      reader.seek(first);
+      return { kind: "assigned", partitions: [{ ...only, incarnation, first, committed: null }] };
+    }
+    if (isPaused) return { kind: "idle" };
+    const { records, problem } = await reader.read(request.maxRecords, request.maxBytes);
+    if (records.length > 0) return { kind: "records", delivery: { ...only, records, next: reader.position() } };
+    return problem === undefined ? { kind: "idle" } : { kind: "halt", problem };
+  }
+
+  return {
+    async poll(request) {
+      let waitedMs = 0;
+      for (;;) {
+        const event = await next(request);
+        if (event.kind !== "idle" || waitedMs >= request.waitMs || request.signal?.aborted === true) return event;
+        const waitMs = Math.min(LOOK_AGAIN_MS, request.waitMs - waitedMs);
+        await delay(waitMs, undefined, request.signal === undefined ? {} : { signal: request.signal }).catch(ignoreAbort);
+        waitedMs += waitMs;
+      }
+    },
+    seek(_topic, _partition, offset) {
+      reader.seek(offset);
+    },
+    async commit() {
+      return undefined;
+    },
+    pause() {
+      isPaused = true;
+    },
+    resume() {
+      isPaused = false;
+    },
+    async ranges() {
+      return [{ ...only, ...(await reader.range()) }];
+    },
+    close: () => reader.close(),
+  };
+}
+
+function ignoreAbort(): void {}
+
+/** Every record from an offset to the end of the log as it stands. For batch runs and verify. */
+export async function* readWholeLog(directory: string, from = 0): AsyncGenerator<SourceRecord[]> {
+  const reader = openFileLogReader(directory, from);
+  const { end } = await reader.range();
+  try {
+    while (reader.position() < end) {
+      const { records } = await reader.read(Math.min(16_384, end - reader.position()), 8 << 20);
+      if (records.length === 0) return;
+      yield records;
+    }
+  } finally {
+    await reader.close();
+  }
+}

@@ -1,0 +1,173 @@
+import type { Problem } from "#snapshots/problem.ts";
+import type { Column } from "#snapshots/table.ts";
+
+/** A header as the topic carries it. A name may come more than once. */
+export type Header = { key: string; value: Uint8Array };
+
+/** One record of a topic. A `null` value is a tombstone: the identity in its key is deleted. */
+export type SourceRecord = {
+  /** Safe integer. Grows within a partition; gaps (compaction, transaction markers) are allowed. */
+  offset: number;
+  timestampMs: number;
+  key: Uint8Array | null;
+  value: Uint8Array | null;
+  headers: readonly Header[];
+};
+
+/** Records of one partition, in offset order. */
+export type Delivery = {
+  topic: string;
+  partition: number;
+  records: readonly SourceRecord[];
+  /** Where reading goes on once these are finished: beyond the last record and any gap behind it. */
+  next: number;
+};
+
+/** A partition this worker now reads. */
+export type Assignment = {
+  topic: string;
+  partition: number;
+  /** Tells a topic made again under an old name from the old one. Offsets of different incarnations never compare. */
+  incarnation: string;
+  /** The oldest offset that can still be read. */
+  first: number;
+  /** What the source itself remembers as committed; null where it keeps no such memory. */
+  committed: number | null;
+};
+
+export type PartitionRange = { topic: string; partition: number; first: number; end: number };
+
+/** What a poll brings. The kinds an adapter cannot meet it never sends. */
+export type SourceEvent =
+  | { kind: "records"; delivery: Delivery }
+  /** Answered with `seek` before the next poll; without a seek, reading starts at `committed ?? first`. */
+  | { kind: "assigned"; partitions: readonly Assignment[] }
+  /** In-flight records of these are finished and committed, or abandoned, before the next poll; that poll gives them up. */
+  | { kind: "revoked"; partitions: readonly { topic: string; partition: number }[] }
+  | { kind: "idle" }
+  /** Transient (broker away, leader election): the caller polls again after `afterMs`; nothing was lost. */
+  | { kind: "retryAfter"; afterMs: number; problem: Problem }
+  /** Needs a person (authorisation, a damaged or shortened log): the pipeline stops with this problem. */
+  | { kind: "halt"; problem: Problem };
+
+export type PollRequest = {
+  maxRecords: number;
+  maxBytes: number;
+  /** How long to wait for a first record. 0 asks for what is there. */
+  waitMs: number;
+  signal?: AbortSignal;
+};
+
+/**
+ * Where records come from.
+ *
+ * The caller promises: one `poll` at a time; each delivered record is finished or abandoned in order; `commit` names, per
+ * partition, the offset after the highest *contiguous* finished record, only once that is durable in every sink, and never
+ * goes backwards. `pause` is called when the caller's bounded buffers are full and `resume` when they drain.
+ * The adapter promises: records of a partition come in offset order, at least once, from the assigned or sought offset;
+ * after a crash they come again from what was last committed (or sought).
+ *
+ * ```ts
+ * const event = await source.poll({ maxRecords: 16_384, maxBytes: 8 << 20, waitMs: 250 });
+ * if (event.kind === "assigned") for (const p of event.partitions) source.seek(p.topic, p.partition, offsetOf(p));
+ * if (event.kind === "records") { await handle(event.delivery); await source.commit([event.delivery]); }
+ * ```
+ */
+export type Source = {
+  poll(request: PollRequest): Promise<SourceEvent>;
+  /** Takes effect at the next poll. Only for assigned partitions. */
+  seek(topic: string, partition: number, offset: number): void;
+  /** Once per finished batch. A failure here is retried with the next commit: the pipeline's own state already holds the offset. */
+  commit(offsets: readonly { topic: string; partition: number; next: number }[]): Promise<Problem | undefined>;
+  pause(partitions: readonly { topic: string; partition: number }[]): void;
+  resume(partitions: readonly { topic: string; partition: number }[]): void;
+  /** About once a second, for lag. */
+  ranges(): Promise<PartitionRange[]>;
+  close(): Promise<void>;
+};
+
+/** What a sink keeps: rows keyed by the input's identity and a part number, holding the output contract's columns. */
+export type SinkContract = { key: readonly Column[]; columns: readonly Column[]; maxParts: number };
+
+export const CLEAR = 0;
+export const WRITE = 1;
+
+/**
+ * A batch of effects on keyed state, in columns. Operation `i` writes row `row[i]` of `rows` under key `keyRow[i]` of `keys`
+ * and part `part[i]`, or clears that key and part (`kind[i]` is `CLEAR`, `row[i]` is −1).
+ * There is at most one operation per (key, part): the newest of the batch.
+ */
+export type SinkBatch = {
+  contract: SinkContract;
+  topic: string;
+  partition: number;
+  count: number;
+  kind: Uint8Array;
+  /** See version.ts. The higher version wins; an equal one is the same write, delivered again. */
+  version: BigInt64Array;
+  /** Offset of the record each operation comes from. */
+  offset: Float64Array;
+  part: Int32Array;
+  keyRow: Int32Array;
+  /** Arrow IPC stream of `contract.key`; never null in it. */
+  keys: Uint8Array;
+  row: Int32Array;
+  /** Arrow IPC stream of `contract.columns`. */
+  rows: Uint8Array;
+};
+
+/** What became of one operation. */
+export type Outcome =
+  /** Durable. `retracted`: a clear that took away a living row, where the sink can tell. */
+  | { kind: "written"; retracted: boolean }
+  /** The sink holds a newer version of the key: success, nothing to do. */
+  | { kind: "stale" }
+  /** Transient (429, 502, 503, 504, timeout): the caller sends this operation again, alone or with others, after `afterMs` or later. */
+  | { kind: "retryAfter"; afterMs: number; problem: Problem }
+  /** This operation can never be written (a value the sink cannot hold): its record becomes a dead letter, the rest goes on. */
+  | { kind: "reject"; reason: string }
+  /** Nothing can be written until a person acts (401, 403, disk full): the pipeline stops with this problem. */
+  | { kind: "halt"; problem: Problem };
+
+export const WRITTEN: Outcome = { kind: "written", retracted: false };
+export const RETRACTED: Outcome = { kind: "written", retracted: true };
+export const STALE: Outcome = { kind: "stale" };
+
+/** A row as the sink holds it, for verify. Values are mapped as docs/types.md maps them for JSON. */
+export type StoredRow = {
+  key: readonly unknown[];
+  part: number;
+  version: bigint;
+  topic: string;
+  partition: number;
+  offset: number;
+  /** null: a tombstone. */
+  values: Record<string, unknown> | null;
+};
+
+/**
+ * Where keyed state goes.
+ *
+ * The caller promises: `prepare` before the first write and whenever the contract changes (every epoch); one `write` at a
+ * time per sink; operations it sends again carry the same version and the same content. Retries, backoff and budgets are wrapped
+ * around the port (retry.ts), never inside it.
+ * The adapter promises: outcomes in the order of the operations, `written` only when durable; a clear leaves a versioned
+ * tombstone, so that an older write arriving late is `stale`; whatever order, batching or repetition operations come in,
+ * the final state is the newest version of each (key, part). A throw is a bug and halts the pipeline.
+ *
+ * ```ts
+ * const outcomes = await sink.write(batch);
+ * const again = outcomes.flatMap((outcome, i) => (outcome.kind === "retryAfter" ? [i] : []));
+ * ```
+ */
+export type Sink = {
+  name: string;
+  /** Makes or extends what is missing; never drops. A problem halts the pipeline before anything is written. */
+  prepare(contract: SinkContract): Promise<Problem | undefined>;
+  write(batch: SinkBatch, signal?: AbortSignal): Promise<Outcome[]>;
+  /** Living rows. About once a second, for status; may be an estimate. */
+  count(): Promise<number>;
+  /** Every row and tombstone in key order, for verify. */
+  scan(): AsyncIterable<StoredRow>;
+  close(): Promise<void>;
+};
