@@ -1,0 +1,55 @@
+import { describe, expect, test } from "vitest";
+import { unwrap } from "#snapshots/problem.ts";
+import { parseEnvironment, withoutPipeline, withPipeline } from "./environments.ts";
+
+const release = "ab".repeat(32);
+const other = "cd".repeat(32);
+const pipeline = { release, topic: "flights", sinks: ["table", "search"] as ("table" | "search")[] };
+
+const text = `# What runs in production.
+kind: embedded
+approvals: 1 # a reviewer's
+pipelines:
+  # the airline's main table
+  delays:
+    release: ${other} # autumn
+    topic: flights
+    sinks: [table, search]
+`;
+
+describe("withPipeline", () => {
+  test("replaces the release and keeps every comment and the layout", () => {
+    expect(withPipeline(text, "delays", pipeline)).toBe(text.replace(other, release));
+  });
+
+  test("adds a pipeline to an environment that has none, however that is written", () => {
+    for (const empty of ["pipelines: {}\n", "pipelines:\n", ""]) {
+      const made = withPipeline(`# note\nkind: embedded\n${empty}`, "delays", pipeline);
+      expect(made).toContain("# note\n");
+      expect(unwrap(parseEnvironment("staging", made)).pipelines).toEqual({ delays: pipeline });
+      expect(made).toContain(`pipelines:\n  delays:\n    release: ${release}\n`);
+    }
+  });
+
+  test("says the same twice: nothing changes the second time", () => {
+    const once = withPipeline(text, "routes", pipeline);
+    expect(withPipeline(once, "routes", pipeline)).toBe(once);
+    expect(unwrap(parseEnvironment("production", withoutPipeline(once, "routes"))).pipelines).toEqual({
+      delays: { ...pipeline, release: other },
+    });
+  });
+});
+
+describe("parseEnvironment", () => {
+  test.each([
+    ["kind: embedded\npipelines: [\n", /not valid YAML/],
+    ["kind: cluster\n", /kind/],
+    ["kind: embedded\napprovals: -1\n", /approvals/],
+    ["kind: embedded\npipelines: { delays: { release: 3f9a, topic: t, sinks: [table] } }\n", /64 hex digits/],
+    ["kind: embedded\nreplicas: 3\n", /replicas/],
+  ])("names what is wrong in %j", (content, message) => {
+    const parsed = parseEnvironment("staging", content);
+    expect(parsed).toMatchObject({ ok: false, problem: { code: "environment-invalid" } });
+    expect(parsed.ok ? "" : parsed.problem.message).toMatch(message);
+  });
+});

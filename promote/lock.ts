@@ -1,0 +1,42 @@
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { fail, ok, type Result } from "#snapshots/problem.ts";
+
+/**
+ * One process holds a workspace. The lock is SQLite's exclusive lock on a file: the system lets go of it however the
+ * process ends, so a killed one never leaves the workspace locked. `lock.pid` only names the holder.
+ */
+export function holdWorkspace(folder: string): Result<{ release(): void }> {
+  mkdirSync(folder, { recursive: true });
+  const pidFile = join(folder, "lock.pid");
+  const database = new DatabaseSync(join(folder, "lock.db"));
+  try {
+    database.exec("PRAGMA busy_timeout = 0; PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE");
+  } catch (error) {
+    database.close();
+    const reason = error instanceof Error ? error.message : String(error);
+    if (!/locked|busy/.test(reason)) {
+      return fail({
+        code: "workspace-not-writable",
+        message: `${folder} cannot be written to (${reason}).`,
+        hint: "Make the workspace's folder writable, then try again.",
+      });
+    }
+    return fail({
+      code: "workspace-held",
+      message: `Another Penstock process${holder(pidFile)} holds this workspace.`,
+      hint: "Use that one (`penstock status` shows its address), or end it first.",
+    });
+  }
+  writeFileSync(pidFile, `${process.pid}\n`);
+  return ok({ release: () => database.close() });
+}
+
+function holder(pidFile: string): string {
+  try {
+    return ` (pid ${readFileSync(pidFile, "utf8").trim()})`;
+  } catch {
+    return "";
+  }
+}

@@ -1,0 +1,146 @@
+import { mkdirSync } from "node:fs";
+import { dirname } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+
+/** One execution of anything asked for or scheduled. */
+export type Run = {
+  id: number;
+  kind: "build" | "compare" | "reconcile";
+  subject: string;
+  startedAt: string;
+  endedAt: string | null;
+  status: "running" | "done" | "failed";
+  details: unknown;
+};
+
+/** Who did what, and the commit that did it. Never changed, never removed. */
+export type AuditRow = {
+  id: number;
+  at: string;
+  by: string;
+  action: "promote" | "rollback" | "approve" | "build" | "pause" | "resume";
+  environment: string | null;
+  transform: string;
+  release: string | null;
+  commit: string | null;
+  details: unknown;
+};
+
+export type State = {
+  /** Recorded before the work begins, so that a killed run is seen as one. */
+  beginRun(run: { kind: Run["kind"]; subject: string; at: Date }): number;
+  endRun(id: number, end: { status: "done" | "failed"; at: Date; details?: unknown }): void;
+  runs(limit: number): Run[];
+  audit(row: Omit<AuditRow, "id" | "at"> & { at: Date }): void;
+  auditRows(request: { environment?: string; transform?: string; limit: number }): AuditRow[];
+  putComparison(comparison: { id: string; at: Date; document: unknown }): void;
+  comparison(id: string): unknown;
+  comparisons(limit: number): unknown[];
+  close(): void;
+};
+
+// Numbered for ever: a migration that has run on somebody's machine is never edited, only followed by another.
+const migrations = [
+  `CREATE TABLE runs (
+     id INTEGER PRIMARY KEY, kind TEXT NOT NULL, subject TEXT NOT NULL, started_at TEXT NOT NULL,
+     ended_at TEXT, status TEXT NOT NULL, details TEXT NOT NULL
+   ) STRICT;
+   CREATE TABLE audit (
+     id INTEGER PRIMARY KEY, at TEXT NOT NULL, by TEXT NOT NULL, action TEXT NOT NULL, environment TEXT,
+     transform TEXT NOT NULL, release TEXT, commit_id TEXT, details TEXT NOT NULL
+   ) STRICT;
+   CREATE INDEX audit_by_pipeline ON audit (environment, transform, id);
+   CREATE TABLE comparisons (
+     id TEXT PRIMARY KEY, at TEXT NOT NULL, document TEXT NOT NULL
+   ) STRICT;`,
+];
+
+/**
+ * What did happen: runs, audit, comparisons. WAL with synchronous FULL, so that what was reported as done survives
+ * a power cut. The pipelines keep their own tables in the same file (promote/sync).
+ */
+export function openState(path: string): State {
+  if (path !== ":memory:") mkdirSync(dirname(path), { recursive: true });
+  const database = new DatabaseSync(path);
+  database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000;");
+  migrate(database);
+  // Whoever was running these is gone: one process holds a workspace.
+  const abandon = database.prepare("UPDATE runs SET status = 'failed', details = ? WHERE ended_at IS NULL");
+  const one = {
+    beginRun: database.prepare(
+      "INSERT INTO runs (kind, subject, started_at, status, details) VALUES (?, ?, ?, 'running', 'null')",
+    ),
+    endRun: database.prepare("UPDATE runs SET ended_at = ?, status = ?, details = ? WHERE id = ?"),
+    runs: database.prepare(
+      `SELECT id, kind, subject, started_at AS startedAt, ended_at AS endedAt, status, details
+       FROM runs ORDER BY id DESC LIMIT ?`,
+    ),
+    audit: database.prepare(
+      `INSERT INTO audit (at, by, action, environment, transform, release, commit_id, details)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
+    ),
+    auditRows: database.prepare(
+      `SELECT id, at, by, action, environment, transform, release, commit_id AS "commit", details FROM audit
+       WHERE (:environment IS NULL OR environment = :environment) AND (:transform IS NULL OR transform = :transform)
+       ORDER BY id DESC LIMIT :limit`,
+    ),
+    putComparison: database.prepare(
+      `INSERT INTO comparisons (id, at, document) VALUES (?, ?, ?)
+       ON CONFLICT (id) DO UPDATE SET at = excluded.at, document = excluded.document`,
+    ),
+    comparison: database.prepare("SELECT document FROM comparisons WHERE id = ?"),
+    comparisons: database.prepare("SELECT document FROM comparisons ORDER BY at DESC LIMIT ?"),
+  };
+  abandon.run(JSON.stringify({ reason: "The process that ran it was stopped." }));
+
+  return {
+    beginRun: ({ kind, subject, at }) =>
+      Number(one.beginRun.run(kind, subject, at.toISOString()).lastInsertRowid),
+    endRun: (id, { status, at, details }) => {
+      one.endRun.run(at.toISOString(), status, JSON.stringify(details ?? null), id);
+    },
+    runs: (limit) => one.runs.all(limit).map((row) => withDetails<Run>(row)),
+    audit: (row) => {
+      one.audit.run(
+        row.at.toISOString(),
+        ...[row.by, row.action, row.environment, row.transform, row.release, row.commit],
+        JSON.stringify(row.details ?? null),
+      );
+    },
+    auditRows: ({ environment, transform, limit }) =>
+      one.auditRows
+        .all({ environment: environment ?? null, transform: transform ?? null, limit })
+        .map((row) => withDetails<AuditRow>(row)),
+    putComparison: ({ id, at, document }) => {
+      one.putComparison.run(id, at.toISOString(), JSON.stringify(document));
+    },
+    comparison: (id) => documentOf(one.comparison.get(id)),
+    comparisons: (limit) => one.comparisons.all(limit).map(documentOf),
+    close: () => database.close(),
+  };
+}
+
+function migrate(database: DatabaseSync): void {
+  database.exec("CREATE TABLE IF NOT EXISTS promote_migrations (number INTEGER PRIMARY KEY, at TEXT)");
+  const row = database.prepare("SELECT max(number) AS done FROM promote_migrations").get();
+  const done = Number(row?.["done"] ?? 0);
+  for (const [index, migration] of migrations.entries()) {
+    const number = index + 1;
+    if (number <= done) continue;
+    database.exec("BEGIN IMMEDIATE");
+    database.exec(migration);
+    database
+      .prepare("INSERT INTO promote_migrations (number, at) VALUES (?, datetime('now'))")
+      .run(number);
+    database.exec("COMMIT");
+  }
+}
+
+function documentOf(row: Record<string, unknown> | undefined): unknown {
+  return row && JSON.parse(String(row["document"]));
+}
+
+// The columns are this file's own, written by the statements above.
+function withDetails<T>(row: Record<string, unknown>): T {
+  return { ...row, details: JSON.parse(String(row["details"])) } as T;
+}
