@@ -1,0 +1,139 @@
+import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Column } from "#snapshots/table.ts";
+import { listSnapshots, type Workspace } from "#snapshots/workspace.ts";
+import { typescriptOf } from "./sql-types.ts";
+
+/** The text of `penstock.d.ts`: the module "penstock", with a type for each snapshot of the workspace. */
+export function generateTypes(workspace: Workspace): string {
+  return typesText(listSnapshots(workspace).snapshots);
+}
+
+/** The same for given snapshots. */
+export function typesText(snapshots: { name: string; columns: Column[] }[]): string {
+  const rows = snapshots
+    .toSorted((a, b) => (a.name < b.name ? -1 : 1))
+    .map((snapshot) => `    ${JSON.stringify(snapshot.name)}: ${rowType(snapshot.columns, "    ")};`);
+  return moduleText.replace("    // snapshots", rows.length > 0 ? rows.join("\n") : "    // none yet");
+}
+
+/** The TypeScript type of a table's rows. */
+export function rowType(columns: Column[], indent = ""): string {
+  const fields = columns.map(
+    ({ name, type, nullable }) => `${JSON.stringify(name)}: ${typescriptOf(type)}${nullable ? " | null" : ""}`,
+  );
+  return indent === "" ? `{ ${fields.join("; ")} }` : `{\n${fields.map((field) => `${indent}  ${field};`).join("\n")}\n${indent}}`;
+}
+
+/** Writes `.penstock/types/penstock.d.ts`, which the workspace's tsconfig names, so that any editor knows the types. */
+export async function writeTypes(workspace: Workspace): Promise<void> {
+  const path = join(workspace.paths.types, "penstock.d.ts");
+  const text = generateTypes(workspace);
+  const now = await readFile(path, "utf8").catch(() => undefined);
+  if (now === text) return;
+  await mkdir(workspace.paths.types, { recursive: true });
+  await writeFile(`${path}.new`, text);
+  await rename(`${path}.new`, path);
+}
+
+const moduleText = `// Written by Penstock from the workspace's snapshots. Do not edit.
+declare module "penstock" {
+  const sqlType: unique symbol;
+  const rowOf: unique symbol;
+  const keyOf: unique symbol;
+
+  /** A value of a SQL type that TypeScript has no type of its own for. */
+  export type Sql<Base, Name extends string> = Base & { readonly [sqlType]?: Name };
+
+  /** The rows of each snapshot. */
+  export interface Snapshots {
+    // snapshots
+  }
+
+  /** A table: lazy, read through SQL, a transform, or in pieces. */
+  export interface Table<Row> {
+    readonly [rowOf]?: Row;
+    /** The table as a lookup: a frozen reference a transform asks by these columns. */
+    by<const Key extends readonly (keyof Row & string)[]>(...columns: Key): Lookup<Row, Key>;
+    /** The first rows, for looking at; 1,000 unless told. */
+    rows(options?: { limit?: number }): Promise<Row[]>;
+    [Symbol.asyncIterator](): AsyncIterator<Row>;
+  }
+
+  export interface Lookup<Row, Key extends readonly string[]> {
+    readonly [rowOf]?: Row;
+    readonly [keyOf]?: Key;
+  }
+
+  /** A lookup as a transform calls it: the row with this key, or undefined. */
+  export type LookupFunction<L> =
+    L extends Lookup<infer Row, infer Key>
+      ? (
+          ...key: { [I in keyof Key]: (Key[I] extends keyof Row ? Row[Key[I]] : unknown) | null | undefined }
+        ) => Row | undefined
+      : never;
+
+  type RowOf<Result> = Result extends null | undefined
+    ? never
+    : Result extends readonly (infer Item)[]
+      ? Exclude<Item, null | undefined>
+      : Result;
+
+  /** A pure function over a table's records: the same bytes here, in a release and on the stream. */
+  export interface Transform<Row> extends Table<Row> {}
+
+  export interface Metric {
+    readonly name: string;
+  }
+
+  export function snapshot<Name extends keyof Snapshots>(name: Name): Table<Snapshots[Name]>;
+
+  /** A query over tables: \`\${table}\` puts a table in, any other value a literal. */
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  export function sql<Row = Record<string, any>>(
+    text: TemplateStringsArray,
+    // eslint-disable-next-line @typescript-eslint/no-explicit-any
+    ...values: (Table<any> | string | number | boolean | null)[]
+  ): Table<Row>;
+
+  /** Returns a record, several (declare \`maxParts\`), or null: the record is filtered. */
+  export function transform<Row, Result extends object | null | undefined>(
+    input: Table<Row>,
+    apply: (row: Row) => Result,
+  ): Transform<RowOf<Result>>;
+  export function transform<
+    Row,
+    // eslint-disable-next-line @typescript-eslint/no-explicit-any
+    Lookups extends Record<string, Lookup<any, any>>,
+    Result extends object | null | undefined,
+  >(
+    input: Table<Row>,
+    options: { lookup?: Lookups; maxParts?: number },
+    apply: (row: Row, lookups: { [Name in keyof Lookups]: LookupFunction<Lookups[Name]> }) => Result,
+  ): Transform<RowOf<Result>>;
+
+  type MetricOptions = { better?: "higher" | "lower" };
+  /** Numbers a notebook claims of a table; compared before and after a change. */
+  export const metric: {
+    mean<Row>(name: string, table: Table<Row>, value: (row: Row) => number | boolean | null, options?: MetricOptions): Metric;
+    sum<Row>(name: string, table: Table<Row>, value: (row: Row) => number | boolean | null, options?: MetricOptions): Metric;
+    count<Row>(name: string, table: Table<Row>, isCounted?: (row: Row) => boolean, options?: MetricOptions): Metric;
+    ratio<Row>(
+      name: string,
+      table: Table<Row>,
+      numerator: (row: Row) => number | boolean | null,
+      denominator: (row: Row) => number | boolean | null,
+      options?: MetricOptions,
+    ): Metric;
+  };
+
+  /** Markdown, shown where the cell stands. */
+  export function md(text: TemplateStringsArray, ...values: unknown[]): unknown;
+
+  /** A Vega-Lite chart of a table or of rows. */
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  export function chart(spec: object, data?: Table<any> | readonly object[]): unknown;
+
+  export function display(value: unknown): void;
+}
+`;
