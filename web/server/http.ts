@@ -1,0 +1,74 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { Duplex } from "node:stream";
+import { answerRefusal, securityHeaders } from "../auth/answers.ts";
+import { admit, type Arrival } from "../auth/gate.ts";
+import { handOver, type ApiLike } from "./handover.ts";
+
+/** What serves pages and, through its catch-all route, the API: SvelteKit's handler in connect's form. */
+export type Pages = (request: IncomingMessage, response: ServerResponse, next: () => void) => void;
+
+export type HttpParts = {
+  token: string;
+  api: ApiLike;
+  pages: Pages;
+  /** Takes an upgrade that the gate let in. */
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+};
+
+/** The one door: every request and every upgrade passes the gate before anything of ours looks at it. */
+export function createHttpServer(parts: HttpParts): Server {
+  const server = createServer((request, response) => {
+    for (const [name, value] of Object.entries(securityHeaders)) response.setHeader(name, value);
+    const verdict = admit(arrivalOf(request, false), { token: parts.token, port: portOf(server) });
+    if (verdict.kind === "refuse") {
+      const isApi = request.url?.startsWith("/api/");
+      answerRefusal(response, verdict, isApi ? "program" : "person");
+      return;
+    }
+    if (verdict.kind === "signIn") {
+      response.writeHead(303, {
+        "set-cookie": verdict.cookie,
+        location: verdict.location,
+        "cache-control": "no-store",
+      });
+      response.end();
+      return;
+    }
+    // Nobody speaks TLS here, so no header from outside may say so (adapter-node's PROTOCOL_HEADER, see pages.ts).
+    request.headers["x-penstock-protocol"] = "http";
+    handOver(request, parts.api);
+    parts.pages(request, response, () => {
+      response.writeHead(404).end();
+    });
+  });
+  server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    // A peer that goes away in the middle of a refusal is no reason to fall over.
+    socket.on("error", () => socket.destroy());
+    const verdict = admit(arrivalOf(request, true), { token: parts.token, port: portOf(server) });
+    if (verdict.kind === "pass") {
+      parts.upgrade(request, socket, head);
+      return;
+    }
+    refuseUpgrade(socket, verdict.kind === "refuse" ? verdict.status : 401);
+  });
+  return server;
+}
+
+/** Ends a handshake with a plain HTTP status. */
+export function refuseUpgrade(socket: Duplex, status: number): void {
+  socket.end(`HTTP/1.1 ${status} Refused\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`);
+}
+
+function arrivalOf(request: IncomingMessage, isUpgrade: boolean): Arrival {
+  return {
+    method: request.method ?? "GET",
+    url: request.url ?? "/",
+    isUpgrade,
+    headers: request.headers,
+  };
+}
+
+function portOf(server: Server): number {
+  const address = server.address();
+  return address && typeof address === "object" ? address.port : 0;
+}

@@ -1,0 +1,24 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { fail, ok, type Result } from "#snapshots/problem.ts";
+import type { Pages } from "./http.ts";
+
+const root = fileURLToPath(new URL("../../", import.meta.url));
+
+/** The built pages. They are read when the server starts, so that a build never needs the server's code. */
+export async function loadPages(): Promise<Result<Pages>> {
+  const file = join(root, "build/handler.js");
+  if (!existsSync(file)) {
+    return fail({
+      code: "pages-missing",
+      message: "The pages are not built yet.",
+      hint: "Run `npm start` once; it builds them.",
+    });
+  }
+  // Read by adapter-node as it is imported.
+  process.env["PROTOCOL_HEADER"] = "x-penstock-protocol";
+  process.env["BODY_SIZE_LIMIT"] = "5M";
+  const built = (await import(pathToFileURL(file).href)) as { handler: Pages };
+  return ok(built.handler);
+}
