@@ -1,7 +1,8 @@
 import { Hono } from "hono";
 import { z } from "zod";
 import { listEnvironments } from "#promote/environments.ts";
-import { history, promote, rollback } from "#promote/promote.ts";
+import { history } from "#promote/history.ts";
+import { promote, rollback } from "#promote/promote.ts";
 import type { Workbench } from "#promote/workbench.ts";
 import { unwrap } from "#snapshots/problem.ts";
 import { body, name, path, releaseHash } from "./door.ts";

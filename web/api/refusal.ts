@@ -7,8 +7,8 @@ import { ProblemError, type Problem } from "#snapshots/problem.ts";
 const statuses: [RegExp, ContentfulStatusCode][] = [
   [/^bad-request$|^bad-json$/, 400],
   [/^body-too-large$/, 413],
-  [/not-found$|^no-such-|^unknown-|-missing$/, 404],
-  [/conflict|-exists$|-taken$|-in-use$|-busy$|-blocked$|-moved$|^blocked|^locked/, 409],
+  [/not-found$|^no-such-|-unknown$/, 404],
+  [/conflict|-exists$|-in-use$|-busy$|-held$|-missing$|^evidence-fails$/, 409],
   [/^cancelled$|-cancelled$/, 499 as ContentfulStatusCode],
   [/^internal/, 500],
 ];

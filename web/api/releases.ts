@@ -1,7 +1,8 @@
 import { Hono } from "hono";
 import { z } from "zod";
 import { approve } from "#promote/approval.ts";
-import { buildRelease, listReleases, readRelease } from "#promote/release.ts";
+import { listReleases, readRelease } from "#promote/release-files.ts";
+import { buildRelease } from "#promote/release.ts";
 import type { Workbench } from "#promote/workbench.ts";
 import { unwrap } from "#snapshots/problem.ts";
 import { body, name, path, releaseHash } from "./door.ts";
@@ -25,7 +26,7 @@ const releaseParams = z.object({ transform: name, hash: releaseHash });
 /** Candidates for production: `POST` builds one with its evidence (a stream); each is read and approved by its hash. */
 export function releaseRoutes(workbench: Workbench) {
   return new Hono()
-    .get("/", async (c) => c.json(await listReleases(workbench)))
+    .get("/", async (c) => c.json({ releases: await listReleases(workbench) }))
     .post("/", body(buildBody), (c) => {
       const request = c.req.valid("json");
       return streamWork(c.req.raw, (signal, onProgress: (p: object) => void) =>
@@ -34,11 +35,11 @@ export function releaseRoutes(workbench: Workbench) {
     })
     .get("/:transform/:hash", path(releaseParams), async (c) => {
       const { transform, hash } = c.req.valid("param");
-      return c.json(unwrap(await readRelease(workbench, transform, hash)));
+      return c.json({ release: unwrap(readRelease(workbench, transform, hash)) });
     })
     .post("/:transform/:hash/approvals", path(releaseParams), body(approvalBody), async (c) => {
       const { transform, hash } = c.req.valid("param");
-      const release = unwrap(await readRelease(workbench, transform, hash));
+      const release = unwrap(readRelease(workbench, transform, hash));
       const approval = unwrap(
         await approve({ workbench, release, by: workbench.person, ...c.req.valid("json") }),
       );

@@ -1,6 +1,12 @@
 import { once } from "node:events";
-import { request as httpRequest, type IncomingHttpHeaders, type Server } from "node:http";
-import { createServer } from "node:net";
+import {
+  request as httpRequest,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+} from "node:http";
+import type { Duplex } from "node:stream";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { newToken } from "../auth/token.ts";
 import { handedOver } from "./handover.ts";
@@ -12,16 +18,17 @@ let server: Server;
 let port: number;
 
 beforeAll(async () => {
-  server = createHttpServer({
+  server = createHttpServer(
     token,
-    api: { fetch: (request) => Response.json({ path: new URL(request.url).pathname }) },
-    pages: (request, response, next) => {
+    Promise.resolve({
+    api: { fetch: (request: Request) => Response.json({ path: new URL(request.url).pathname }) },
+    pages: (request: IncomingMessage, response: ServerResponse, next: () => void) => {
       if (!request.url?.startsWith("/api/")) return next();
       const answer = handedOver(request)?.fetch(new Request(`http://x${request.url}`));
       void Promise.resolve(answer).then(async (a) => response.end(await a?.text()));
     },
-    upgrade: (_request, socket) => socket.end("HTTP/1.1 101 Switching\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n"),
-  });
+    upgrade: (_request: IncomingMessage, socket: Duplex) => socket.end("HTTP/1.1 101 Switching\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n"),
+  }));
   const listening = await listen(server, { port: 0, isExplicit: false });
   if (!listening.ok) throw new Error(listening.problem.message);
   port = listening.value.port;
@@ -142,12 +149,7 @@ test("only loopback is listened on", () => {
 
 describe("a taken port", () => {
   test("moves on to the next free one and says which was taken", async () => {
-    const other = createHttpServer({
-      token,
-      api: { fetch: () => new Response() },
-      pages: (_request, _response, next) => next(),
-      upgrade: (_request, socket) => socket.destroy(),
-    });
+    const other = createHttpServer(token, new Promise(() => {}));
     const listening = await listen(other, { port, isExplicit: false });
     expect(listening.ok && listening.value.taken).toBe(port);
     expect(listening.ok && listening.value.port > port).toBe(true);
@@ -156,7 +158,7 @@ describe("a taken port", () => {
   });
 
   test("is a problem where the user named it", async () => {
-    const listening = await listen(createServer() as Server, { port, isExplicit: true });
+    const listening = await listen(createHttpServer(token, new Promise(() => {})), { port, isExplicit: true });
     expect(listening).toMatchObject({ ok: false, problem: { code: "port-taken" } });
   });
 });

@@ -8,18 +8,20 @@ import { handOver, type ApiLike } from "./handover.ts";
 export type Pages = (request: IncomingMessage, response: ServerResponse, next: () => void) => void;
 
 export type HttpParts = {
-  token: string;
   api: ApiLike;
   pages: Pages;
   /** Takes an upgrade that the gate let in. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
 };
 
-/** The one door: every request and every upgrade passes the gate before anything of ours looks at it. */
-export function createHttpServer(parts: HttpParts): Server {
+/**
+ * The one door: every request and every upgrade passes the gate before anything of ours looks at it. What lies behind may still
+ * be opening when the server listens; requests wait for it.
+ */
+export function createHttpServer(token: string, behind: Promise<HttpParts>): Server {
   const server = createServer((request, response) => {
     for (const [name, value] of Object.entries(securityHeaders)) response.setHeader(name, value);
-    const verdict = admit(arrivalOf(request, false), { token: parts.token, port: portOf(server) });
+    const verdict = admit(arrivalOf(request, false), { token, port: portOf(server) });
     if (verdict.kind === "refuse") {
       const isApi = request.url?.startsWith("/api/");
       answerRefusal(response, verdict, isApi ? "program" : "person");
@@ -36,17 +38,23 @@ export function createHttpServer(parts: HttpParts): Server {
     }
     // Nobody speaks TLS here, so no header from outside may say so (adapter-node's PROTOCOL_HEADER, see pages.ts).
     request.headers["x-penstock-protocol"] = "http";
-    handOver(request, parts.api);
-    parts.pages(request, response, () => {
-      response.writeHead(404).end();
-    });
+    void behind.then(
+      ({ api, pages }) => {
+        handOver(request, api);
+        pages(request, response, () => response.writeHead(404).end());
+      },
+      () => response.destroy(),
+    );
   });
   server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     // A peer that goes away in the middle of a refusal is no reason to fall over.
     socket.on("error", () => socket.destroy());
-    const verdict = admit(arrivalOf(request, true), { token: parts.token, port: portOf(server) });
+    const verdict = admit(arrivalOf(request, true), { token, port: portOf(server) });
     if (verdict.kind === "pass") {
-      parts.upgrade(request, socket, head);
+      void behind.then(
+        ({ upgrade }) => upgrade(request, socket, head),
+        () => socket.destroy(),
+      );
       return;
     }
     refuseUpgrade(socket, verdict.kind === "refuse" ? verdict.status : 401);

@@ -1,0 +1,85 @@
+import { once } from "node:events";
+import type { Server } from "node:http";
+import { openWorkbench } from "#promote/workbench.ts";
+import { fail, ok, type Problem, type Result } from "#snapshots/problem.ts";
+import { createApi } from "../api/app.ts";
+import { newToken } from "../auth/token.ts";
+import { openInBrowser } from "./browser.ts";
+import { createHttpServer, type HttpParts } from "./http.ts";
+import { loadPages } from "./pages.ts";
+import { listen } from "./port.ts";
+import { removeServerFile, writeServerFile } from "./server-file.ts";
+import { openSockets } from "./sockets.ts";
+
+const defaultPort = 4747;
+
+export type ServeOptions = {
+  /** The workspace's folder. */
+  workspace: string;
+  port?: number;
+  /** The user named the port: a taken one is a problem, not a reason to move on. */
+  isPortExplicit: boolean;
+  openBrowser: boolean;
+  /** Lines for the terminal. */
+  say(line: string): void;
+};
+
+export type Served = {
+  /** With the token: whoever has it is in. */
+  url: string;
+  port: number;
+  close(): Promise<void>;
+};
+
+/** Opens a workspace and serves it on loopback until closed: pages, API, sockets, and its pipelines. */
+export async function serve(options: ServeOptions): Promise<Result<Served>> {
+  const token = newToken();
+  const behind = Promise.withResolvers<HttpParts>();
+  // Nobody may be waiting when it fails.
+  behind.promise.catch(() => {});
+  const http = createHttpServer(token, behind.promise);
+  const give = async (problem: Problem) => {
+    behind.reject(new Error(problem.message));
+    await closeHttp(http);
+    return fail(problem);
+  };
+
+  const listening = await listen(http, {
+    port: options.port ?? defaultPort,
+    isExplicit: options.isPortExplicit,
+  });
+  if (!listening.ok) return listening;
+  const { port, taken } = listening.value;
+
+  const pages = await loadPages();
+  if (!pages.ok) return give(pages.problem);
+  const opened = await openWorkbench(options.workspace, { withSync: true, holdLock: true });
+  if (!opened.ok) return give(opened.problem);
+  const workbench = opened.value;
+  const sockets = openSockets(workbench);
+  behind.resolve({ api: createApi(workbench), pages: pages.value, upgrade: sockets.upgrade });
+
+  const serverPath = workbench.workspace.paths.server;
+  writeServerFile(serverPath, { pid: process.pid, port, token });
+  const url = `http://127.0.0.1:${port}/?token=${token}`;
+  if (taken !== undefined) options.say(`Port ${taken} is taken; serving on ${port} instead.`);
+  options.say(url);
+  if (options.openBrowser) openInBrowser(url);
+
+  let closing: Promise<void> | undefined;
+  const close = async () => {
+    removeServerFile(serverPath);
+    sockets.close();
+    await closeHttp(http);
+    await workbench.close();
+  };
+  return ok({ url, port, close: () => (closing ??= close()) });
+}
+
+/** Long work is cut off: closing its request cancels it. */
+async function closeHttp(http: Server): Promise<void> {
+  if (!http.listening) return;
+  http.close();
+  http.closeAllConnections();
+  await once(http, "close").catch(() => {});
+}

@@ -1,0 +1,29 @@
+/** One Ctrl-C reaches us twice: from the terminal, and passed on by the launcher that got it too. */
+const sameSignalMs = 500;
+const graceMs = 10_000;
+
+/**
+ * Waits for Ctrl-C or a polite kill, then for `close`. A second Ctrl-C, or a close that hangs, ends the process at once: the
+ * state is written to survive that.
+ */
+export async function untilStopped(
+  close: () => Promise<void>,
+  say: (line: string) => void,
+): Promise<void> {
+  const signal = await new Promise<NodeJS.Signals>((resolve) => {
+    let first: number | undefined;
+    const onSignal = (signal: NodeJS.Signals) => {
+      if (first === undefined) {
+        first = performance.now();
+        resolve(signal);
+      } else if (performance.now() - first > sameSignalMs) {
+        process.exit(130);
+      }
+    };
+    for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(name, onSignal);
+  });
+  if (signal === "SIGINT") say("Ending… (Ctrl-C again ends at once)");
+  const deadline = setTimeout(() => process.exit(1), graceMs);
+  await close();
+  clearTimeout(deadline);
+}
