@@ -12,6 +12,8 @@ export type BackwardSlice = {
   code: string;
   /** Names whose values were put in place of the code that computed them. */
   captured: string[];
+  /** Every name the slice holds, in the order of the file. */
+  names: string[];
   /** Transforms among what was kept, the wanted one included. */
   transforms: string[];
   /** Names given to the wanted metric statements, in the order of the file. */
@@ -29,14 +31,15 @@ export function sliceNotebook(request: {
   text: string;
   cells: SliceCell[];
   names: string[];
-  metricsOver?: string | undefined;
+  /** Which metric statements to keep: those over a transform, or those of one cell. */
+  metrics?: { over: string } | { inCell: string } | undefined;
   captured?: Record<string, unknown> | undefined;
 }): Result<BackwardSlice> {
   const { text, cells, captured = {} } = request;
   const all: Kept[] = cells.flatMap((cell) => cell.analysis.statements.map((statement) => ({ cell, statement })));
   const definers = new Map<string, Kept>();
   for (const entry of all) for (const name of entry.statement.defines) if (!definers.has(name)) definers.set(name, entry);
-  const metrics = request.metricsOver === undefined ? [] : all.filter((entry) => entry.statement.isMetric && reaches(entry, request.metricsOver ?? ""));
+  const metrics = all.filter((entry) => entry.statement.isMetric && isWanted(entry));
 
   const kept = new Set<Kept>();
   const replaced = new Map<Kept, Set<string>>();
@@ -87,22 +90,30 @@ export function sliceNotebook(request: {
       if (isMetric && ts.isExpressionStatement(entry.statement.node)) {
         const name = `__metric${metricNames.length}`;
         metricNames.push(name);
-        edits.push({ start, end, text: `const ${name} = ${text.slice(start, end)}` });
+        edits.push({ start, end, text: `const ${name} = ${uncommented(entry)}` });
       } else {
         if (isMetric) metricNames.push(...entry.statement.defines.filter((name) => entry.cell.analysis.kinds[name] === "metric"));
-        edits.push({ start, end, text: text.slice(start, end) });
+        edits.push({ start, end, text: uncommented(entry) });
       }
     }
   }
-  const transforms = [...kept].flatMap(({ cell, statement }) =>
+  const inOrder = all.filter((entry) => kept.has(entry));
+  const transforms = inOrder.flatMap(({ cell, statement }) =>
     statement.defines.filter((name) => cell.analysis.kinds[name] === "transform"),
   );
   return ok({
     code: onlyThese(text, edits),
     captured: [...replaced.values()].flatMap((names) => [...names]).toSorted(),
+    names: inOrder.flatMap(({ statement }) => statement.defines),
     transforms,
     metrics: metricNames,
   });
+
+  function isWanted(entry: Kept): boolean {
+    if (!request.metrics) return false;
+    if ("inCell" in request.metrics) return entry.cell.label === request.metrics.inCell;
+    return reaches(entry, request.metrics.over);
+  }
 
   function reaches(entry: Kept, target: string): boolean {
     const names = new Set<string>();
@@ -150,6 +161,26 @@ function cannotRepeat(name: string, { cell, statement }: Kept): Problem {
 
 function rangeOf({ cell, statement }: Kept): { start: number; end: number } {
   return { start: cell.offset + statement.start, end: cell.offset + statement.end };
+}
+
+/** The statement's text with comments blanked, so that a comment never changes a bundle's bytes. */
+function uncommented({ cell, statement }: Kept): string {
+  const { file } = cell.analysis;
+  let text = "";
+  let at = statement.start;
+  const visit = (node: ts.Node): void => {
+    const children = node.getChildren(file);
+    if (children.length > 0) {
+      children.forEach(visit);
+      return;
+    }
+    const start = node.getStart(file);
+    if (start >= node.getEnd()) return;
+    text += blank(file.text.slice(at, start)) + file.text.slice(start, node.getEnd());
+    at = node.getEnd();
+  };
+  visit(statement.node);
+  return text;
 }
 
 function onlyThese(text: string, edits: { start: number; end: number; text: string }[]): string {
