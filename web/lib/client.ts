@@ -6,7 +6,10 @@ import type { Api } from "#web/api/app.ts";
 export const api = hc<Api>("/").api;
 
 type Refusal = { problem: Problem };
-type Body<R> = R extends ClientResponse<infer T, number, string> ? Exclude<T, Refusal> : never;
+type Body<R> = R extends ClientResponse<infer T, number, string> ? Exact<Exclude<T, Refusal>> : never;
+
+/** JSON has no `undefined`: an optional field is there or not. (Hono's types allow both, `exactOptionalPropertyTypes` does not.) */
+type Exact<T> = T extends object ? { [K in keyof T]: Exact<Exclude<T[K], undefined>> } : T;
 
 /** The body of a good answer. Anything else is thrown as a `ProblemError`, with what the server said. */
 export async function read<R extends ClientResponse<unknown, number, string>>(
