@@ -1,7 +1,19 @@
+import { join } from "node:path";
 import { z } from "zod";
+import { fail, ok, type Problem, type Result } from "#snapshots/problem.ts";
 import { canonicalJson } from "./canonical-json.ts";
-import { isSignedBy, publicKeysIn, publicKeysPath, type SigningKey } from "./keys.ts";
 import type { Environment } from "./environments.ts";
+import {
+  isSignedBy,
+  openSigningKey,
+  publicKeysIn,
+  publicKeysPath,
+  withPublicKey,
+  type SigningKey,
+} from "./keys.ts";
+import { personFileName } from "./person.ts";
+import type { Release } from "./release-files.ts";
+import type { Workbench } from "./workbench.ts";
 
 /** What an approver puts their name to: this release, this evidence, these findings seen, for this reason. */
 const statementSchema = z.strictObject({
@@ -67,4 +79,60 @@ export function countedApprovers(
   const names = approvals.filter(({ isValid }) => isValid).map(({ approval }) => approval.by);
   const counted = names.filter((name) => !environment.fourEyes || !authors.includes(name));
   return [...new Set(counted)].toSorted();
+}
+
+/**
+ * Signs a person's approval of a release, naming the findings they have judged, and commits it together with their public
+ * key. Approving again what already counts changes nothing.
+ */
+export async function approve(request: {
+  workbench: Pick<Workbench, "workspace" | "git" | "state" | "now">;
+  release: Release;
+  by: string;
+  findings: string[];
+  reason: string;
+}): Promise<Result<Approval>> {
+  const { workbench, release, by, findings, reason } = request;
+  const { workspace, git, now } = workbench;
+  const given = release.approvals.find(({ approval, isValid }) => isValid && approval.by === by);
+  if (given) return ok(given.approval);
+  const unnamed = release.findings.filter((id) => !findings.includes(id));
+  if (unnamed.length > 0) return fail(unjudged(release, unnamed));
+
+  const statement: Statement = {
+    format: 1,
+    ...{ release: release.hash, evidence: release.evidence.hash, by, reason },
+    findings: [...new Set(findings)].filter((id) => release.findings.includes(id)).toSorted(),
+    at: now().toISOString(),
+  };
+  const key = openSigningKey(join(workspace.paths.penstock, "keys"), by);
+  const approval = signApproval(statement, key);
+  const peoplePath = publicKeysPath(by);
+  const file = `${release.folder}/approvals/${personFileName(by)}.json`;
+  const { email } = await git.person();
+  const committed = await git.commitFiles({
+    files: async (head) => ({
+      [peoplePath]: withPublicKey(await head.read(peoplePath), by, key.publicKey),
+      [file]: canonicalJson(approval),
+    }),
+    message: `Approve ${release.transform} ${release.hash.slice(0, 6)}\n\n${reason}`,
+    author: { name: by, email },
+    at: now(),
+  });
+  if (!committed.ok) return committed;
+  workbench.state.audit({
+    ...{ at: now(), by, action: "approve", environment: null, transform: release.transform },
+    ...{ release: release.hash, commit: committed.value.commit ?? null },
+    details: { evidence: approval.evidence, findings: approval.findings, reason },
+  });
+  return ok(approval);
+}
+
+function unjudged(release: Release, ids: string[]): Problem {
+  const facts = release.evidence.facts.filter(({ id }) => ids.includes(id));
+  return {
+    code: "findings-unjudged",
+    message: `An approval names every finding; not named: ${facts.map(({ id, summary }) => `${id} (${summary})`).join("; ")}.`,
+    hint: "Judge each finding, then approve with its id.",
+  };
 }

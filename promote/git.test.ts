@@ -145,3 +145,11 @@ test("an unknown revision is a problem, also one that looks like an option", asy
   }
   expect(unwrap(await repository.show("HEAD", "absent.txt"))).toBeUndefined();
 });
+
+test("reads one file in many commits at once", async () => {
+  const first = await commit({ "a.txt": "grüße\n" });
+  const second = await commit({ "a.txt": null, "b.txt": "" });
+  const third = await commit({ "a.txt": "" });
+  const ids = [first, second, third].map(({ head }) => head);
+  expect(await repository.showEach(ids, "a.txt")).toEqual(["grüße\n", undefined, ""]);
+});

@@ -25,6 +25,8 @@ export type Git = {
   resolve(revision: string): Promise<Result<string>>;
   /** A file's text in a revision; `undefined` when the revision has no such file. */
   show(revision: string, path: string): Promise<Result<string | undefined>>;
+  /** One file's text in many commits (whole ids), by one Git process. */
+  showEach(commits: string[], path: string): Promise<(string | undefined)[]>;
   /** Paths of the files below `folder` in a revision. */
   list(revision: string, folder: string): Promise<Result<string[]>>;
   /** Newest first. `path` limits it to the commits that changed the path. */
@@ -86,6 +88,11 @@ export function git(root: string): Git {
       const output = await run(["cat-file", "blob", `${commit.value}:${path}`]);
       return ok(output.status === 0 ? output.stdout.toString("utf8") : undefined);
     },
+    showEach: async (commits, path) => {
+      if (commits.length === 0) return [];
+      const input = commits.map((id) => `${id}:${path}\n`).join("");
+      return readBatch((await run(["cat-file", "--batch"], { input })).stdout, commits.length);
+    },
     list: async (revision, folder) => {
       const commit = await resolve(revision);
       if (!commit.ok) return commit;
@@ -127,4 +134,22 @@ function readCommit(line: string): Commit {
 
 function readStatus(line: string): FileStatus {
   return { index: line.slice(0, 1), working: line.slice(1, 2), path: line.slice(3) };
+}
+
+/** The format of `git cat-file --batch`: `<id> blob <size>\n<bytes>\n`, or `<name> missing\n`. */
+function readBatch(output: Buffer, count: number): (string | undefined)[] {
+  const texts: (string | undefined)[] = [];
+  let offset = 0;
+  while (texts.length < count) {
+    const end = output.indexOf(0x0a, offset);
+    const size = /^\w+ blob (\d+)$/.exec(output.toString("latin1", offset, end))?.[1];
+    offset = end + 1;
+    if (size === undefined) {
+      texts.push(undefined);
+      continue;
+    }
+    texts.push(output.toString("utf8", offset, offset + Number(size)));
+    offset += Number(size) + 1;
+  }
+  return texts;
 }

@@ -1,8 +1,14 @@
 import { z } from "zod";
+import type { TableExpression } from "#kernel/guest/slice.ts";
 import { hashOf } from "./canonical-json.ts";
 
 const sha = z.string().regex(/^[0-9a-f]{64}$/);
 const columns = z.array(z.strictObject({ name: z.string(), type: z.string(), nullable: z.boolean() }));
+
+// The kernel's own shape (kernel/guest), kept so that a lookup can be computed again.
+const tableExpression = z.custom<TableExpression>(
+  (value) => typeof value === "object" && value !== null && "kind" in value,
+);
 
 /** What a release is made of. Everything here is hashed; when it was built is not. */
 export const manifestSchema = z.strictObject({
@@ -16,23 +22,25 @@ export const manifestSchema = z.strictObject({
   input: z.strictObject({ snapshot: z.string(), source: z.string(), columns, hash: sha }),
   lookups: z.record(
     z.string(),
-    z.strictObject({ by: z.array(z.string()), table: sha, columns, expression: z.unknown() }),
+    z.strictObject({ by: z.array(z.string()), table: sha, columns, expression: tableExpression }),
   ),
   output: z.strictObject({ columns, key: z.array(z.string()), maxParts: z.int().min(1) }),
   /** SHA-256 of metrics.js and what it measures; null when the notebook claims no number about this transform. */
   metrics: z
     .strictObject({
       bundle: sha,
-      names: z.array(
+      metrics: z.array(
         z.strictObject({
           name: z.string(),
-          kind: z.string(),
-          better: z.enum(["higher", "lower"]).optional(),
+          kind: z.enum(["mean", "ratio", "sum", "count"]),
+          better: z.enum(["higher", "lower"]).exactOptional(),
+          table: tableExpression,
         }),
       ),
     })
     .nullable(),
-  guest: z.strictObject({ deno: z.string(), flags: z.array(z.string()) }),
+  /** The runtime it was judged in; `runtime` covers Deno's version and the guest's own code. */
+  guest: z.strictObject({ deno: z.string(), flags: z.array(z.string()), runtime: sha }),
 });
 
 export type ReleaseManifest = z.infer<typeof manifestSchema>;

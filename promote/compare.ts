@@ -1,0 +1,226 @@
+import { evaluate, evaluateTransform } from "#kernel/evaluate.ts";
+import { evaluateMetrics } from "#kernel/run-metric.ts";
+import type { RecordError } from "#kernel/run-transform.ts";
+import type { DiffRow, DiffSummary } from "#snapshots/diff.ts";
+import { fail, ok, type Result } from "#snapshots/problem.ts";
+import type { TableHash, TableInfo } from "#snapshots/table.ts";
+import { readSnapshot } from "#snapshots/workspace.ts";
+import { hashOf } from "./canonical-json.ts";
+import { readSide, type Side, type Version } from "./compare-side.ts";
+import { contractChanges, type ContractChange } from "./compatibility.ts";
+import type { Workbench } from "./workbench.ts";
+
+export type { Version } from "./compare-side.ts";
+
+/** What one version made of the snapshot: read = written + filtered + failed, each in input records. */
+export type ComparedSide = {
+  version: Version;
+  label: string;
+  table: TableInfo;
+  read: number;
+  written: number;
+  filtered: number;
+  failed: number;
+  /** The first failures. */
+  errors: RecordError[];
+  /** SHA-256 of the bytes that ran. */
+  bundle: string;
+};
+
+/** A number the notebook claims, on both sides; null where a side's rows do not give it. */
+export type MetricPair = {
+  name: string;
+  kind: string;
+  better: "higher" | "lower" | null;
+  before: number | null;
+  after: number | null;
+};
+
+/** Two versions of a transform on one snapshot. Its id is a hash of what went in: the same question has the same answer. */
+export type Comparison = {
+  id: string;
+  at: string;
+  notebook: string;
+  transform: string;
+  snapshot: { name: string; hash: TableHash };
+  before: ComparedSide;
+  after: ComparedSide;
+  /** Columns rows were paired by, or their position in the snapshot. */
+  key: string[] | "position";
+  summary: DiffSummary;
+  metrics: MetricPair[];
+  contract: ContractChange[];
+};
+
+export type CompareProgress = { step: string; fraction?: number };
+
+export type CompareRequest = {
+  workbench: Workbench;
+  notebook: string;
+  transform: string;
+  before: Version;
+  after: Version;
+  /** Compare on another snapshot than the one the later version names. */
+  snapshot?: string | undefined;
+  key?: string[] | undefined;
+  signal?: AbortSignal | undefined;
+  onProgress?: ((progress: CompareProgress) => void) | undefined;
+};
+
+/** Runs two versions on the same snapshot and compares what they made, row by row and metric by metric. */
+export async function compare(request: CompareRequest): Promise<Result<Comparison>> {
+  const { workbench, onProgress } = request;
+  onProgress?.({ step: "Building both versions" });
+  const before = await readSide(workbench, request.before, request);
+  if (!before.ok) return before;
+  const after = await readSide(workbench, request.after, request);
+  if (!after.ok) return after;
+  return compareSides(request, before.value, after.value);
+}
+
+/** The same for versions that are bundles already. */
+export async function compareSides(
+  request: Omit<CompareRequest, "before" | "after">,
+  before: Side,
+  after: Side,
+): Promise<Result<Comparison>> {
+  const { workbench, notebook, transform, signal, onProgress } = request;
+  const { store, queries, state, now } = workbench;
+  const input = await inputOf(workbench, after, request.snapshot, signal);
+  if (!input.ok) return input;
+  const key = request.key ?? "position";
+  const part = ({ label, sha256, lookups }: Side) => ({ label, sha256, lookups });
+  const id = hashOf({
+    ...{ notebook, transform, snapshot: input.value, key },
+    ...{ before: part(before), after: part(after), metrics: after.metrics?.sha256 },
+  }).slice(0, 24);
+
+  const known = readComparison(workbench, id);
+  if (known && [known.before, known.after].every(({ table }) => store.tableInfo(table.hash))) {
+    const again = { ...known, at: now().toISOString() };
+    state.putComparison({ id, at: now(), document: again });
+    return ok(again);
+  }
+
+  const left = await runSide(workbench, before, transform, input.value.hash, request);
+  if (!left.ok) return left;
+  const right = await runSide(workbench, after, transform, input.value.hash, request);
+  if (!right.ok) return right;
+  onProgress?.({ step: "Comparing rows" });
+  const tables = { before: left.value.table.hash, after: right.value.table.hash };
+  const summary = await queries.diff({ ...tables, key, ...(signal ? { signal } : {}) });
+  if (!summary.ok) return summary;
+  onProgress?.({ step: "Measuring outcomes" });
+  const metrics = await measureBoth(workbench, after, tables, signal);
+  if (!metrics.ok) return metrics;
+
+  const comparison: Comparison = {
+    ...{ id, at: now().toISOString(), notebook, transform, snapshot: input.value, key },
+    ...{ before: left.value, after: right.value, summary: summary.value, metrics: metrics.value },
+    contract: contractChanges(before.output, after.output),
+  };
+  state.putComparison({ id, at: now(), document: comparison });
+  return ok(comparison);
+}
+
+/** A page of the rows that differ. */
+export async function compareRows(request: {
+  workbench: Workbench;
+  id: string;
+  kind?: "changed" | "added" | "removed" | "ambiguous";
+  column?: string;
+  offset: number;
+  limit: number;
+  signal?: AbortSignal;
+}): Promise<Result<DiffRow[]>> {
+  const { workbench, id, ...page } = request;
+  const comparison = readComparison(workbench, id);
+  if (!comparison) {
+    return fail({
+      code: "comparison-unknown",
+      message: `There is no comparison ${id} in this workspace.`,
+      hint: "Compare the two versions again.",
+    });
+  }
+  const { before, after, key } = comparison;
+  return workbench.queries.diffRows({
+    ...{ before: before.table.hash, after: after.table.hash, key },
+    ...page,
+  });
+}
+
+// Written by compareSides in this file's own shape.
+export function readComparison(
+  { state }: Pick<Workbench, "state">,
+  id: string,
+): Comparison | undefined {
+  return state.comparison(id) as Comparison | undefined;
+}
+
+/** The newest comparisons, newest first. */
+export function recentComparisons({ state }: Pick<Workbench, "state">, limit: number): Comparison[] {
+  return state.comparisons(limit) as Comparison[];
+}
+
+/** The table both sides run on: the named snapshot, else what the later version reads. */
+async function inputOf(
+  { workspace, store, queries }: Workbench,
+  { input }: Side,
+  snapshot: string | undefined,
+  signal: AbortSignal | undefined,
+): Promise<Result<{ name: string; hash: TableHash }>> {
+  const name = snapshot ?? (input.kind === "snapshot" ? input.name : undefined);
+  if (name !== undefined) {
+    const manifest = readSnapshot(workspace, name);
+    return manifest.ok ? ok({ name, hash: manifest.value.hash }) : manifest;
+  }
+  const evaluated = await evaluate({ workspace, store, queries }, input, undefined, { signal });
+  if (!evaluated.ok) return evaluated;
+  return ok({ name: "a query's result", hash: evaluated.value.table.hash });
+}
+
+/** One version over the whole input; from the store's cache when these bytes have read this table before. */
+export async function runSide(
+  { workspace, store, queries }: Workbench,
+  side: Side,
+  transform: string,
+  input: TableHash,
+  request: Pick<CompareRequest, "signal" | "onProgress">,
+): Promise<Result<ComparedSide>> {
+  const { signal, onProgress } = request;
+  const step = `Running ${side.label}`;
+  onProgress?.({ step });
+  const ran = await evaluateTransform({
+    ...{ workspace, store, queries, transform, input },
+    ...{ bundle: side.bundle, sourceMap: side.sourceMap },
+    ...{ lookups: side.lookups, output: side.output.columns, signal },
+    onProgress: (fraction) => onProgress?.({ step, fraction }),
+  });
+  if (!ran.ok) return ran;
+  const { table, read, written, filtered, failed, errors } = ran.value;
+  const { version, label, sha256: bundle } = side;
+  return ok({ version, label, table, read, written, filtered, failed, errors, bundle });
+}
+
+async function measureBoth(
+  { store, queries }: Workbench,
+  { metrics }: Side,
+  tables: { before: TableHash; after: TableHash },
+  signal: AbortSignal | undefined,
+): Promise<Result<MetricPair[]>> {
+  if (!metrics) return ok([]);
+  const measure = (table: TableHash) =>
+    evaluateMetrics({
+      ...{ store, queries, bundle: metrics.code, metrics: metrics.metrics, table, signal },
+    });
+  const after = await measure(tables.after);
+  if (!after.ok) return after;
+  // The metric is written for the later version's columns: an earlier output may lack them, and then has no number.
+  const before = await measure(tables.before);
+  const earlier = new Map(before.ok ? before.value.map(({ name, value }) => [name, value]) : []);
+  return ok(
+    after.value.map(({ name, kind, better, value }) => ({
+      ...{ name, kind, better: better ?? null, before: earlier.get(name) ?? null, after: value },
+    })),
+  );
+}

@@ -1,0 +1,74 @@
+import type { Problem } from "#snapshots/problem.ts";
+import { countedApprovers } from "./approval.ts";
+import type { Environment } from "./environments.ts";
+import type { Git } from "./git.ts";
+import type { Release } from "./release-files.ts";
+import type { Workbench } from "./workbench.ts";
+
+/** Who has to agree before a release may run somewhere, and who has. */
+export type ApprovalCount = { needed: number; given: number; by: string[] };
+
+/**
+ * Approvals an environment asks for: what its file says or the workspace's policy, whichever is more. A promotion
+ * edits the environment's file; the policy stands in penstock.yaml, out of its reach.
+ */
+export function approvalsNeeded(
+  { policies }: Workbench["workspace"],
+  environment: Pick<Environment, "name" | "approvals">,
+): number {
+  return Math.max(environment.approvals, policies.environments[environment.name]?.approvals ?? 0);
+}
+
+export async function countApprovals(
+  { workspace, git }: Pick<Workbench, "workspace" | "git">,
+  environment: Environment,
+  release: Release,
+): Promise<ApprovalCount> {
+  const needed = approvalsNeeded(workspace, environment);
+  const authors = environment.fourEyes ? await releaseAuthors(git, release) : [];
+  const by = countedApprovers(release.approvals, environment, authors);
+  return { needed, given: by.length, by };
+}
+
+/** Who wrote the notebook's version and who built the release, as Git knows them. */
+export async function releaseAuthors(git: Git, release: Release): Promise<string[]> {
+  const built = await git.log({ path: `${release.folder}/manifest.json` });
+  const written = await git.log({ from: release.manifest.commit, limit: 1 });
+  const commits = [...(built.ok ? built.value : []), ...(written.ok ? written.value : [])];
+  return [...new Set(commits.map(({ author }) => author.name))];
+}
+
+/** Why a release may not run in an environment; undefined when it may. */
+export function refusal(
+  environment: Environment,
+  release: Release,
+  approvals: ApprovalCount,
+): Problem | undefined {
+  const name = `${release.transform} ${release.hash.slice(0, 6)}`;
+  const failed = release.evidence.facts.filter(({ status }) => status === "fail");
+  if (failed.length > 0) {
+    return {
+      code: "evidence-fails",
+      message: `Release ${name} fails its evidence: ${failed.map(({ summary }) => summary).join(" ")}`,
+      hint: "Put the notebook right and build a new release.",
+    };
+  }
+  if (approvals.given >= approvals.needed) return undefined;
+  const has = approvals.given === 0 ? "none counts yet" : `${approvals.given} is given`;
+  const void_ = release.approvals.flatMap((checked) =>
+    checked.isValid ? [] : `${checked.approval.by}'s does not count: ${checked.reason}`,
+  );
+  const others = environment.fourEyes ? " by somebody other than its author" : "";
+  return {
+    code: "approval-missing",
+    message: [
+      `${environment.name} asks for ${count(approvals.needed, "approval")}${others} of release ${name}; ${has}.`,
+      ...void_,
+    ].join(" "),
+    hint: "Approve the release on its page (the approval names its findings), then promote it again.",
+  };
+}
+
+export function count(number: number, noun: string): string {
+  return `${number.toLocaleString("en-US")} ${noun}${number === 1 ? "" : "s"}`;
+}

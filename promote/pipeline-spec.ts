@@ -1,0 +1,20 @@
+import type { DesiredPipeline } from "./environments.ts";
+import type { Release } from "./release-files.ts";
+import type { PipelineSpec } from "./sync/sync.ts";
+
+/** A release as the streaming runtime is told to run it: the bytes of the bundle, by the contracts they were judged on. */
+export function pipelineSpec(
+  environment: string,
+  { topic }: DesiredPipeline,
+  { transform, hash, bundle, manifest }: Release,
+): PipelineSpec {
+  const { columns, key, maxParts } = manifest.output;
+  const lookups = Object.entries(manifest.lookups).map(
+    ([name, { by, table }]) => [name, { by, table }] as const,
+  );
+  return {
+    ...{ environment, name: transform, release: hash, topic, bundle, transform },
+    ...{ input: manifest.input.columns, output: columns, key, maxParts },
+    lookups: Object.fromEntries(lookups),
+  };
+}

@@ -1,0 +1,98 @@
+import type { DiffSummary } from "#snapshots/diff.ts";
+import { ok, type Problem, type Result } from "#snapshots/problem.ts";
+import { compareSides, type MetricPair } from "./compare.ts";
+import { sideOfRelease } from "./compare-side.ts";
+import { contractChanges, type ContractChange } from "./compatibility.ts";
+import { environmentPath, readEnvironment, withPipeline } from "./environments.ts";
+import { countApprovals, refusal, type ApprovalCount } from "./permission.ts";
+import { topicOf } from "./promote.ts";
+import { readRelease, type Release } from "./release-files.ts";
+import { changedLines, diffLines, type DiffLine } from "./text-diff.ts";
+import type { Workbench } from "./workbench.ts";
+
+/** What promoting a release to an environment would change, before anybody does it. */
+export type Plan = {
+  environment: string;
+  change: "new" | "replace" | "none";
+  /** The release that runs there now. */
+  before: string | null;
+  topic: string | null;
+  /** The one commit a promotion makes, as a diff of the environment's file. */
+  yamlDiff: DiffLine[];
+  contract: { breaks: boolean; changes: ContractChange[] };
+  /** Rows and metrics against what runs there now, on the release's snapshot; absent when nothing runs there. */
+  diff?: DiffSummary;
+  comparison?: string;
+  metrics?: MetricPair[];
+  approvals: ApprovalCount;
+  /** Why it cannot be done yet. */
+  blocked?: Problem;
+};
+
+export async function plan(
+  workbench: Workbench,
+  environment: string,
+  release: Release,
+  options: { signal?: AbortSignal } = {},
+): Promise<Result<Plan>> {
+  const read = await readEnvironment(workbench.git, environment);
+  if (!read.ok) return read;
+  const running = read.value.pipelines[release.transform];
+  const topic = topicOf(workbench, release);
+  const approvals = await countApprovals(workbench, read.value, release);
+  const refused = refusal(read.value, release, approvals);
+  const current = running && readRelease(workbench, release.transform, running.release);
+  const isSame = running?.release === release.hash;
+
+  const path = environmentPath(environment);
+  const text = await workbench.git.show("HEAD", path);
+  if (!text.ok) return text;
+  const before = text.value ?? "";
+  const sinks = running?.sinks ?? (["table", "search"] as const).slice();
+  const after = topic.ok
+    ? withPipeline(before, release.transform, { release: release.hash, topic: topic.value, sinks })
+    : before;
+
+  const compared =
+    current?.ok && !isSame
+      ? await compareSides(
+          {
+            workbench,
+            notebook: release.manifest.notebook,
+            transform: release.transform,
+            ...options,
+          },
+          sideOfRelease(
+            { kind: "environment", name: environment },
+            `${environment} (release ${current.value.hash.slice(0, 6)})`,
+            current.value,
+          ),
+          sideOfRelease(
+            { kind: "release", hash: release.hash },
+            `release ${release.hash.slice(0, 6)}`,
+            release,
+          ),
+        )
+      : undefined;
+  const changes = current?.ok
+    ? contractChanges(current.value.manifest.output, release.manifest.output)
+    : [];
+  const blocked = topic.ok ? refused : topic.problem;
+  return ok({
+    environment,
+    change: !running ? "new" : isSame ? "none" : "replace",
+    before: running?.release ?? null,
+    topic: topic.ok ? topic.value : null,
+    yamlDiff: changedLines(diffLines(before, after)),
+    contract: { breaks: changes.some(({ breaks }) => breaks), changes },
+    ...(compared?.ok
+      ? {
+          diff: compared.value.summary,
+          comparison: compared.value.id,
+          metrics: compared.value.metrics,
+        }
+      : {}),
+    approvals,
+    ...(blocked ? { blocked } : {}),
+  });
+}

@@ -1,0 +1,96 @@
+import type { Problem } from "#snapshots/problem.ts";
+import { listEnvironments, type DesiredPipeline, type Environment } from "./environments.ts";
+import { countApprovals, refusal } from "./permission.ts";
+import { pipelineSpec } from "./pipeline-spec.ts";
+import { decide, type Action, type Wanted } from "./reconcile-decide.ts";
+import { readRelease, type Release } from "./release-files.ts";
+import type { Workbench } from "./workbench.ts";
+
+/** What a reconcile did, and what it would not do. */
+export type Reconciled = {
+  actions: Action[];
+  refused: { environment: string; name: string; release: string; problem: Problem }[];
+};
+
+type Candidate = { wanted: Wanted; environment: Environment; pipeline: DesiredPipeline; release?: Release };
+
+/** Makes what runs what HEAD's environments/*.yaml say should run. A problem of one pipeline stops no other. */
+export async function reconcile(workbench: Workbench): Promise<Reconciled> {
+  const { environments } = await listEnvironments(workbench.git);
+  const candidates: Candidate[] = [];
+  for (const environment of environments) {
+    for (const [name, pipeline] of Object.entries(environment.pipelines)) {
+      candidates.push(await candidate(workbench, environment, name, pipeline));
+    }
+  }
+  const running = workbench.sync.running();
+  const actions = decide(
+    candidates.map(({ wanted }) => wanted),
+    running,
+  );
+  const refused: Reconciled["refused"] = [];
+  for (const action of actions) {
+    const { environment, name, release } = action;
+    const chosen = candidates.find(
+      ({ wanted }) => wanted.environment === environment && wanted.name === name,
+    );
+    const problem =
+      action.kind === "refuse" ? action.problem : await apply(workbench, action, chosen);
+    if (problem) refused.push({ environment, name, release, problem });
+  }
+  return { actions, refused };
+}
+
+async function candidate(
+  workbench: Workbench,
+  environment: Environment,
+  name: string,
+  pipeline: DesiredPipeline,
+): Promise<Candidate> {
+  const wanted: Wanted = {
+    environment: environment.name,
+    name,
+    release: pipeline.release,
+    topic: pipeline.topic,
+  };
+  const read = readRelease(workbench, name, pipeline.release);
+  if (!read.ok) return { wanted: { ...wanted, refusal: read.problem }, environment, pipeline };
+  const release = read.value;
+  const problem =
+    refusal(environment, release, await countApprovals(workbench, environment, release)) ??
+    missingLookup(workbench, release);
+  return {
+    wanted: problem ? { ...wanted, refusal: problem } : wanted,
+    ...{ environment, pipeline, release },
+  };
+}
+
+async function apply(
+  { sync }: Workbench,
+  action: Exclude<Action, { kind: "refuse" }>,
+  chosen: Candidate | undefined,
+): Promise<Problem | undefined> {
+  if (action.kind === "keep") return undefined;
+  if (action.kind === "stop") {
+    await sync.stop(action.environment, action.name);
+    return undefined;
+  }
+  if (!chosen?.release) return undefined;
+  const started = await sync.start(
+    pipelineSpec(chosen.environment.name, chosen.pipeline, chosen.release),
+  );
+  return started.ok ? undefined : started.problem;
+}
+
+function missingLookup({ store }: Workbench, release: Release): Problem | undefined {
+  const missing = Object.entries(release.manifest.lookups).find(
+    ([, { table }]) => store.tableInfo(table) === undefined,
+  );
+  if (!missing) return undefined;
+  const [name, { table }] = missing;
+  return {
+    code: "lookup-missing",
+    message: `Lookup ${name} (${table.slice(0, 6)}) of release ${release.transform} ${release.hash.slice(0, 6)} is not in this workspace's store.`,
+    hint: `Freeze ${release.manifest.input.snapshot} and what the lookup reads again, then run the notebook: equal data gives the table its name back.`,
+  };
+}

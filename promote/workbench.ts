@@ -1,0 +1,103 @@
+import { join } from "node:path";
+import type { NotebookSession } from "#kernel/session-host.ts";
+import { writeTypes } from "#kernel/types.ts";
+import { fail, ok, type Problem, type Result } from "#snapshots/problem.ts";
+import { openQueries, type Queries } from "#snapshots/queries.ts";
+import { openContentStore, type ContentStore } from "#snapshots/store.ts";
+import { openWorkspace, type Workspace } from "#snapshots/workspace.ts";
+import { git, type Git } from "./git.ts";
+import { holdWorkspace } from "./lock.ts";
+import { reconcile, type Reconciled } from "./reconcile.ts";
+import { openState, type State } from "./state.ts";
+import { openSync, type Sync } from "./sync/sync.ts";
+
+/** Everything one process holds of one workspace. Actions (build, promote, compare, …) take it as an argument. */
+export type Workbench = {
+  workspace: Workspace;
+  store: ContentStore;
+  queries: Queries;
+  state: State;
+  git: Git;
+  sync: Sync;
+  /** Open notebooks by name; the server keeps them over page reloads. */
+  sessions: Map<string, NotebookSession>;
+  /** Who works here: Git's user, else the person logged in. */
+  person: string;
+  now(): Date;
+  /** Makes what runs what Git says should run. Where pipelines do not run here (`withSync: false`), does nothing. */
+  reconcile(): Promise<Reconciled>;
+  /** What the last reconcile refused, with the reason, for the page of the pipelines. */
+  refusals(): Reconciled["refused"];
+  close(): Promise<void>;
+};
+
+export type WorkbenchOptions = {
+  /** Run this workspace's pipelines in this process. */
+  withSync: boolean;
+  /** Be the one process that holds the workspace; a second one is refused. */
+  holdLock: boolean;
+  now?: () => Date;
+};
+
+/** Opens a workspace: the composition root. Closing it ends every process and thread it started. */
+export async function openWorkbench(
+  dir: string,
+  options: WorkbenchOptions,
+): Promise<Result<Workbench>> {
+  const opened = openWorkspace(dir);
+  if (!opened.ok) return opened;
+  const workspace = opened.value;
+  const repository = git(workspace.root);
+  const noRepository = await repositoryProblem(repository);
+  if (noRepository) return fail(noRepository);
+  const lock = options.holdLock ? holdWorkspace(workspace.paths.penstock) : undefined;
+  if (lock && !lock.ok) return lock;
+
+  const now = options.now ?? (() => new Date());
+  const state = openState(workspace.paths.state);
+  const store = openContentStore(workspace.paths.store);
+  const queries = openQueries({ store, workspaceRoot: workspace.root });
+  const sync = openSync({ workspace, store, statePath: workspace.paths.state });
+  const sessions = new Map<string, NotebookSession>();
+  await writeTypes(workspace);
+
+  let last: Reconciled = { actions: [], refused: [] };
+  let turn: Promise<unknown> = Promise.resolve();
+  const workbench: Workbench = {
+    ...{ workspace, store, queries, state, sync, sessions, now },
+    git: repository,
+    person: (await repository.person()).name,
+    reconcile: () => {
+      // One at a time: two at once would start the same pipeline twice.
+      const next = turn.then(async () => {
+        if (options.withSync) last = await reconcile(workbench);
+        return last;
+      });
+      turn = next.catch(() => undefined);
+      return next;
+    },
+    refusals: () => last.refused,
+    close: async () => {
+      await turn;
+      await Promise.all([...sessions.values()].map((session) => session.close()));
+      sessions.clear();
+      await sync.close();
+      await queries.close();
+      state.close();
+      if (lock?.ok) lock.value.release();
+    },
+  };
+  await workbench.reconcile();
+  return ok(workbench);
+}
+
+async function repositoryProblem(repository: Git): Promise<Problem | undefined> {
+  const head = await repository.resolve("HEAD");
+  if (!head.ok && head.problem.code !== "revision-unknown") return head.problem;
+  if (await repository.isRepository()) return undefined;
+  return {
+    code: "no-repository",
+    message: `${join(repository.root, "penstock.yaml")} is there, but the folder is not a Git repository of its own.`,
+    hint: "Run `npx penstock init` on it: that makes the repository and the first commit, and changes nothing else.",
+  };
+}
