@@ -1,6 +1,12 @@
 import { Hono } from "hono";
 import { z } from "zod";
-import { compare, compareRows, readComparison, recentComparisons } from "#promote/compare.ts";
+import {
+  compare,
+  compareRows,
+  readComparison,
+  recentComparisons,
+  type CompareProgress,
+} from "#promote/compare.ts";
 import type { Workbench } from "#promote/workbench.ts";
 import { ProblemError, unwrap } from "#snapshots/problem.ts";
 import { body, count, name, path, query } from "./door.ts";
@@ -40,7 +46,7 @@ export function compareRoutes(workbench: Workbench) {
     )
     .post("/", body(compareBody), (c) => {
       const request = c.req.valid("json");
-      return streamWork(c.req.raw, (signal, onProgress: (p: object) => void) =>
+      return streamWork(c.req.raw, (signal, onProgress: (p: CompareProgress) => void) =>
         compare({ workbench, ...request, signal, onProgress }),
       );
     })

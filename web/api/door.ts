@@ -7,7 +7,11 @@ import { ProblemError, type Problem } from "#snapshots/problem.ts";
 type Parsed<Target extends "json" | "query" | "param", S extends z.ZodType> = MiddlewareHandler<
   object,
   string,
-  { in: { [K in Target]: z.input<S> }; out: { [K in Target]: z.output<S> } }
+  {
+    // Where nothing has to be said, `hc` need not be given an empty object.
+    in: object extends z.input<S> ? { [K in Target]?: z.input<S> } : { [K in Target]: z.input<S> };
+    out: { [K in Target]: z.output<S> };
+  }
 >;
 
 /** The JSON body, or a 400 that names each field that is wrong. */

@@ -1,6 +1,8 @@
-import { existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
+import { analyseCell } from "#kernel/analysis.ts";
+import { parseNotebook, sourceOf } from "#kernel/notebook.ts";
 import type { Workbench } from "#promote/workbench.ts";
 import { fail, ok, type Result } from "#snapshots/problem.ts";
 import type { Workspace } from "#snapshots/workspace.ts";
@@ -16,6 +18,8 @@ export type NotebookEntry = {
   path: string;
   modifiedAt: string;
   sizeBytes: number;
+  /** Names of the transforms it defines, in its order: what can be compared and released. */
+  transforms: string[];
   /** A session holds it open; `isDirty` when that session has unsaved edits. */
   isOpen: boolean;
   isDirty: boolean;
@@ -38,10 +42,18 @@ export function listNotebooks({ workspace, sessions }: Workbench): NotebookEntry
         path: `notebooks/${name}.ts`,
         modifiedAt: stats.mtime.toISOString(),
         sizeBytes: stats.size,
+        transforms: transformsIn(readFileSync(join(folder, `${name}.ts`), "utf8")),
         isOpen: session !== undefined,
         isDirty: session?.document().isDirty ?? false,
       };
     });
+}
+
+function transformsIn(text: string): string[] {
+  return parseNotebook(text)
+    .cells.filter((cell) => cell.kind === "code" && !cell.disabled)
+    .flatMap((cell) => Object.entries(analyseCell(sourceOf(cell)).kinds))
+    .flatMap(([name, kind]) => (kind === "transform" ? [name] : []));
 }
 
 /** The notebook's file in the workspace, or a problem that names those there are. */

@@ -1,5 +1,7 @@
+import { isUtf8 } from "node:buffer";
 import { Hono } from "hono";
 import { z } from "zod";
+import type { DeadLetter } from "#promote/sync/dead-letters.ts";
 import type { Workbench } from "#promote/workbench.ts";
 import { unwrap } from "#snapshots/problem.ts";
 import { count, name, path, query } from "./door.ts";
@@ -14,7 +16,7 @@ export function pipelineRoutes(workbench: Workbench) {
   const { sync } = workbench;
   const pipeline = path(z.object({ env: name, name }));
   return new Hono()
-    .get("/", (c) => c.json({ pipelines: sync.status() }))
+    .get("/", (c) => c.json({ pipelines: sync.status(), refused: workbench.refusals() }))
     .post("/:env/:name/pause", pipeline, async (c) => {
       const { env, name } = c.req.valid("param");
       unwrap(await sync.pause(env, name));
@@ -27,6 +29,22 @@ export function pipelineRoutes(workbench: Workbench) {
     })
     .get("/:env/:name/dead-letters", pipeline, query(pageQuery), async (c) => {
       const { env, name } = c.req.valid("param");
-      return c.json(unwrap(await sync.deadLetters(env, name, c.req.valid("query"))));
+      const page = await sync.deadLetters(env, name, c.req.valid("query"));
+      return c.json({ total: page.total, letters: page.letters.map(readable) });
     });
+}
+
+/** A letter as JSON can carry it: text where the bytes are text, base64 where they are not. */
+function readable({ key, value, headers, ...letter }: DeadLetter) {
+  const isText = [key, value].every((bytes) => bytes === null || isUtf8(bytes));
+  const encoding = isText ? ("utf-8" as const) : ("base64" as const);
+  const written = (bytes: Uint8Array | null) =>
+    bytes && Buffer.from(bytes).toString(isText ? "utf8" : "base64");
+  return {
+    ...letter,
+    encoding,
+    key: written(key),
+    value: written(value),
+    headers: headers.map(({ key, value }) => ({ key, value: Buffer.from(value).toString("utf8") })),
+  };
 }

@@ -8,6 +8,7 @@ import { unwrap } from "#snapshots/problem.ts";
 import { body, name, path, releaseHash } from "./door.ts";
 import { streamWork } from "./long-work.ts";
 import { notebookName } from "./notebook-files.ts";
+import { releaseDetail } from "./release-detail.ts";
 
 const buildBody = z.strictObject({
   notebook: notebookName,
@@ -35,7 +36,7 @@ export function releaseRoutes(workbench: Workbench) {
     })
     .get("/:transform/:hash", path(releaseParams), async (c) => {
       const { transform, hash } = c.req.valid("param");
-      return c.json({ release: unwrap(readRelease(workbench, transform, hash)) });
+      return c.json(unwrap(await releaseDetail(workbench, transform, hash, c.req.raw.signal)));
     })
     .post("/:transform/:hash/approvals", path(releaseParams), body(approvalBody), async (c) => {
       const { transform, hash } = c.req.valid("param");
@@ -43,6 +44,8 @@ export function releaseRoutes(workbench: Workbench) {
       const approval = unwrap(
         await approve({ workbench, release, by: workbench.person, ...c.req.valid("json") }),
       );
+      // A promotion may have waited for this.
+      await workbench.reconcile();
       return c.json({ approval }, 201);
     });
 }

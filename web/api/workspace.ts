@@ -6,7 +6,7 @@ import { listSnapshots, listSources } from "#snapshots/workspace.ts";
 export function workspaceRoutes(workbench: Workbench) {
   const { workspace } = workbench;
   return new Hono()
-    .get("/workspace", async (c) => {
+    .get("/workspace", (c) => {
       const { sources, problems } = listSources(workspace);
       const snapshots = listSnapshots(workspace);
       return c.json({
