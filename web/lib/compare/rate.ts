@@ -1,0 +1,24 @@
+import { number } from "../format.ts";
+
+/** A metric for the eye: four significant digits, whole where it is whole. */
+export function metricText(value: number | null): string {
+  if (value === null) return "–";
+  return number(Number.isInteger(value) ? value : Number(value.toPrecision(4)));
+}
+
+export type Move = { text: string; word: "higher" | "lower" | "same" | "unknown"; isWorse: boolean | undefined };
+
+/** What became of a metric: the difference with its sign, and whether that is the wrong way where a way is declared. */
+export function move(before: number | null, after: number | null, better: "higher" | "lower" | null = null): Move {
+  if (before === null || after === null) return { text: "–", word: "unknown", isWorse: undefined };
+  const difference = after - before;
+  if (difference === 0) return { text: "0", word: "same", isWorse: undefined };
+  const word = difference > 0 ? "higher" : "lower";
+  const relative = before === 0 ? "" : ` (${signed((difference / Math.abs(before)) * 100, 3)} %)`;
+  return { text: `${signed(difference, 4)}${relative}`, word, isWorse: better ? word !== better : undefined };
+}
+
+function signed(value: number, digits: number): string {
+  const text = number(Number(value.toPrecision(digits)));
+  return value > 0 ? `+${text}` : text;
+}

@@ -1,0 +1,32 @@
+import type { Comparison } from "#promote/compare.ts";
+import { sideText } from "./side.ts";
+
+/** A comparison made before, as the list shows it. */
+export type RecentComparison = {
+  id: string;
+  href: string;
+  notebook: string;
+  transform: string;
+  before: string;
+  after: string;
+  snapshot: string;
+  at: string;
+  rows: { equal: number; changed: number; added: number; removed: number; ambiguous: number };
+};
+
+export function recentOf(comparison: Comparison): RecentComparison {
+  const { id, at, transform, before, after, snapshot, summary } = comparison;
+  const notebook = notebookName(comparison.notebook);
+  const address = { notebook, transform, before: sideText(before.version), after: sideText(after.version) };
+  const { equal, changed, added, removed, ambiguous } = summary.rows;
+  return {
+    ...{ id, at, notebook, transform, before: before.label, after: after.label, snapshot: snapshot.name },
+    href: `/compare?${new URLSearchParams(address)}`,
+    rows: { equal, changed, added, removed, ambiguous: ambiguous.left + ambiguous.right },
+  };
+}
+
+/** `notebooks/delays.ts` and `delays` both name the notebook `delays`. */
+export function notebookName(path: string): string {
+  return path.replace(/^notebooks\//, "").replace(/\.ts$/, "");
+}

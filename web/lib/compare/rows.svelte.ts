@@ -1,0 +1,67 @@
+import { problemOf } from "../client.ts";
+import type { DiffRow } from "#snapshots/diff.ts";
+import type { Problem } from "#snapshots/problem.ts";
+
+const block = 200;
+const keepBlocks = 12;
+
+/** Fetches the rows of one list, `offset` first. */
+export type FetchRows = (offset: number, limit: number, signal: AbortSignal) => Promise<DiffRow[]>;
+
+/** The rows of a list of which only what is in view is fetched; blocks far from view are forgotten. */
+export class PagedRows {
+  #blocks = $state.raw<ReadonlyMap<number, DiffRow[]>>(new Map());
+  problem = $state.raw<Problem | undefined>(undefined);
+  readonly #fetch: FetchRows;
+  readonly #pending = new Map<number, AbortController>();
+
+  constructor(fetch: FetchRows) {
+    this.#fetch = fetch;
+  }
+
+  at(index: number): DiffRow | undefined {
+    return this.#blocks.get(Math.floor(index / block))?.[index % block];
+  }
+
+  /** Asks for what rows `from` to `to` need; requests for what has left the view are dropped. */
+  need(from: number, to: number): void {
+    const [first, last] = [Math.floor(from / block), Math.floor(Math.max(from, to - 1) / block)];
+    for (const [at, request] of this.#pending) {
+      if (at < first - 1 || at > last + 1) {
+        request.abort();
+        this.#pending.delete(at);
+      }
+    }
+    for (let at = first; at <= last; at += 1) {
+      if (!this.#blocks.has(at) && !this.#pending.has(at)) void this.#load(at, first, last);
+    }
+  }
+
+  retry(from: number, to: number): void {
+    this.problem = undefined;
+    this.need(from, to);
+  }
+
+  close(): void {
+    for (const request of this.#pending.values()) request.abort();
+    this.#pending.clear();
+  }
+
+  async #load(at: number, first: number, last: number): Promise<void> {
+    const request = new AbortController();
+    this.#pending.set(at, request);
+    try {
+      const rows = await this.#fetch(at * block, block, request.signal);
+      if (request.signal.aborted) return;
+      const blocks = new Map(this.#blocks).set(at, rows);
+      const far = (index: number) => Math.max(first - index, index - last);
+      const nearest = [...blocks.keys()].sort((a, b) => far(a) - far(b)).slice(0, keepBlocks);
+      this.#blocks = new Map(nearest.map((key) => [key, blocks.get(key) ?? []]));
+      this.problem = undefined;
+    } catch (error) {
+      if (!request.signal.aborted) this.problem = problemOf(error);
+    } finally {
+      if (this.#pending.get(at) === request) this.#pending.delete(at);
+    }
+  }
+}

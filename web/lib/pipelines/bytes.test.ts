@@ -1,0 +1,17 @@
+import { expect, test } from "vitest";
+import { hexLines, recordBytes, shownBytes } from "./bytes.ts";
+
+test("UTF-8 is shown as text, anything else in hexadecimal, a tombstone in words", () => {
+  expect(shownBytes(new TextEncoder().encode('{"delay":"N/A","city":"Köln"}'))).toEqual({ kind: "text", text: '{"delay":"N/A","city":"Köln"}' });
+  expect(shownBytes(new Uint8Array([0xff, 0x00, 0x10]))).toEqual({ kind: "hex", text: "0000  ff 00 10" });
+  expect(shownBytes(null).kind).toBe("tombstone");
+});
+
+test("long bytes say how many there are", () => {
+  expect(hexLines(new Uint8Array(2_000)).split("\n").at(-1)).toBe("… 2000 bytes in all");
+});
+
+test("bytes travel as base64", () => {
+  expect(recordBytes("e30=")).toEqual(new Uint8Array([0x7b, 0x7d]));
+  expect(recordBytes(null)).toBeNull();
+});

@@ -1,0 +1,30 @@
+/** A record's bytes as JSON carries them: base64. Null for a tombstone. */
+export function recordBytes(value: string | null): Uint8Array | null {
+  if (value === null) return null;
+  return Uint8Array.from(atob(value), (character) => character.charCodeAt(0));
+}
+
+export type Shown = { kind: "text" | "hex" | "tombstone"; text: string };
+
+/** Bytes for the eye: text where they are UTF-8, else sixteen a line in hexadecimal. */
+export function shownBytes(bytes: Uint8Array | null): Shown {
+  if (bytes === null) return { kind: "tombstone", text: "no value: the identity in the key is deleted" };
+  try {
+    const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    // eslint-disable-next-line no-control-regex -- control characters are what tells bytes from text
+    if (!/[\u0000-\u0008\u000b\u000c\u000e-\u001f]/.test(text)) return { kind: "text", text };
+  } catch {
+    // Not UTF-8: shown as it is.
+  }
+  return { kind: "hex", text: hexLines(bytes) };
+}
+
+export function hexLines(bytes: Uint8Array): string {
+  const lines: string[] = [];
+  for (let at = 0; at < Math.min(bytes.length, 1_024); at += 16) {
+    const row = [...bytes.subarray(at, at + 16)].map((byte) => byte.toString(16).padStart(2, "0"));
+    lines.push(`${at.toString(16).padStart(4, "0")}  ${row.join(" ")}`);
+  }
+  if (bytes.length > 1_024) lines.push(`… ${bytes.length} bytes in all`);
+  return lines.join("\n");
+}

@@ -1,0 +1,71 @@
+import { LiveSocket, type Connection } from "../socket.svelte.ts";
+import { workspace } from "../shell/workspace.svelte.ts";
+import { count } from "../format.ts";
+import type { PipelineStatus } from "#promote/sync/sync.ts";
+import type { LiveMessage } from "#web/api/messages.ts";
+
+/** What one pipeline did since the page was opened, a value a second: for what the server keeps no history of. */
+type Trace = { lag: number[]; rows: Map<string, number[]>; at: number };
+
+const seconds = 120;
+
+/** Every pipeline as it is now, by WebSocket; the last known state stays while the connection is away. */
+export class LivePipelines {
+  all = $state.raw<PipelineStatus[]>([]);
+  isKnown = $state(false);
+  /** Goes up with each message: what draws traces reads it. */
+  version = $state(0);
+  readonly #traces = new Map<string, Trace>();
+  readonly #socket: LiveSocket<LiveMessage>;
+
+  constructor() {
+    this.#socket = new LiveSocket<LiveMessage>("/api/pipelines/live", (message) => {
+      if (message.type === "pipelines") this.take(message.pipelines);
+    });
+  }
+
+  get connection(): Connection {
+    return this.#socket.connection;
+  }
+
+  retry(): void {
+    this.#socket.retry();
+  }
+
+  close(): void {
+    this.#socket.close();
+  }
+
+  take(pipelines: PipelineStatus[]): void {
+    this.all = pipelines;
+    this.isKnown = true;
+    for (const status of pipelines) this.#trace(status);
+    this.version += 1;
+    const troubled = pipelines.filter(({ state }) => state === "halted" || state === "backing-off").length;
+    workspace.counts = {
+      ...workspace.counts,
+      "/pipelines":
+        pipelines.length === 0
+          ? undefined
+          : troubled > 0
+            ? { value: troubled, title: `${count(troubled)} need a look`, attend: true }
+            : { value: pipelines.length, title: `${count(pipelines.length)} running` },
+    };
+  }
+
+  trace(environment: string, name: string): Trace {
+    void this.version;
+    return this.#traces.get(`${environment}/${name}`) ?? { lag: [], rows: new Map(), at: 0 };
+  }
+
+  /** One value a second, however often messages come. */
+  #trace(status: PipelineStatus): void {
+    const key = `${status.environment}/${status.name}`;
+    const trace = this.#traces.get(key) ?? { lag: [], rows: new Map<string, number[]>(), at: 0 };
+    const isSameSecond = Date.now() - trace.at < 950;
+    const push = (values: number[], value: number) =>
+      isSameSecond ? [...values.slice(0, -1), value] : [...values, value].slice(-seconds);
+    const rows = new Map(status.sinks.map(({ name, rows }) => [name, push(trace.rows.get(name) ?? [], rows)]));
+    this.#traces.set(key, { lag: push(trace.lag, status.lag), rows, at: isSameSecond ? trace.at : Date.now() });
+  }
+}
