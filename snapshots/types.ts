@@ -137,7 +137,11 @@ class TypeReader {
     const word = this.match(/[A-Za-z][A-Za-z0-9_]*/y)?.toUpperCase();
     if (word === undefined) return undefined;
     if (word === "DECIMAL" || word === "NUMERIC") return this.decimal();
-    if (word === "ENUM") return this.parenthesised(() => this.quoted("'"), (values) => ({ kind: "enum", values }));
+    if (word === "ENUM")
+      return this.parenthesised(
+        () => this.quoted("'"),
+        (values) => ({ kind: "enum", values }),
+      );
     if (word === "STRUCT" || word === "ROW") return this.struct();
     if (word === "MAP") return this.map();
     if (word === "TIMESTAMP" && this.match(/WITH\s+TIME\s+ZONE\b/iy)) {
@@ -188,7 +192,9 @@ class TypeReader {
   }
 
   private quoted(quote: string): string | undefined {
-    const found = this.match(new RegExp(`${quote}((?:[^${quote}]|${quote}${quote})*)${quote}`, "y"));
+    const found = this.match(
+      new RegExp(`${quote}((?:[^${quote}]|${quote}${quote})*)${quote}`, "y"),
+    );
     return found?.slice(1, -1).replaceAll(quote + quote, quote);
   }
 

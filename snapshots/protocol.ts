@@ -1,0 +1,64 @@
+import type { DiffRequest, DiffRow, DiffRowsRequest, DiffSummary } from "./diff.ts";
+import type { Problem } from "./problem.ts";
+import type { ColumnProfile } from "./profile.ts";
+import type { Column, TableInfo } from "./table.ts";
+
+/** What a worker may use. `spillFolder` is emptied by whoever asked. */
+export type Limits = {
+  memoryLimit: string;
+  spillLimit: string;
+  spillFolder: string;
+  threads: number;
+};
+
+/** A table in the store, as a worker opens it. */
+export type TableFile = { path: string; info: TableInfo };
+
+/** A table just made at `out`, not yet in the store. */
+export type MadeTable = Omit<TableInfo, "sizeBytes">;
+
+/** What the parent asks of a worker, one at a time. */
+export type WorkerRequest =
+  | { kind: "sql"; sql: string; inputs: { alias: string; table: TableFile }[]; out: string }
+  | { kind: "freeze"; sql: string; file: string; out: string }
+  | { kind: "write"; columns: Column[]; out: string }
+  | {
+      kind: "window";
+      table: TableFile;
+      offset: number;
+      limit: number;
+      columns?: string[];
+      orderBy?: { column: string; descending: boolean };
+    }
+  | { kind: "read"; table: TableFile; batchRows: number; columns?: string[] }
+  | { kind: "profile"; table: TableFile; columns?: string[] }
+  | { kind: "diff"; before: TableFile; after: TableFile; request: Omit<DiffRequest, "signal"> }
+  | { kind: "diffRows"; before: TableFile; after: TableFile; request: DiffRowsRequest };
+
+/** What a request ends with. */
+export type WorkerValue = {
+  sql: MadeTable;
+  freeze: MadeTable;
+  write: MadeTable;
+  window: { ipc: Uint8Array; rows: number; total: number };
+  read: { rows: number };
+  profile: ColumnProfile[];
+  diff: DiffSummary;
+  diffRows: DiffRow[];
+};
+
+/** From parent to worker. `more` grants the reader another batch; `rows` and `end` feed a write. */
+export type ToWorker =
+  | { type: "request"; id: number; limits: Limits; request: WorkerRequest }
+  | { type: "more"; id: number }
+  | { type: "rows"; id: number; rows: Uint8Array; position?: BigInt64Array; part?: Int32Array }
+  | { type: "end"; id: number };
+
+/** From worker to parent. */
+export type FromWorker =
+  | { type: "ready" }
+  | { type: "progress"; id: number; fraction: number; rows: number }
+  | { type: "batch"; id: number; ipc: Uint8Array }
+  | { type: "more"; id: number }
+  | { type: "done"; id: number; value: unknown }
+  | { type: "failed"; id: number; problem: Problem };

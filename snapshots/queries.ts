@@ -1,0 +1,271 @@
+import { createHash } from "node:crypto";
+import { createReadStream, realpathSync, statSync } from "node:fs";
+import { availableParallelism, totalmem } from "node:os";
+import { join, relative, resolve, sep } from "node:path";
+import { pipeline } from "node:stream/promises";
+import type { DiffRequest, DiffRow, DiffRowsRequest, DiffSummary } from "./diff.ts";
+import { aligned } from "./arrow-ipc.ts";
+import { freezeQuery } from "./freeze-query.ts";
+import { openPool } from "./pool.ts";
+import { fail, ok, ProblemError, type Result } from "./problem.ts";
+import type { ColumnProfile } from "./profile.ts";
+import type { Limits, MadeTable, TableFile } from "./protocol.ts";
+import { readBatches, feedBatches, type Batch } from "./streams.ts";
+import type { ContentStore } from "./store.ts";
+import type { Column, TableHash, TableInfo } from "./table.ts";
+import type { Source } from "./workspace.ts";
+
+export type Sample = { fraction: number; seed: number };
+export type SourceFile = { path: string; sizeBytes: number; sha256: string };
+
+/** Everything asked of DuckDB. Each request runs in a process that can be killed; what comes out is in the content store. */
+export type Queries = {
+  /** A user's query over tables, by the names it calls them. Sealed from everything else; one thread; rows as the query orders them. */
+  sql(request: {
+    sql: string;
+    inputs: Record<string, TableHash>;
+    signal?: AbortSignal;
+    onProgress?(fraction: number): void;
+    timeoutMs?: number;
+  }): Promise<Result<TableInfo>>;
+  /** Some rows and columns as one Arrow IPC stream; in row order unless asked otherwise. */
+  window(request: {
+    table: TableHash;
+    offset: number;
+    limit: number;
+    columns?: string[];
+    orderBy?: { column: string; descending: boolean };
+    signal?: AbortSignal;
+  }): Promise<Result<{ ipc: Uint8Array; rows: number; total: number }>>;
+  /** A whole table in row order, each item an Arrow IPC stream of one record batch. Ending the loop ends the work. Throws `ProblemError`. */
+  read(request: {
+    table: TableHash;
+    batchRows?: number;
+    columns?: string[];
+    signal?: AbortSignal;
+  }): AsyncIterable<Uint8Array>;
+  /** Arrow batches into a table. `position` and `part` of every row make it one with lineage. */
+  write(request: {
+    columns: Column[];
+    batches: AsyncIterable<Batch>;
+    signal?: AbortSignal;
+  }): Promise<Result<TableInfo>>;
+  profile(request: {
+    table: TableHash;
+    columns?: string[];
+    signal?: AbortSignal;
+  }): Promise<Result<ColumnProfile[]>>;
+  diff(request: DiffRequest): Promise<Result<DiffSummary>>;
+  diffRows(request: DiffRowsRequest & { signal?: AbortSignal }): Promise<Result<DiffRow[]>>;
+  /** A source's rows into a table; `query` is the SQL as run, with the path as the source gives it. */
+  freeze(request: {
+    source: Source;
+    sample?: Sample;
+    signal?: AbortSignal;
+    onProgress?(progress: { rows: number; fraction: number }): void;
+  }): Promise<Result<{ info: TableInfo; query: string; from: SourceFile }>>;
+  close(): Promise<void>;
+};
+
+export type QueriesOptions = {
+  store: ContentStore;
+  workspaceRoot: string;
+  workers?: number;
+  /** DuckDB's own limit, e.g. `2GB`. */
+  memoryLimit?: string;
+};
+
+const defaultBatchRows = 65_536;
+const gigabyte = 2 ** 30;
+
+export function openQueries({
+  store,
+  workspaceRoot,
+  workers,
+  memoryLimit,
+}: QueriesOptions): Queries {
+  const memoryBytes = memoryLimit === undefined ? defaultMemoryBytes() : parseBytes(memoryLimit);
+  const spillFolder = store.tempPath("spill");
+  const limits: Limits = {
+    memoryLimit: `${Math.floor(memoryBytes / 2 ** 20)}MiB`,
+    spillLimit: "8GiB",
+    spillFolder,
+    threads: availableParallelism(),
+  };
+  const pool = openPool({
+    workers: workers ?? Math.max(2, Math.min(4, availableParallelism())),
+    limits,
+    residentLimitBytes: memoryBytes * 1.25 + gigabyte,
+  });
+
+  function tableFile(hash: TableHash): Result<TableFile> {
+    const info = store.tableInfo(hash);
+    if (info !== undefined) return ok({ path: store.tablePath(hash), info });
+    return fail({
+      code: "no-such-table",
+      message: `The table ${hash.slice(0, 12)} is not in this workspace's store.`,
+      hint: "Freeze its source again, or run the notebook that made it.",
+    });
+  }
+
+  /** Makes a table in a temporary file and takes it into the store; whatever happens, nothing is left behind. */
+  async function make(
+    work: (out: string) => Promise<Result<MadeTable>>,
+  ): Promise<Result<TableInfo>> {
+    const out = store.tempPath();
+    try {
+      const made = await work(out);
+      return made.ok ? ok(store.adoptTable(out, { ...made.value, sizeBytes: 0 })) : made;
+    } finally {
+      store.dropTemp(out);
+    }
+  }
+
+  return {
+    sql({ sql, inputs, signal, onProgress, timeoutMs }) {
+      return make(async (out) => {
+        const files: { alias: string; table: TableFile }[] = [];
+        for (const [alias, hash] of Object.entries(inputs)) {
+          const table = tableFile(hash);
+          if (!table.ok) return table;
+          files.push({ alias, table: table.value });
+        }
+        return pool.call<"sql">(
+          { kind: "sql", sql, inputs: files, out },
+          { signal, timeoutMs, onProgress },
+        );
+      });
+    },
+
+    async window({ table, signal, ...rest }) {
+      const file = tableFile(table);
+      if (!file.ok) return file;
+      const found = await pool.call<"window">(
+        { kind: "window", ...rest, table: file.value },
+        { signal },
+      );
+      return found.ok ? ok({ ...found.value, ipc: aligned(found.value.ipc) }) : found;
+    },
+
+    read({ table, batchRows = defaultBatchRows, signal, ...rest }) {
+      const file = tableFile(table);
+      if (!file.ok) throw new ProblemError(file.problem);
+      return readBatches(pool, { kind: "read", batchRows, ...rest, table: file.value }, signal);
+    },
+
+    write({ columns, batches, signal }) {
+      return make((out) => feedBatches(pool, { kind: "write", columns, out }, batches, signal));
+    },
+
+    async profile({ table, signal, ...rest }) {
+      const file = tableFile(table);
+      return file.ok
+        ? pool.call<"profile">({ kind: "profile", ...rest, table: file.value }, { signal })
+        : file;
+    },
+
+    async diff({ signal, ...request }) {
+      const before = tableFile(request.before);
+      const after = tableFile(request.after);
+      if (!before.ok) return before;
+      if (!after.ok) return after;
+      return pool.call<"diff">(
+        { kind: "diff", before: before.value, after: after.value, request },
+        { signal },
+      );
+    },
+
+    async diffRows({ signal, ...request }) {
+      const before = tableFile(request.before);
+      const after = tableFile(request.after);
+      if (!before.ok) return before;
+      if (!after.ok) return after;
+      return pool.call<"diffRows">(
+        { kind: "diffRows", before: before.value, after: after.value, request },
+        { signal },
+      );
+    },
+
+    async freeze({ source, sample, signal, onProgress }) {
+      const file = sourceFile(workspaceRoot, source);
+      if (!file.ok) return file;
+      const query = (path: string) => freezeQuery({ ...source, path }, sample);
+      const hashing = fileHash(file.value.path, signal);
+      hashing.catch(() => undefined);
+      const info = await make((out) =>
+        pool.call<"freeze">(
+          { kind: "freeze", sql: query(file.value.path), file: file.value.path, out },
+          { signal, onProgress: (fraction, rows) => onProgress?.({ rows, fraction }) },
+        ),
+      );
+      if (!info.ok) return fail({ ...info.problem, at: { file: `sources/${source.name}.yaml` } });
+      const from = { path: source.path, sizeBytes: file.value.sizeBytes, sha256: await hashing };
+      return ok({ info: info.value, query: query(source.path), from });
+    },
+
+    async close() {
+      await pool.close();
+      store.dropTemp(spillFolder);
+    },
+  };
+}
+
+function defaultMemoryBytes(): number {
+  return Math.min(8 * gigabyte, Math.max(gigabyte, totalmem() / 4));
+}
+
+function parseBytes(text: string): number {
+  const found = /^(\d+(?:\.\d+)?)\s*([KMGT])?i?B$/i.exec(text.trim());
+  if (found === null) throw new Error(`not an amount of memory: ${text}`);
+  const power = " KMGT".indexOf((found[2] ?? " ").toUpperCase());
+  return Number(found[1]) * 1024 ** power;
+}
+
+/** The source's file, which must lie in the workspace, links followed. */
+function sourceFile(root: string, source: Source): Result<{ path: string; sizeBytes: number }> {
+  const at = { file: `sources/${source.name}.yaml` };
+  const given = resolve(root, source.path);
+  let path: string;
+  try {
+    path = realpathSync(given);
+  } catch {
+    return fail({
+      code: "no-source-file",
+      message: `The source ${source.name} reads ${source.path}, which does not exist.`,
+      hint: `Put the file there, or correct \`path\` in ${at.file}.`,
+      at,
+    });
+  }
+  const inside = relative(realpathSync(root), path);
+  if (inside.startsWith(`..${sep}`) || inside === ".." || inside === join(sep, inside)) {
+    return fail({
+      code: "source-outside",
+      message: `The source ${source.name} reads ${source.path}, which lies outside the workspace.`,
+      hint: "Copy the file into the workspace (its data/ folder is a good place).",
+      at,
+    });
+  }
+  const { size, isFile } = describe(path);
+  if (isFile) return ok({ path, sizeBytes: size });
+  return fail({
+    code: "no-source-file",
+    message: `${source.path} is not a file.`,
+    hint: `Correct \`path\` in ${at.file}.`,
+    at,
+  });
+}
+
+function describe(path: string): { size: number; isFile: boolean } {
+  const stat = statSync(path);
+  return { size: stat.size, isFile: stat.isFile() };
+}
+
+async function fileHash(path: string, signal: AbortSignal | undefined): Promise<string> {
+  const hash = createHash("sha256");
+  await pipeline(
+    createReadStream(path, { highWaterMark: 1 << 20 }),
+    hash,
+    signal ? { signal } : {},
+  );
+  return hash.digest("hex");
+}

@@ -1,0 +1,104 @@
+import duckdb from "@duckdb/node-bindings";
+import type { Connection, Database, DataChunk, Result as QueryResult } from "@duckdb/node-bindings";
+import { quoteName, quoteText } from "../types.ts";
+import { isValid, readVector } from "./raw.ts";
+
+/** One DuckDB instance in memory with one connection. */
+export type Open = { database: Database; connection: Connection };
+
+export type Limits = { memoryLimit: string; spillLimit: string; spillFolder: string };
+
+/**
+ * A fresh instance with nothing in it. Extensions are never fetched or loaded on their own; errors carry their place; what it
+ * spills goes to `spillFolder`, up to `spillLimit`.
+ */
+export async function openDatabase(limits: Limits, threads: number): Promise<Open> {
+  const config = duckdb.create_config();
+  const settings: Record<string, string> = {
+    threads: String(threads),
+    memory_limit: limits.memoryLimit,
+    temp_directory: limits.spillFolder,
+    max_temp_directory_size: limits.spillLimit,
+    preserve_insertion_order: "true",
+    autoinstall_known_extensions: "false",
+    autoload_known_extensions: "false",
+    allow_community_extensions: "false",
+    allow_persistent_secrets: "false",
+    errors_as_json: "true",
+  };
+  for (const [name, value] of Object.entries(settings)) duckdb.set_config(config, name, value);
+  const database = await duckdb.open(":memory:", config);
+  const connection = await duckdb.connect(database);
+  await duckdb.query(
+    connection,
+    "SET TimeZone = 'UTC'; SET Calendar = 'gregorian'; SET enable_progress_bar = true; SET enable_progress_bar_print = false",
+  );
+  return { database, connection };
+}
+
+/** From here on this instance reads and writes nothing but what is attached, and no setting of it can be changed. */
+export async function seal(connection: Connection): Promise<void> {
+  await duckdb.query(connection, "SET enable_external_access = false");
+  await duckdb.query(connection, "SET lock_configuration = true");
+}
+
+export function closeDatabase({ database, connection }: Open): void {
+  duckdb.disconnect_sync(connection);
+  duckdb.close_sync(database);
+}
+
+export async function attach(
+  connection: Connection,
+  path: string,
+  name: string,
+  access: "READ_ONLY" | "READ_WRITE",
+): Promise<void> {
+  await duckdb.query(
+    connection,
+    `ATTACH ${quoteText(path)} AS ${quoteName(name)} (TYPE duckdb, ${access})`,
+  );
+}
+
+/** The chunks of a materialised result; each is valid until the next is asked for. */
+export function* chunksOf(result: QueryResult): Generator<{ chunk: DataChunk; rows: number }> {
+  const count = duckdb.result_chunk_count(result);
+  for (let index = 0; index < count; index += 1) {
+    const chunk = duckdb.result_get_chunk(result, index);
+    const rows = duckdb.data_chunk_get_size(chunk);
+    if (rows > 0) yield { chunk, rows };
+  }
+}
+
+/** Rows of a query whose columns are all VARCHAR (cast them in the query). */
+export async function queryTexts(
+  connection: Connection,
+  sql: string,
+): Promise<(string | null)[][]> {
+  const result = await duckdb.query(connection, sql);
+  const columns = duckdb.column_count(result);
+  const rows: (string | null)[][] = [];
+  for (const { chunk, rows: count } of chunksOf(result)) {
+    const texts = Array.from({ length: columns }, (_, column) => textsOf(chunk, column, count));
+    for (let i = 0; i < count; i += 1) rows.push(texts.map((column) => column[i] ?? null));
+  }
+  return rows;
+}
+
+function textsOf(chunk: DataChunk, column: number, rows: number): (string | null)[] {
+  const raw = readVector(
+    duckdb.data_chunk_get_vector(chunk, column),
+    { kind: "scalar", name: "VARCHAR" },
+    rows,
+  );
+  if (raw.shape !== "text") return [];
+  const view = new DataView(raw.views.buffer, raw.views.byteOffset, raw.views.byteLength);
+  let longAt = 0;
+  return Array.from({ length: rows }, (_, i) => {
+    if (raw.nulls.bits !== null && !isValid(raw.nulls.bits, i)) return null;
+    const length = view.getUint32(i * 16, true);
+    if (length <= 12)
+      return Buffer.from(raw.views.subarray(i * 16 + 4, i * 16 + 4 + length)).toString("utf8");
+    longAt += length;
+    return Buffer.from(raw.long.subarray(longAt - length, longAt)).toString("utf8");
+  });
+}

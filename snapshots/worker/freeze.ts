@@ -1,0 +1,28 @@
+import duckdb from "@duckdb/node-bindings";
+import type { Result } from "../problem.ts";
+import type { Limits, MadeTable, WorkerRequest } from "../protocol.ts";
+import { quoteText } from "../types.ts";
+import { attach, closeDatabase, openDatabase, seal } from "./database.ts";
+import type { Progress } from "./progress.ts";
+import { createFromSelect } from "./sql.ts";
+import { hashTable } from "./table-file.ts";
+
+/** A source's rows into a new table file, in the file's order. The one file outside that can be read is the source's. */
+export async function runFreeze(
+  request: Extract<WorkerRequest, { kind: "freeze" }>,
+  limits: Limits,
+  progress: Progress,
+): Promise<Result<MadeTable>> {
+  const open = await openDatabase(limits, limits.threads);
+  const { connection } = open;
+  try {
+    await attach(connection, request.out, "out", "READ_WRITE");
+    await duckdb.query(connection, `SET allowed_paths = [${quoteText(request.file)}]`);
+    await seal(connection);
+    const made = await createFromSelect(connection, request.sql, progress);
+    if (!made.ok) return made;
+    return await hashTable(connection, "out");
+  } finally {
+    closeDatabase(open);
+  }
+}
