@@ -10,7 +10,11 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const by = "Ada Lovelace";
 const key = openSigningKey(folder, by);
-const release = { hash: "ab".repeat(32), evidence: "cd".repeat(32), findings: ["difference@production"] };
+const release = {
+  hash: "ab".repeat(32),
+  evidence: "cd".repeat(32),
+  findings: ["difference@production"],
+};
 const approval = signApproval(
   {
     format: 1,
@@ -40,7 +44,9 @@ test.each<[string, Partial<Approval>, Partial<typeof release>, RegExp]>([
   ["a broken signature", { signature: "AAAA" }, {}, /signature/],
   ["a key of nobody's", { publicKey: "AAAA" }, {}, /key is not in/],
 ])("%s voids it", (_, change, released, reason) => {
-  expect(approvalFault({ ...approval, ...change }, { ...release, ...released }, keys)).toMatch(reason);
+  expect(approvalFault({ ...approval, ...change }, { ...release, ...released }, keys)).toMatch(
+    reason,
+  );
 });
 
 test("the private key is readable by its owner only, and is the same the next time", () => {
@@ -57,7 +63,12 @@ test("a second machine adds its key beside the first", () => {
 
 describe("countedApprovers", () => {
   const valid = { approval, file: "a.json", isValid: true } as const;
-  const void_ = { approval: { ...approval, by: "Bob" }, file: "b.json", isValid: false, reason: "" } as const;
+  const void_ = {
+    approval: { ...approval, by: "Bob" },
+    file: "b.json",
+    isValid: false,
+    reason: "",
+  } as const;
   test.each([
     ["each person once, void ones never", [valid, valid, void_], false, ["Ada Lovelace"], [by]],
     ["with four eyes not the author", [valid], true, ["Ada Lovelace"], []],

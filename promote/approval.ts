@@ -57,7 +57,8 @@ export function approvalFault(
 ): string | undefined {
   const { publicKey, signature, ...statement } = approval;
   if (approval.release !== release.hash) return "It approves another release.";
-  if (approval.evidence !== release.evidence) return "The evidence has changed since it was signed.";
+  if (approval.evidence !== release.evidence)
+    return "The evidence has changed since it was signed.";
   const missing = release.findings.filter((id) => !approval.findings.includes(id));
   if (missing.length > 0) return `It does not acknowledge the finding ${missing.join(", ")}.`;
   const path = publicKeysPath(approval.by);
@@ -101,7 +102,10 @@ export async function approve(request: {
 
   const statement: Statement = {
     format: 1,
-    ...{ release: release.hash, evidence: release.evidence.hash, by, reason },
+    release: release.hash,
+    evidence: release.evidence.hash,
+    by,
+    reason,
     findings: [...new Set(findings)].filter((id) => release.findings.includes(id)).toSorted(),
     at: now().toISOString(),
   };
@@ -121,9 +125,18 @@ export async function approve(request: {
   });
   if (!committed.ok) return committed;
   workbench.state.audit({
-    ...{ at: now(), by, action: "approve", environment: null, transform: release.transform },
-    ...{ release: release.hash, commit: committed.value.commit ?? null },
-    details: { evidence: approval.evidence, findings: approval.findings, reason },
+    at: now(),
+    by,
+    action: "approve",
+    environment: null,
+    transform: release.transform,
+    release: release.hash,
+    commit: committed.value.commit ?? null,
+    details: {
+      evidence: approval.evidence,
+      findings: approval.findings,
+      reason,
+    },
   });
   return ok(approval);
 }

@@ -39,7 +39,8 @@ export async function readSide(
 ): Promise<Result<Side>> {
   switch (version.kind) {
     case "working": {
-      const text = version.text === undefined ? workingText(workbench, request.notebook) : ok(version.text);
+      const text =
+        version.text === undefined ? workingText(workbench, request.notebook) : ok(version.text);
       if (!text.ok) return text;
       return sideOfText(workbench, version, "working copy", text.value, request);
     }
@@ -55,7 +56,7 @@ export async function readSide(
       const label = `${version.name} (release ${running.release.slice(0, 6)})`;
       return ok(sideOfRelease(version, label, release.value));
     }
-    case "release": {
+    default: {
       const release = readRelease(workbench, request.transform, version.hash);
       if (!release.ok) return release;
       return ok(sideOfRelease(version, `release ${release.value.hash.slice(0, 6)}`, release.value));
@@ -69,8 +70,15 @@ export function sideOfRelease(version: Version, label: string, release: Release)
     ([name, { by, table }]) => [name, { by, table }] as const,
   );
   return {
-    ...{ version, label, bundle, sha256: manifest.bundle, output: manifest.output },
-    input: { kind: "snapshot", name: manifest.input.snapshot },
+    version,
+    label,
+    bundle,
+    sha256: manifest.bundle,
+    output: manifest.output,
+    input: {
+      kind: "snapshot",
+      name: manifest.input.snapshot,
+    },
     lookups: Object.fromEntries(lookups),
     ...(manifest.metrics && metricsBundle !== undefined
       ? {
@@ -94,15 +102,26 @@ export async function sideOfBundle(
 ): Promise<Result<Side>> {
   const { workspace, store, queries } = workbench;
   const lookups: Side["lookups"] = {};
+  // A bundle holds every transform its lookups read.
+  const codeOf = async () => ok(bundle);
   for (const [name, { by, table }] of Object.entries(bundle.lookups)) {
-    const evaluated = await evaluate({ workspace, store, queries }, table, bundle, { signal });
+    const evaluated = await evaluate({ workspace, store, queries }, table, codeOf, { signal });
     if (!evaluated.ok) return evaluated;
     lookups[name] = { by, table: evaluated.value.table.hash };
   }
   const { output: columns, key, maxParts } = bundle;
   return ok({
-    ...{ version, label, bundle: bundle.code, sha256: bundle.sha256, input: bundle.input, lookups },
-    output: { columns, key, maxParts },
+    version,
+    label,
+    bundle: bundle.code,
+    sha256: bundle.sha256,
+    input: bundle.input,
+    lookups,
+    output: {
+      columns,
+      key,
+      maxParts,
+    },
     sourceMap: bundle.sourceMap,
     ...(bundle.metricsBundle ? { metrics: bundle.metricsBundle } : {}),
   });
@@ -144,7 +163,9 @@ async function sideOfRevision(
     });
   }
   const name = version.revision === "HEAD" ? "last commit" : version.revision.slice(0, 40);
-  const label = commit.value.startsWith(version.revision) ? `commit ${short}` : `${name} (${short})`;
+  const label = commit.value.startsWith(version.revision)
+    ? `commit ${short}`
+    : `${name} (${short})`;
   return sideOfText(workbench, version, label, text.value, request);
 }
 

@@ -89,10 +89,14 @@ export async function compareSides(
   const input = await inputOf(workbench, after, request.snapshot, signal);
   if (!input.ok) return input;
   const key = request.key ?? "position";
-  const part = ({ label, sha256, lookups }: Side) => ({ label, sha256, lookups });
   const id = hashOf({
-    ...{ notebook, transform, snapshot: input.value, key },
-    ...{ before: part(before), after: part(after), metrics: after.metrics?.sha256 },
+    notebook,
+    transform,
+    snapshot: input.value,
+    key,
+    before: identityOf(before),
+    after: identityOf(after),
+    metrics: after.metrics?.sha256,
   }).slice(0, 24);
 
   const known = readComparison(workbench, id);
@@ -115,12 +119,25 @@ export async function compareSides(
   if (!metrics.ok) return metrics;
 
   const comparison: Comparison = {
-    ...{ id, at: now().toISOString(), notebook, transform, snapshot: input.value, key },
-    ...{ before: left.value, after: right.value, summary: summary.value, metrics: metrics.value },
+    id,
+    at: now().toISOString(),
+    notebook,
+    transform,
+    snapshot: input.value,
+    key,
+    before: left.value,
+    after: right.value,
+    summary: summary.value,
+    metrics: metrics.value,
     contract: contractChanges(before.output, after.output),
   };
   state.putComparison({ id, at: now(), document: comparison });
   return ok(comparison);
+}
+
+/** What tells a side from another in a comparison's id: its bytes and tables, and the name it was asked for by. */
+function identityOf({ label, sha256, lookups }: Side) {
+  return { label, sha256, lookups };
 }
 
 /** A page of the rows that differ. */
@@ -144,7 +161,9 @@ export async function compareRows(request: {
   }
   const { before, after, key } = comparison;
   return workbench.queries.diffRows({
-    ...{ before: before.table.hash, after: after.table.hash, key },
+    before: before.table.hash,
+    after: after.table.hash,
+    key,
     ...page,
   });
 }
@@ -158,7 +177,10 @@ export function readComparison(
 }
 
 /** The newest comparisons, newest first. */
-export function recentComparisons({ state }: Pick<Workbench, "state">, limit: number): Comparison[] {
+export function recentComparisons(
+  { state }: Pick<Workbench, "state">,
+  limit: number,
+): Comparison[] {
   return state.comparisons(limit) as Comparison[];
 }
 
@@ -191,10 +213,21 @@ export async function runSide(
   const step = `Running ${side.label}`;
   onProgress?.({ step });
   const ran = await evaluateTransform({
-    ...{ workspace, store, queries, transform, input },
-    ...{ bundle: side.bundle, sourceMap: side.sourceMap },
-    ...{ lookups: side.lookups, output: side.output.columns, signal },
-    onProgress: (fraction) => onProgress?.({ step, fraction }),
+    workspace,
+    store,
+    queries,
+    transform,
+    input,
+    bundle: side.bundle,
+    sourceMap: side.sourceMap,
+    lookups: side.lookups,
+    output: side.output.columns,
+    signal,
+    onProgress: (fraction) =>
+      onProgress?.({
+        step,
+        fraction,
+      }),
   });
   if (!ran.ok) return ran;
   const { table, read, written, filtered, failed, errors } = ran.value;
@@ -211,7 +244,12 @@ async function measureBoth(
   if (!metrics) return ok([]);
   const measure = (table: TableHash) =>
     evaluateMetrics({
-      ...{ store, queries, bundle: metrics.code, metrics: metrics.metrics, table, signal },
+      store,
+      queries,
+      bundle: metrics.code,
+      metrics: metrics.metrics,
+      table,
+      signal,
     });
   const after = await measure(tables.after);
   if (!after.ok) return after;
@@ -220,7 +258,11 @@ async function measureBoth(
   const earlier = new Map(before.ok ? before.value.map(({ name, value }) => [name, value]) : []);
   return ok(
     after.value.map(({ name, kind, better, value }) => ({
-      ...{ name, kind, better: better ?? null, before: earlier.get(name) ?? null, after: value },
+      name,
+      kind,
+      better: better ?? null,
+      before: earlier.get(name) ?? null,
+      after: value,
     })),
   );
 }

@@ -25,8 +25,16 @@ const cases: [what: string, OutputContract, [kind: string, breaks: boolean][]][]
     { ...base, columns: [id, { ...delay, type: "HUGEINT" }] },
     [["type", true]],
   ],
-  ["null where none was breaks", { ...base, columns: [{ ...id, nullable: true }, delay] }, [["nullable", true]]],
-  ["never null any more does not", { ...base, columns: [id, { ...delay, nullable: false }] }, [["required", false]]],
+  [
+    "null where none was breaks",
+    { ...base, columns: [{ ...id, nullable: true }, delay] },
+    [["nullable", true]],
+  ],
+  [
+    "never null any more does not",
+    { ...base, columns: [id, { ...delay, nullable: false }] },
+    [["required", false]],
+  ],
   ["another key breaks", { ...base, key: ["id", "delay"] }, [["key", true]]],
   ["fewer parts break", { ...base, maxParts: 1 }, [["parts", true]]],
   ["more parts do not", { ...base, maxParts: 3 }, [["parts", false]]],

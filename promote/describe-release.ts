@@ -41,7 +41,9 @@ export async function describeRelease(
     message: commit.ok ? (commit.value[0]?.subject ?? "") : "",
     plans,
     sourceDiff:
-      last && running !== undefined ? await sourceDiff(workbench, last.name, running, release) : null,
+      last && running !== undefined
+        ? await sourceDiff(workbench, last.name, running, release)
+        : null,
   });
 }
 

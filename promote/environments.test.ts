@@ -4,7 +4,11 @@ import { parseEnvironment, withoutPipeline, withPipeline } from "./environments.
 
 const release = "ab".repeat(32);
 const other = "cd".repeat(32);
-const pipeline = { release, topic: "flights", sinks: ["table", "search"] as ("table" | "search")[] };
+const pipeline = {
+  release,
+  topic: "flights",
+  sinks: ["table", "search"] as ("table" | "search")[],
+};
 
 const text = `# What runs in production.
 kind: embedded
@@ -34,7 +38,9 @@ describe("withPipeline", () => {
   test("says the same twice: nothing changes the second time", () => {
     const once = withPipeline(text, "routes", pipeline);
     expect(withPipeline(once, "routes", pipeline)).toBe(once);
-    expect(unwrap(parseEnvironment("production", withoutPipeline(once, "routes"))).pipelines).toEqual({
+    expect(
+      unwrap(parseEnvironment("production", withoutPipeline(once, "routes"))).pipelines,
+    ).toEqual({
       delays: { ...pipeline, release: other },
     });
   });
@@ -45,7 +51,10 @@ describe("parseEnvironment", () => {
     ["kind: embedded\npipelines: [\n", /not valid YAML/],
     ["kind: cluster\n", /kind/],
     ["kind: embedded\napprovals: -1\n", /approvals/],
-    ["kind: embedded\npipelines: { delays: { release: 3f9a, topic: t, sinks: [table] } }\n", /64 hex digits/],
+    [
+      "kind: embedded\npipelines: { delays: { release: 3f9a, topic: t, sinks: [table] } }\n",
+      /64 hex digits/,
+    ],
     ["kind: embedded\nreplicas: 3\n", /replicas/],
   ])("names what is wrong in %j", (content, message) => {
     const parsed = parseEnvironment("staging", content);

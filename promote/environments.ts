@@ -4,7 +4,9 @@ import { fail, ok, type Problem, type Result } from "#snapshots/problem.ts";
 import type { Git } from "./git.ts";
 
 const pipelineSchema = z.strictObject({
-  release: z.string().regex(/^[0-9a-f]{64}$/, "a release is named by its whole hash, 64 hex digits"),
+  release: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/, "a release is named by its whole hash, 64 hex digits"),
   topic: z.string().min(1),
   sinks: z.array(z.enum(["table", "search"])).min(1),
 });
@@ -68,7 +70,8 @@ export function withPipeline(text: string, name: string, pipeline: DesiredPipeli
       const node = before.get(key, true);
       // Set in place, so that a comment beside the value stays.
       if (isScalar(node) && typeof value === "string") node.value = value;
-      else if (JSON.stringify(node) !== JSON.stringify(value)) before.set(key, document.createNode(value));
+      else if (JSON.stringify(node) !== JSON.stringify(value))
+        before.set(key, document.createNode(value));
     }
   }
   return document.toString({ lineWidth: 0, flowCollectionPadding: false });
@@ -90,7 +93,8 @@ export async function readEnvironment(git: Git, name: string): Promise<Result<En
   return fail({
     code: "environment-unknown",
     message: `There is no environment ${JSON.stringify(name)} in this workspace's last commit.`,
-    hint: known.length > 0 ? `Choose one of ${known.join(", ")}.` : "Commit environments/NAME.yaml.",
+    hint:
+      known.length > 0 ? `Choose one of ${known.join(", ")}.` : "Commit environments/NAME.yaml.",
   });
 }
 

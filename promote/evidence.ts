@@ -95,7 +95,9 @@ async function typeFact({ workbench, notebook, text }: EvidenceRequest): Promise
   });
   const errors = found.filter(({ severity }) => severity === "error");
   const lineOf = (offset: number) => text.slice(0, offset).split("\n").length;
-  const details = errors.slice(0, 20).map(({ start, message }) => ({ line: lineOf(start), message }));
+  const details = errors
+    .slice(0, 20)
+    .map(({ start, message }) => ({ line: lineOf(start), message }));
   const [first] = details;
   return {
     id: "types",
@@ -142,7 +144,6 @@ function inputFact({ columns, snapshot, hash }: ReleaseManifest["input"]): Fact 
 }
 
 function recordsFact(ran: Comparison["after"]): Fact {
-  const number = (value: number) => value.toLocaleString("en-US");
   const sum = `${number(ran.read)} read = ${number(ran.written)} written + ${number(ran.filtered)} filtered + ${number(ran.failed)} failed`;
   const [first] = ran.errors;
   return {
@@ -153,8 +154,13 @@ function recordsFact(ran: Comparison["after"]): Fact {
       ? `${sum}. On the stream the failed ones become dead letters; the first: ${first.message}`
       : `${sum}.`,
     details: {
-      ...{ read: ran.read, written: ran.written, filtered: ran.filtered, failed: ran.failed },
-      ...{ rows: ran.table.rows, table: ran.table.hash, errors: ran.errors.slice(0, 20) },
+      read: ran.read,
+      written: ran.written,
+      filtered: ran.filtered,
+      failed: ran.failed,
+      rows: ran.table.rows,
+      table: ran.table.hash,
+      errors: ran.errors.slice(0, 20),
     },
   };
 }
@@ -182,8 +188,11 @@ async function orderFact({
   }
   const lookups = await readLookups(store, queries, side.lookups, signal);
   const subject = {
-    ...{ bundle: bundle.code, transform: bundle.transform, lookups },
-    ...{ input: input.columns, output: bundle.output },
+    bundle: bundle.code,
+    transform: bundle.transform,
+    lookups,
+    input: input.columns,
+    output: bundle.output,
   };
   const checked = await checkOrder(subject, sample, signal);
   if (!checked.ok) return checked;
@@ -207,12 +216,15 @@ async function againstFacts(
   const where = environments.join(" and ");
   const suffix = environments.join(",");
   const short = release.hash.slice(0, 6);
-  const before = sideOfRelease({ kind: "release", hash: release.hash }, `release ${short}`, release);
-  const compared = await compareSides(
-    { ...request, transform: bundle.transform },
-    before,
-    { ...side, label: "this candidate" },
+  const before = sideOfRelease(
+    { kind: "release", hash: release.hash },
+    `release ${short}`,
+    release,
   );
+  const compared = await compareSides({ ...request, transform: bundle.transform }, before, {
+    ...side,
+    label: "this candidate",
+  });
   if (!compared.ok) return compared;
   const { metrics } = compared.value;
   const changes = contractChanges(release.manifest.output, side.output);
@@ -249,7 +261,6 @@ async function againstFacts(
 function differenceFact(id: string, where: string, release: string, compared: Comparison): Fact {
   const { elapsedMs: _, ...summary } = compared.summary;
   const { equal, changed, added, removed, ambiguous } = summary.rows;
-  const number = (value: number) => value.toLocaleString("en-US");
   const moved = [
     changed > 0 && `${number(changed)} changed`,
     added > 0 && `${number(added)} added`,
@@ -266,8 +277,11 @@ function differenceFact(id: string, where: string, release: string, compared: Co
         ? `On ${snapshot.name}: ${moved.join(", ")}; ${number(equal)} equal.`
         : `On ${snapshot.name} all ${number(equal)} rows are equal.`,
     details: {
-      ...{ release, snapshot, summary },
-      ...{ before: before.table.hash, after: after.table.hash },
+      release,
+      snapshot,
+      summary,
+      before: before.table.hash,
+      after: after.table.hash,
     },
   };
 }
@@ -290,4 +304,8 @@ function isWorse({ better, before, after }: Comparison["metrics"][number]): bool
 
 function shown(value: number | null): string {
   return value === null ? "none" : value.toLocaleString("en-US", { maximumSignificantDigits: 6 });
+}
+
+function number(value: number): string {
+  return value.toLocaleString("en-US");
 }

@@ -249,7 +249,9 @@ async function readIfThere(file: string): Promise<Buffer | undefined> {
 
 function requireInside(path: string): void {
   const parts = path.split("/");
-  const isBad = parts.some((part) => part === "" || part === "." || part === ".." || part === ".git");
+  const isBad = parts.some(
+    (part) => part === "" || part === "." || part === ".." || part === ".git",
+  );
   if (isBad || isAbsolute(path) || path.includes("\\") || path.includes("\0")) {
     throw new Error(`not a path inside the workspace: ${JSON.stringify(path)}`);
   }

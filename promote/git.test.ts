@@ -102,7 +102,7 @@ describe("commitFiles", () => {
     writeFileSync(join(root, ".git/hooks/reference-transaction"), "#!/bin/sh\nexit 1\n", {
       mode: 0o755,
     });
-    await commit({ "-n *.txt": "1\n", "grüße \"x\".txt": "2\n" });
+    await commit({ "-n *.txt": "1\n", 'grüße "x".txt': "2\n" });
     expect(unwrap(await repository.status())).toEqual([]);
     expect(unwrap(await repository.show("HEAD", "-n *.txt"))).toBe("1\n");
   });

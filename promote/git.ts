@@ -116,7 +116,15 @@ export function git(root: string): Git {
     status: async (paths = []) => {
       const listed = await text([
         "--literal-pathspecs",
-        ...["status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=all", "--", ...paths],
+        ...[
+          "status",
+          "--porcelain=v1",
+          "-z",
+          "--no-renames",
+          "--untracked-files=all",
+          "--",
+          ...paths,
+        ],
       ]);
       return listed.ok ? ok(listed.value.split("\0").filter(Boolean).map(readStatus)) : listed;
     },

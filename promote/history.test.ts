@@ -10,22 +10,26 @@ const asked = (...releases: (string | null)[]): Asked[] =>
     subject: "",
   }));
 
-test.each<[string, Asked[], [release: string, from: string, until: string | null, kind: string][]]>([
-  ["nothing was ever asked for", asked(null, null), []],
-  ["one release since its promotion", asked(null, "a", "a"), [["a", "t1", null, "promoted"]]],
+test.each<[string, Asked[], [release: string, from: string, until: string | null, kind: string][]]>(
   [
-    "a roll-back is a stretch of its own",
-    asked("a", "b", "a"),
+    ["nothing was ever asked for", asked(null, null), []],
+    ["one release since its promotion", asked(null, "a", "a"), [["a", "t1", null, "promoted"]]],
     [
-      ["a", "t2", null, "rolled back"],
-      ["b", "t1", "t2", "promoted"],
-      ["a", "t0", "t1", "promoted"],
+      "a roll-back is a stretch of its own",
+      asked("a", "b", "a"),
+      [
+        ["a", "t2", null, "rolled back"],
+        ["b", "t1", "t2", "promoted"],
+        ["a", "t0", "t1", "promoted"],
+      ],
     ],
+    ["taken out", asked("a", null), [["a", "t0", "t1", "promoted"]]],
   ],
-  ["taken out", asked("a", null), [["a", "t0", "t1", "promoted"]]],
-])("%s", (_, commits, expected) => {
+)("%s", (_, commits, expected) => {
   const entries = stretches(commits);
-  expect(entries.map(({ release, from, until, kind }) => [release, from, until, kind])).toEqual(expected);
+  expect(entries.map(({ release, from, until, kind }) => [release, from, until, kind])).toEqual(
+    expected,
+  );
 });
 
 test.each<[string, Asked[], string | undefined]>([

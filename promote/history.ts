@@ -18,7 +18,13 @@ export type HistoryEntry = {
 };
 
 /** One commit of an environment's file: which release it asked for, or null for none. */
-export type Asked = { release: string | null; at: string; by: string; commit: string; subject: string };
+export type Asked = {
+  release: string | null;
+  at: string;
+  by: string;
+  commit: string;
+  subject: string;
+};
 
 /** What ran when, by whom, on what evidence: newest first, from the Git log of the environment's file. */
 export async function history(request: {

@@ -17,7 +17,10 @@ const status = (root: string) =>
 describe("initWorkspace", () => {
   test("an empty workspace opens, is committed, and asks an approval for production", async () => {
     const root = join(folder, "plain");
-    expect(unwrap(await initWorkspace({ dir: root, demo: false }))).toEqual({ root, created: true });
+    expect(unwrap(await initWorkspace({ dir: root, demo: false }))).toEqual({
+      root,
+      created: true,
+    });
     expect(unwrap(openWorkspace(root)).name).toBe("plain");
     expect(status(root)).toBe("");
     const { environments, problems } = await listEnvironments(git(root));
@@ -31,7 +34,10 @@ describe("initWorkspace", () => {
   test("a second time changes nothing", async () => {
     const root = join(folder, "plain");
     const head = await git(root).head();
-    expect(unwrap(await initWorkspace({ dir: root, demo: false }))).toEqual({ root, created: false });
+    expect(unwrap(await initWorkspace({ dir: root, demo: false }))).toEqual({
+      root,
+      created: false,
+    });
     expect(await git(root).head()).toBe(head);
   });
 
@@ -85,7 +91,7 @@ describe("initWorkspace", () => {
     expect(problems).toEqual([]);
     expect(snapshots.map(({ name, rows }) => [name, rows])).toEqual([
       ["airports@2001", 3376],
-      ["flights@2001q1", 1_477_912],
+      ["flights@2001q1", 1_477_911],
     ]);
     expect(status(root)).toBe("");
     expect(existsSync(join(root, "README.md"))).toBe(true);

@@ -55,7 +55,8 @@ export async function initWorkspace(
     return ok({ root, created: true });
   } catch (error) {
     if (error instanceof ProblemError) return fail(error.problem);
-    if (request.signal?.aborted) return fail({ code: "cancelled", message: "Cancelled; nothing was made." });
+    if (request.signal?.aborted)
+      return fail({ code: "cancelled", message: "Cancelled; nothing was made." });
     const problem = fileProblem(error, root);
     if (problem) return fail(problem);
     throw error;
@@ -74,7 +75,10 @@ async function make(folder: string, name: string, request: InitRequest): Promise
   const repository = git(folder);
   unwrap(await repository.init());
   if (request.demo) await freezeDemo(folder, request, say);
-  await commitEverything(repository, request.demo ? "Begin with the flights demo" : `Begin ${name}`);
+  await commitEverything(
+    repository,
+    request.demo ? "Begin with the flights demo" : `Begin ${name}`,
+  );
 }
 
 async function writeDemo(folder: string): Promise<void> {
@@ -86,23 +90,29 @@ async function writeDemo(folder: string): Promise<void> {
 }
 
 async function writeEmpty(folder: string, name: string): Promise<void> {
-  const packageName = name.toLowerCase().replaceAll(/[^a-z0-9-]+/g, "-").replaceAll(/^-+|-+$/g, "");
-  const demo = (path: string) => readFile(join(demoFolder, path), "utf8");
+  const packageName = name
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9-]+/g, "-")
+    .replaceAll(/^-+|-+$/g, "");
   const files: Record<string, string> = {
-    "penstock.yaml": (await demo("penstock.yaml")).replace(
+    "penstock.yaml": (await demoFile("penstock.yaml")).replace(
       /^name:.*$/m,
       () => `name: ${JSON.stringify(name)}`,
     ),
     "package.json": `${JSON.stringify({ name: packageName || "workspace", private: true, type: "module" }, null, 2)}\n`,
-    "tsconfig.json": await demo("tsconfig.json"),
-    ".gitignore": await demo("gitignore"),
-    "environments/staging.yaml": await demo("environments/staging.yaml"),
-    "environments/production.yaml": await demo("environments/production.yaml"),
+    "tsconfig.json": await demoFile("tsconfig.json"),
+    ".gitignore": await demoFile("gitignore"),
+    "environments/staging.yaml": await demoFile("environments/staging.yaml"),
+    "environments/production.yaml": await demoFile("environments/production.yaml"),
   };
   for (const [path, text] of Object.entries(files)) {
     await mkdir(dirname(join(folder, path)), { recursive: true });
     await writeFile(join(folder, path), text);
   }
+}
+
+function demoFile(path: string): Promise<string> {
+  return readFile(join(demoFolder, path), "utf8");
 }
 
 async function freezeDemo(
@@ -118,7 +128,11 @@ async function freezeDemo(
       say(`Freezing ${source}@${label}`);
       unwrap(
         await freeze({
-          ...{ workspace, store, queries, source, label },
+          workspace,
+          store,
+          queries,
+          source,
+          label,
           ...(request.signal ? { signal: request.signal } : {}),
           onProgress: ({ fraction }) => say(`Freezing ${source}@${label}`, fraction),
           now: request.now ?? (() => new Date()),
@@ -212,9 +226,18 @@ function occupied(root: string): Problem {
 function fileProblem(error: unknown, root: string): Problem | undefined {
   const reasons: Record<string, [message: string, hint: string]> = {
     EROFS: ["is on a read-only disk", "Choose a folder you can write to."],
-    EACCES: ["may not be written to", "Choose a folder you can write to, or change its permissions."],
-    EPERM: ["may not be written to", "Choose a folder you can write to, or change its permissions."],
-    ENOSPC: ["is on a disk that is full", "Make room (the demo takes about 100 MB), then try again."],
+    EACCES: [
+      "may not be written to",
+      "Choose a folder you can write to, or change its permissions.",
+    ],
+    EPERM: [
+      "may not be written to",
+      "Choose a folder you can write to, or change its permissions.",
+    ],
+    ENOSPC: [
+      "is on a disk that is full",
+      "Make room (the demo takes about 100 MB), then try again.",
+    ],
     ENOTDIR: ["is a file, or lies below one", "Choose a folder."],
   };
   const reason = reasons[codeOf(error) ?? ""];

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { buildBundle, type Bundle } from "#kernel/bundle.ts";
+import { evaluate, type CodeOf } from "#kernel/evaluate.ts";
 import { fail, ok, type Result } from "#snapshots/problem.ts";
 import { listSnapshots } from "#snapshots/workspace.ts";
 import { hashOf } from "./canonical-json.ts";
@@ -40,7 +41,12 @@ export async function bundleNotebook(
   remembered.set(workbench, bundles);
   const { notebook, text, transform } = request;
   const snapshots = listSnapshots(workbench.workspace).snapshots;
-  const schemas = snapshots.map(({ name, columns, identity, hash }) => ({ name, columns, identity, hash }));
+  const schemas = snapshots.map(({ name, columns, identity, hash }) => ({
+    name,
+    columns,
+    identity,
+    hash,
+  }));
   const key = hashOf({ notebook, text, transform, schemas });
   const known = bundles.get(key);
   if (known) return ok(known);
@@ -56,14 +62,21 @@ export async function bundleNotebook(
 
 /** The same, made anew whatever is remembered: evidence that building is repeatable. */
 export function buildFresh(
-  { workspace }: Workbench,
+  workbench: Workbench,
   request: { notebook: string; text: string; transform: string },
 ): Promise<Result<Bundle>> {
+  const { workspace, store, queries } = workbench;
+  const codeOf: CodeOf = (transform) => bundleNotebook(workbench, { ...request, transform });
   return buildBundle({
     workspace,
     notebookText: request.text,
     fileName: join(workspace.root, notebookPath(request.notebook)),
     transform: request.transform,
     withMetrics: true,
+    // A contract may rest on what a query gives: its columns are known once it has run.
+    columnsOf: async (expression) => {
+      const evaluated = await evaluate({ workspace, store, queries }, expression, codeOf);
+      return evaluated.ok ? ok(evaluated.value.table.columns) : evaluated;
+    },
   });
 }

@@ -7,7 +7,10 @@ const columns: Column[] = [
   { name: "id", type: "BIGINT", nullable: false },
   { name: "delay", type: "BIGINT", nullable: true },
 ];
-const sample = Array.from({ length: 300 }, (_, id) => ({ id, delay: id % 7 === 0 ? null : id % 50 }));
+const sample = Array.from({ length: 300 }, (_, id) => ({
+  id,
+  delay: id % 7 === 0 ? null : id % 50,
+}));
 
 /** A bundle as esbuild would make it, with the function's body as given. */
 const bundle = (body: string) => `
@@ -32,7 +35,10 @@ describe("checkOrder", () => {
 
   test("one that counts its records gives itself away, with the row it happened at", async () => {
     const checked = unwrap(await check("state += 1; return { ...row, delay: state };"));
-    expect(checked.difference).toMatchObject({ replay: replays[1].name, input: { id: expect.anything() } });
+    expect(checked.difference).toMatchObject({
+      replay: replays[1].name,
+      input: { id: expect.anything() },
+    });
     expect(checked.difference?.actual).not.toEqual(checked.difference?.expected);
   });
 

@@ -51,8 +51,11 @@ export async function checkOrder(
       if (before === undefined) expected[row] = text;
       if (before === undefined || before === text) continue;
       const difference = {
-        ...{ replay: replay.name, row, input: plain(sample[row]) },
-        ...{ expected: JSON.parse(before), actual: JSON.parse(text) },
+        replay: replay.name,
+        row,
+        input: plain(sample[row]),
+        expected: JSON.parse(before),
+        actual: JSON.parse(text),
       };
       return ok({ rows: sample.length, replays: replays.length, difference });
     }
@@ -61,12 +64,16 @@ export async function checkOrder(
 }
 
 /** The order of a replay: indices into the sample, some of them twice. */
-export function replayOrder(rows: number, { seed, repeats }: Pick<Replay, "seed" | "repeats">): number[] {
+export function replayOrder(
+  rows: number,
+  { seed, repeats }: Pick<Replay, "seed" | "repeats">,
+): number[] {
   const order = Array.from({ length: rows }, (_, index) => index);
   if (seed === 0) return order;
   if (seed < 0) return order.toReversed();
   const random = mulberry32(seed);
-  for (let extra = 0; extra < repeats && rows > 0; extra += 1) order.push(Math.floor(random() * rows));
+  const extra = rows === 0 ? 0 : repeats;
+  for (let added = 0; added < extra; added += 1) order.push(Math.floor(random() * rows));
   // Fisher and Yates.
   for (let last = order.length - 1; last > 0; last -= 1) {
     const other = Math.floor(random() * (last + 1));

@@ -38,10 +38,5 @@ function loginName(): string {
 
 /** Git's commit header is one line and gives `<` and `>` a meaning. */
 function clean(text: string): string {
-  return (
-    [...text]
-      .filter((character) => character >= " " && !"<>".includes(character))
-      .join("")
-      .trim() || "somebody"
-  );
+  return text.replaceAll(/[\p{Cc}<>]/gu, "").trim() || "somebody";
 }

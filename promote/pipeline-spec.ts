@@ -13,8 +13,16 @@ export function pipelineSpec(
     ([name, { by, table }]) => [name, { by, table }] as const,
   );
   return {
-    ...{ environment, name: transform, release: hash, topic, bundle, transform },
-    ...{ input: manifest.input.columns, output: columns, key, maxParts },
+    environment,
+    name: transform,
+    release: hash,
+    topic,
+    bundle,
+    transform,
+    input: manifest.input.columns,
+    output: columns,
+    key,
+    maxParts,
     lookups: Object.fromEntries(lookups),
   };
 }

@@ -120,8 +120,18 @@ async function install(
   await followInWorkingCopy(join(workbench.workspace.root, path), name, transform, pipeline);
   const commit = committed.value.commit ?? null;
   state.audit({
-    ...{ at: now(), by, action, environment: name, transform, release: release.hash, commit },
-    details: { previous, evidence: release.evidence.hash, approvedBy: approvals.by },
+    at: now(),
+    by,
+    action,
+    environment: name,
+    transform,
+    release: release.hash,
+    commit,
+    details: {
+      previous,
+      evidence: release.evidence.hash,
+      approvedBy: approvals.by,
+    },
   });
   const { refused: notStarted } = await workbench.reconcile();
   const verb = action === "promote" ? "now asks for" : "is rolled back to";

@@ -22,7 +22,12 @@ const cases: [what: string, Wanted[], Running[], Action[]][] = [
   ["nothing wanted, nothing running", [], [], []],
   ["wanted and not running starts", [want("a")], [], [{ ...at, kind: "start", release: "a" }]],
   ["running as wanted is kept", [want("a")], [run("a")], [{ ...at, kind: "keep", release: "a" }]],
-  ["another release swaps", [want("b")], [run("a")], [{ ...at, kind: "swap", from: "a", release: "b" }]],
+  [
+    "another release swaps",
+    [want("b")],
+    [run("a")],
+    [{ ...at, kind: "swap", from: "a", release: "b" }],
+  ],
   [
     "another topic is a swap too",
     [want("a", { topic: "flights-v2" })],

@@ -28,13 +28,16 @@ export type Action =
 
 /** What to do so that what runs becomes what is wanted. Pure; the order is stops, then the rest by name. */
 export function decide(wanted: Wanted[], running: Running[]): Action[] {
-  const key = (pipeline: { environment: string; name: string }) =>
-    `${pipeline.environment}\0${pipeline.name}`;
   const runningByKey = new Map(running.map((pipeline) => [key(pipeline), pipeline]));
   const wantedKeys = new Set(wanted.map(key));
   const stops = running
     .filter((pipeline) => !wantedKeys.has(key(pipeline)))
-    .map(({ environment, name, release }): Action => ({ kind: "stop", environment, name, release }));
+    .map(({ environment, name, release }): Action => ({
+      kind: "stop",
+      environment,
+      name,
+      release,
+    }));
   const rest = wanted.map((pipeline) => decideOne(pipeline, runningByKey.get(key(pipeline))));
   return [...stops, ...rest].toSorted((a, b) =>
     (a.kind === "stop") === (b.kind === "stop")
@@ -56,6 +59,10 @@ function decideOne(wanted: Wanted, running: Running | undefined): Action {
     return { kind: "keep", environment, name, release };
   }
   return { kind: "swap", environment, name, from: running.release, release };
+}
+
+function key({ environment, name }: { environment: string; name: string }): string {
+  return `${environment}\0${name}`;
 }
 
 function compareText(a: string, b: string): number {

@@ -12,7 +12,12 @@ export type Reconciled = {
   refused: { environment: string; name: string; release: string; problem: Problem }[];
 };
 
-type Candidate = { wanted: Wanted; environment: Environment; pipeline: DesiredPipeline; release?: Release };
+type Candidate = {
+  wanted: Wanted;
+  environment: Environment;
+  pipeline: DesiredPipeline;
+  release?: Release;
+};
 
 /** Makes what runs what HEAD's environments/*.yaml say should run. A problem of one pipeline stops no other. */
 export async function reconcile(workbench: Workbench): Promise<Reconciled> {
@@ -60,8 +65,15 @@ async function candidate(
     refusal(environment, release, await countApprovals(workbench, environment, release)) ??
     missingLookup(workbench, release);
   return {
-    wanted: problem ? { ...wanted, refusal: problem } : wanted,
-    ...{ environment, pipeline, release },
+    wanted: problem
+      ? {
+          ...wanted,
+          refusal: problem,
+        }
+      : wanted,
+    environment,
+    pipeline,
+    release,
   };
 }
 

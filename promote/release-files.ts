@@ -73,7 +73,11 @@ export async function listReleases(
       const runsIn = environments
         .filter(({ pipelines }) => pipelines[transform]?.release.startsWith(name))
         .map((environment) => environment.name);
-      summaries.push(release.ok ? summary(release.value, runsIn) : broken(transform, name, runsIn, release.problem));
+      summaries.push(
+        release.ok
+          ? summary(release.value, runsIn)
+          : broken(transform, name, runsIn, release.problem),
+      );
     }
   }
   return summaries.toSorted((a, b) => (a.builtAt < b.builtAt ? 1 : -1));
@@ -116,7 +120,11 @@ function readFolder(root: string, transform: string, name: string): Result<Relea
     return tampered(folder, "evidence.json", "its facts do not have the hash they were given");
   }
   if (releaseHash(manifest, evidence.facts) !== hash || releaseFolder(transform, hash) !== folder) {
-    return tampered(folder, "manifest.json", "manifest and evidence do not give the release's hash");
+    return tampered(
+      folder,
+      "manifest.json",
+      "manifest and evidence do not give the release's hash",
+    );
   }
   const bundle = readHashed(at("bundle.js"), manifest.bundle);
   if (!bundle.ok) return tampered(folder, "bundle.js", bundle.problem.message);
@@ -126,10 +134,20 @@ function readFolder(root: string, transform: string, name: string): Result<Relea
   }
   const findings = evidence.facts.filter(({ status }) => status === "finding").map(({ id }) => id);
   return ok({
-    ...{ transform, hash, folder, builtAt, manifest, evidence, findings },
+    transform,
+    hash,
+    folder,
+    builtAt,
+    manifest,
+    evidence,
+    findings,
     bundle: bundle.value,
     ...(metricsBundle ? { metricsBundle: metricsBundle.value } : {}),
-    approvals: readApprovals(root, folder, { hash, evidence: evidence.hash, findings }),
+    approvals: readApprovals(root, folder, {
+      hash,
+      evidence: evidence.hash,
+      findings,
+    }),
   });
 }
 
@@ -149,7 +167,9 @@ function readApprovals(
     if (!read.ok) return [];
     const reason = approvalFault(read.value, release, publicKeysOf);
     const approval = read.value;
-    return [reason ? { approval, file, isValid: false, reason } : { approval, file, isValid: true }];
+    return [
+      reason ? { approval, file, isValid: false, reason } : { approval, file, isValid: true },
+    ];
   });
 }
 
@@ -182,7 +202,10 @@ function readJson<T>(file: string, schema: Schema<T>): Result<T> {
   try {
     const parsed = schema.safeParse(JSON.parse(readFileSync(file, "utf8")));
     if (parsed.success) return ok(parsed.data);
-    return fail({ code: "file-invalid", message: parsed.error.issues[0]?.message ?? "not understood" });
+    return fail({
+      code: "file-invalid",
+      message: parsed.error.issues[0]?.message ?? "not understood",
+    });
   } catch {
     return fail({ code: "file-invalid", message: "it is not JSON" });
   }
@@ -191,8 +214,13 @@ function readJson<T>(file: string, schema: Schema<T>): Result<T> {
 function summary(release: Release, runsIn: string[]): ReleaseSummary {
   const { transform, hash, builtAt, manifest, evidence, findings, approvals } = release;
   return {
-    ...{ transform, hash, builtAt, runsIn },
-    ...{ notebook: manifest.notebook, commit: manifest.commit, snapshot: manifest.input.snapshot },
+    transform,
+    hash,
+    builtAt,
+    runsIn,
+    notebook: manifest.notebook,
+    commit: manifest.commit,
+    snapshot: manifest.input.snapshot,
     findings: findings.length,
     failures: evidence.facts.filter(({ status }) => status === "fail").length,
     approvedBy: approvals.filter(({ isValid }) => isValid).map(({ approval }) => approval.by),

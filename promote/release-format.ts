@@ -3,7 +3,9 @@ import type { TableExpression } from "#kernel/guest/slice.ts";
 import { hashOf } from "./canonical-json.ts";
 
 const sha = z.string().regex(/^[0-9a-f]{64}$/);
-const columns = z.array(z.strictObject({ name: z.string(), type: z.string(), nullable: z.boolean() }));
+const columns = z.array(
+  z.strictObject({ name: z.string(), type: z.string(), nullable: z.boolean() }),
+);
 
 // The kernel's own shape (kernel/guest), kept so that a lookup can be computed again.
 const tableExpression = z.custom<TableExpression>(

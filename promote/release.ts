@@ -21,7 +21,7 @@ import {
 } from "./release-format.ts";
 import type { Workbench } from "./workbench.ts";
 
-export { listReleases, readRelease } from "./release-files.ts";
+export { listReleases, readRelease, type Release, type ReleaseSummary } from "./release-files.ts";
 
 export type BuildRequest = {
   workbench: Workbench;
@@ -55,7 +55,7 @@ export async function buildRelease(request: BuildRequest): Promise<Result<Releas
 }
 
 async function build(request: BuildRequest): Promise<Result<Release>> {
-  const { workbench, transform, signal, onProgress } = request;
+  const { workbench, signal, onProgress } = request;
   const path = notebookPath(request.notebook);
   const text = workingText(workbench, request.notebook);
   if (!text.ok) return text;
@@ -76,11 +76,18 @@ async function build(request: BuildRequest): Promise<Result<Release>> {
   if (standing) return ok(standing);
 
   const evidence = await gatherEvidence({
-    ...{ workbench, notebook: path, text: text.value, bundle: bundle.value, side: side.value },
-    ...{ input: input.value, signal, onProgress },
+    workbench,
+    notebook: path,
+    text: text.value,
+    bundle: bundle.value,
+    side: side.value,
+    input: input.value,
+    signal,
+    onProgress,
   });
   if (!evidence.ok) return evidence;
-  if (signal?.aborted) return fail({ code: "cancelled", message: "Cancelled; no release was made." });
+  if (signal?.aborted)
+    return fail({ code: "cancelled", message: "Cancelled; no release was made." });
   const { facts, observations } = evidence.value;
   return writeRelease(request, manifest, bundle.value, facts, observations);
 }
@@ -139,16 +146,32 @@ function manifestOf(
 ): ReleaseManifest {
   const lookups = Object.entries(bundle.lookups).map(([name, { by, table: expression }]) => {
     const table = side.lookups[name]?.table ?? "";
-    return [name, { by, table, columns: store.tableInfo(table)?.columns ?? [], expression }] as const;
+    return [
+      name,
+      { by, table, columns: store.tableInfo(table)?.columns ?? [], expression },
+    ] as const;
   });
   const { sha256, metrics } = bundle.metricsBundle ?? {};
   return {
     format: 1,
-    ...{ transform: bundle.transform, notebook, commit, bundle: bundle.sha256, input },
+    transform: bundle.transform,
+    notebook,
+    commit,
+    bundle: bundle.sha256,
+    input,
     lookups: Object.fromEntries(lookups),
     output: side.output,
-    metrics: sha256 !== undefined && metrics ? { bundle: sha256, metrics } : null,
-    guest: { ...guestRuntime(), runtime: runtimeVersion() },
+    metrics:
+      sha256 !== undefined && metrics
+        ? {
+            bundle: sha256,
+            metrics,
+          }
+        : null,
+    guest: {
+      ...guestRuntime(),
+      runtime: runtimeVersion(),
+    },
   };
 }
 
@@ -194,13 +217,21 @@ async function writeRelease(
       [`${folder}/manifest.json`]: canonicalJson({ ...manifest, hash, builtAt }),
       [`${folder}/evidence.json`]: canonicalJson(evidence),
     },
-    message: [`Release ${transform} ${hash.slice(0, 6)}`, ...(message ? ["", message] : [])].join("\n"),
+    message: [`Release ${transform} ${hash.slice(0, 6)}`, ...(message ? ["", message] : [])].join(
+      "\n",
+    ),
     at: now(),
   });
   if (!committed.ok) return committed;
   state.audit({
-    ...{ at: now(), by: person, action: "build", environment: null, transform, release: hash },
-    ...{ commit: committed.value.commit ?? null, details: { evidence: evidence.hash } },
+    at: now(),
+    by: person,
+    action: "build",
+    environment: null,
+    transform,
+    release: hash,
+    commit: committed.value.commit ?? null,
+    details: { evidence: evidence.hash },
   });
   return readRelease(workbench, transform, hash);
 }

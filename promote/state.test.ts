@@ -17,8 +17,14 @@ test("what was written is there after a restart, and a run cut short says so", (
   state.endRun(finished, { status: "done", at, details: { rows: 3 } });
   state.beginRun({ kind: "compare", subject: "delays", at });
   state.audit({
-    ...{ at, by: "Ada", action: "promote", environment: "staging", transform: "delays" },
-    ...{ release: "ab", commit: "cd", details: null },
+    at,
+    by: "Ada",
+    action: "promote",
+    environment: "staging",
+    transform: "delays",
+    release: "ab",
+    commit: "cd",
+    details: null,
   });
   state.putComparison({ id: "c1", at, document: { id: "c1", rows: 1 } });
   state.close();
@@ -45,7 +51,11 @@ test("one process holds a workspace; a killed one lets go of it", async () => {
     console.log(lock.ok);
     setInterval(() => {}, 1000);`;
   const child = spawn(process.execPath, [
-    ...["--input-type=module", "-e", script, new URL("./lock.ts", import.meta.url).href, held],
+    "--input-type=module",
+    "-e",
+    script,
+    new URL("./lock.ts", import.meta.url).href,
+    held,
   ]);
   const line = await new Promise<string>((resolve) =>
     child.stdout.once("data", (data: Buffer) => resolve(data.toString())),

@@ -62,10 +62,14 @@ const migrations = [
 export function openState(path: string): State {
   if (path !== ":memory:") mkdirSync(dirname(path), { recursive: true });
   const database = new DatabaseSync(path);
-  database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000;");
+  database.exec(
+    "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000;",
+  );
   migrate(database);
   // Whoever was running these is gone: one process holds a workspace.
-  const abandon = database.prepare("UPDATE runs SET status = 'failed', details = ? WHERE ended_at IS NULL");
+  const abandon = database.prepare(
+    "UPDATE runs SET status = 'failed', details = ? WHERE ended_at IS NULL",
+  );
   const one = {
     beginRun: database.prepare(
       "INSERT INTO runs (kind, subject, started_at, status, details) VALUES (?, ?, ?, 'running', 'null')",
@@ -99,18 +103,23 @@ export function openState(path: string): State {
     endRun: (id, { status, at, details }) => {
       one.endRun.run(at.toISOString(), status, JSON.stringify(details ?? null), id);
     },
-    runs: (limit) => one.runs.all(limit).map((row) => withDetails<Run>(row)),
+    runs: (limit) => one.runs.all(limit).map((row) => withDetails(row) as Run),
     audit: (row) => {
       one.audit.run(
         row.at.toISOString(),
-        ...[row.by, row.action, row.environment, row.transform, row.release, row.commit],
+        row.by,
+        row.action,
+        row.environment,
+        row.transform,
+        row.release,
+        row.commit,
         JSON.stringify(row.details ?? null),
       );
     },
     auditRows: ({ environment, transform, limit }) =>
       one.auditRows
         .all({ environment: environment ?? null, transform: transform ?? null, limit })
-        .map((row) => withDetails<AuditRow>(row)),
+        .map((row) => withDetails(row) as AuditRow),
     putComparison: ({ id, at, document }) => {
       one.putComparison.run(id, at.toISOString(), JSON.stringify(document));
     },
@@ -121,7 +130,9 @@ export function openState(path: string): State {
 }
 
 function migrate(database: DatabaseSync): void {
-  database.exec("CREATE TABLE IF NOT EXISTS promote_migrations (number INTEGER PRIMARY KEY, at TEXT)");
+  database.exec(
+    "CREATE TABLE IF NOT EXISTS promote_migrations (number INTEGER PRIMARY KEY, at TEXT)",
+  );
   const row = database.prepare("SELECT max(number) AS done FROM promote_migrations").get();
   const done = Number(row?.["done"] ?? 0);
   for (const [index, migration] of migrations.entries()) {
@@ -141,6 +152,6 @@ function documentOf(row: Record<string, unknown> | undefined): unknown {
 }
 
 // The columns are this file's own, written by the statements above.
-function withDetails<T>(row: Record<string, unknown>): T {
-  return { ...row, details: JSON.parse(String(row["details"])) } as T;
+function withDetails(row: Record<string, unknown>): Record<string, unknown> & { details: unknown } {
+  return { ...row, details: JSON.parse(String(row["details"])) };
 }

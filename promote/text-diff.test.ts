@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { changedLines, diffLines } from "./text-diff.ts";
 
@@ -24,10 +24,12 @@ test("law: without the added lines it is the text before, without the removed on
       const diff = diffLines(before, after);
       const side = (dropped: string) =>
         diff.filter(({ kind }) => kind !== dropped).map((line) => line.text);
-      const lines = (value: string) =>
-        value === "" ? [] : value.replace(/\n$/, "").split("\n");
-      expect(side("added")).toEqual(lines(before));
-      expect(side("removed")).toEqual(lines(after));
+      expect(side("added")).toEqual(linesOf(before));
+      expect(side("removed")).toEqual(linesOf(after));
     }),
   );
 });
+
+function linesOf(text: string): string[] {
+  return text === "" ? [] : text.replace(/\n$/, "").split("\n");
+}

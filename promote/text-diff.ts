@@ -17,7 +17,6 @@ export function diffLines(before: string, after: string): DiffLine[] {
   ) {
     tail += 1;
   }
-  const same = (text: string): DiffLine => ({ kind: "same", text });
   return [
     ...left.slice(0, head).map(same),
     ...middle(left.slice(head, left.length - tail), right.slice(head, right.length - tail)),
@@ -34,6 +33,8 @@ export function changedLines(diff: DiffLine[], context = 3): DiffLine[] {
   }
   return diff.filter((_, index) => keep.has(index));
 }
+
+const same = (text: string): DiffLine => ({ kind: "same", text });
 
 function middle(left: string[], right: string[]): DiffLine[] {
   const width = right.length + 1;
@@ -56,7 +57,10 @@ function middle(left: string[], right: string[]): DiffLine[] {
       result.push({ kind: "same", text: from });
       row += 1;
       column += 1;
-    } else if (from !== undefined && (to === undefined || at(row + 1, column) >= at(row, column + 1))) {
+    } else if (
+      from !== undefined &&
+      (to === undefined || at(row + 1, column) >= at(row, column + 1))
+    ) {
       result.push({ kind: "removed", text: from });
       row += 1;
     } else if (to !== undefined) {

@@ -23,7 +23,7 @@ export type Workbench = {
   sessions: Map<string, NotebookSession>;
   /** Who works here: Git's user, else the person logged in. */
   person: string;
-  now(): Date;
+  now: () => Date;
   /** Makes what runs what Git says should run. Where pipelines do not run here (`withSync: false`), does nothing. */
   reconcile(): Promise<Reconciled>;
   /** What the last reconcile refused, with the reason, for the page of the pipelines. */
@@ -64,11 +64,16 @@ export async function openWorkbench(
   let last: Reconciled = { actions: [], refused: [] };
   let turn: Promise<unknown> = Promise.resolve();
   const workbench: Workbench = {
-    ...{ workspace, store, queries, state, sync, sessions, now },
+    workspace,
+    store,
+    queries,
+    state,
+    sync,
+    sessions,
+    now,
     git: repository,
     person: (await repository.person()).name,
     reconcile: () => {
-      // One at a time: two at once would start the same pipeline twice.
       const next = turn.then(async () => {
         if (options.withSync) last = await reconcile(workbench);
         return last;

@@ -1,0 +1,305 @@
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { freeze } from "#snapshots/freeze.ts";
+import { unwrap } from "#snapshots/problem.ts";
+import { approve } from "./approval.ts";
+import { compare, compareRows, readComparison } from "./compare.ts";
+import { initWorkspace } from "./init.ts";
+import { plan } from "./plan.ts";
+import { history, promote, rollback } from "./promote.ts";
+import { buildRelease, listReleases, readRelease, type Release } from "./release.ts";
+import { openWorkbench, type Workbench } from "./workbench.ts";
+
+// One story, told in order on one small workspace: each test stands on what the one before it did.
+
+const folder = mkdtempSync(join(tmpdir(), "penstock-promote-"));
+const root = join(folder, "workspace");
+const notebook = (threshold: number) => `// %% [markdown]
+// # Delays
+// %%
+import { snapshot, sql, transform, metric } from "penstock";
+// %%
+const flights = snapshot("flights@t");
+// %%
+const typical = sql\`select origin, median(delay) as typical from \${flights} group by origin order by origin\`;
+// %%
+export const delays = transform(flights, { lookup: { typical: typical.by("origin") } }, (f, { typical }) => {
+  if (f.delay > 90) return null;
+  return { ...f, late: f.delay > ${threshold}, known: typical(f.origin) !== undefined };
+});
+// %%
+metric.mean("late share", delays, (row) => (row.late ? 1 : 0), { better: "lower" });
+`;
+const write = (path: string, text: string) => {
+  mkdirSync(join(root, path, ".."), { recursive: true });
+  writeFileSync(join(root, path), text);
+};
+const status = () =>
+  execFileSync("git", ["status", "--porcelain"], { cwd: root, encoding: "utf8" });
+
+let workbench: Workbench;
+let first: Release;
+let second: Release;
+
+beforeAll(async () => {
+  unwrap(await initWorkspace({ dir: root, demo: false }));
+  const rows = Array.from(
+    { length: 200 },
+    (_, id) => `${id},${(id * 37) % 101},${id % 2 ? "SFO" : "DEN"}`,
+  );
+  write("data/flights.csv", `id,delay,origin\n${rows.join("\n")}\n`);
+  write(
+    "sources/flights.yaml",
+    "format: csv\npath: data/flights.csv\nidentity: [id]\ntopic: flights\n",
+  );
+  write("notebooks/delays.ts", notebook(15));
+  workbench = unwrap(await openWorkbench(root, { withSync: true, holdLock: true }));
+  const { workspace, store, queries, now } = workbench;
+  unwrap(await freeze({ workspace, store, queries, source: "flights", label: "t", now }));
+  unwrap(
+    await workbench.git.commitFiles({
+      files: {
+        "sources/flights.yaml": readFileSync(join(root, "sources/flights.yaml"), "utf8"),
+      },
+      message: "Add the source",
+    }),
+  );
+});
+
+afterAll(async () => {
+  await workbench.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const build = (message: string) =>
+  buildRelease({ workbench, notebook: "delays", transform: "delays", message });
+const toEnvironment = (environment: string, release: Release) =>
+  promote({ workbench, environment, transform: "delays", release: release.hash.slice(0, 8) });
+const runs = () =>
+  workbench.sync
+    .status()
+    .filter(({ state }) => state !== "stopped")
+    .map(({ environment, release }) => [environment, release])
+    .toSorted();
+
+describe("building", () => {
+  test("commits the notebook and its snapshot's manifest, then the release with its evidence", async () => {
+    first = unwrap(await build("Late from 15 minutes"));
+    expect(first.evidence.facts.filter(({ status }) => status === "fail")).toEqual([]);
+    expect(first.evidence.facts.map(({ id }) => id)).toEqual(
+      expect.arrayContaining([
+        "types",
+        "input-contract",
+        "records",
+        "order",
+        "same-bytes",
+        "first@staging,production",
+      ]),
+    );
+    expect(first.findings).toEqual([]);
+    expect(first.manifest.output.columns.map(({ name, type }) => `${name} ${type}`)).toEqual([
+      "id BIGINT",
+      "delay BIGINT",
+      "origin VARCHAR",
+      "late BOOLEAN",
+      "known BOOLEAN",
+    ]);
+    expect(status()).toBe("");
+    const subjects = unwrap(await workbench.git.log({ limit: 2 })).map(({ subject }) => subject);
+    expect(subjects).toEqual([`Release delays ${first.hash.slice(0, 6)}`, "Late from 15 minutes"]);
+  });
+
+  test("the same inputs give the same release, and no second commit", async () => {
+    const head = await workbench.git.head();
+    expect(unwrap(await build("again")).hash).toBe(first.hash);
+    expect(await workbench.git.head()).toBe(head);
+  });
+});
+
+describe("promoting", () => {
+  test("staging takes it at once, by one commit, and the pipeline runs", async () => {
+    const before = unwrap(await plan(workbench, "staging", first));
+    expect(before).toMatchObject({ change: "new", before: null, topic: "flights" });
+    expect(before.blocked).toBeUndefined();
+    expect(
+      before.yamlDiff.some(({ kind, text }) => kind === "added" && text.includes(first.hash)),
+    ).toBe(true);
+    const done = unwrap(await toEnvironment("staging", first));
+    expect(done).toMatchObject({ changed: true, previous: null });
+    expect(done.problem).toBeUndefined();
+    expect(runs()).toEqual([["staging", first.hash]]);
+    expect(status()).toBe("");
+    expect(readFileSync(join(root, "environments/staging.yaml"), "utf8")).toMatch(
+      /^# What runs in staging/,
+    );
+  });
+
+  test("promoting what runs already changes nothing", async () => {
+    const head = await workbench.git.head();
+    expect(unwrap(await toEnvironment("staging", first))).toMatchObject({
+      changed: false,
+      commit: null,
+    });
+    expect(await workbench.git.head()).toBe(head);
+  });
+
+  test("production refuses it without an approval, and says how to get one", async () => {
+    const refused = await toEnvironment("production", first);
+    expect(refused).toMatchObject({ ok: false, problem: { code: "approval-missing" } });
+    expect(refused.ok ? "" : refused.problem.message).toContain("1 approval");
+    expect(refused.ok ? "" : refused.problem.hint).toContain("Approve");
+    expect(unwrap(await plan(workbench, "production", first)).blocked?.code).toBe(
+      "approval-missing",
+    );
+  });
+
+  test("an approval bound to its hash lets it in", async () => {
+    const request = { workbench, release: first, by: "Ada", findings: [], reason: "As agreed." };
+    unwrap(await approve(request));
+    expect(status()).toBe("");
+    first = unwrap(readRelease(workbench, "delays", first.hash));
+    expect(first.approvals).toMatchObject([{ isValid: true, approval: { by: "Ada" } }]);
+    expect(unwrap(await toEnvironment("production", first)).problem).toBeUndefined();
+    expect(runs()).toEqual([
+      ["production", first.hash],
+      ["staging", first.hash],
+    ]);
+  });
+});
+
+describe("the next release", () => {
+  test("is held against what runs: rows and outcomes that moved are findings", async () => {
+    write("notebooks/delays.ts", notebook(10));
+    second = unwrap(await build("Late from 10 minutes"));
+    expect(second.hash).not.toBe(first.hash);
+    expect(second.findings).toEqual([
+      "difference@staging,production",
+      "metrics@staging,production",
+    ]);
+    const fact = second.evidence.facts.find(({ id }) => id.startsWith("difference@"));
+    expect(fact?.summary).toMatch(/\d+ changed; \d+ equal/);
+    expect(unwrap(await plan(workbench, "production", second))).toMatchObject({
+      change: "replace",
+      before: first.hash,
+      contract: { breaks: false, changes: [] },
+      diff: { rows: { added: 0, removed: 0 } },
+    });
+  });
+
+  test("an approval that leaves a finding out is refused", async () => {
+    const request = { workbench, release: second, by: "Ada", reason: "Fine." };
+    expect(await approve({ ...request, findings: [] })).toMatchObject({
+      problem: { code: "findings-unjudged" },
+    });
+    unwrap(await approve({ ...request, findings: second.findings }));
+    second = unwrap(readRelease(workbench, "delays", second.hash));
+    expect(unwrap(await toEnvironment("production", second))).toMatchObject({
+      previous: first.hash,
+    });
+    expect(runs()).toContainEqual(["production", second.hash]);
+  });
+
+  test("comparing twice gives one comparison with its rows", async () => {
+    const request = {
+      workbench,
+      notebook: "delays",
+      transform: "delays",
+      before: {
+        kind: "environment",
+        name: "staging",
+      },
+      after: { kind: "working" },
+    } as const;
+    const compared = unwrap(await compare(request));
+    expect(compared.summary.rows.changed).toBeGreaterThan(0);
+    expect(compared.summary.rows.left).toBe(compared.before.written);
+    expect(compared.metrics).toMatchObject([{ name: "late share", better: "lower" }]);
+    const [metric] = compared.metrics;
+    expect(metric?.after).toBeGreaterThan(metric?.before ?? 1);
+    const again = unwrap(await compare(request));
+    expect(again.id).toBe(compared.id);
+    expect(readComparison(workbench, compared.id)?.summary).toEqual(compared.summary);
+    const rows = unwrap(
+      await compareRows({ workbench, id: compared.id, kind: "changed", offset: 0, limit: 5 }),
+    );
+    expect(rows.length).toBe(5);
+    expect(rows[0]).toMatchObject({ kind: "changed", changed: ["late"] });
+  });
+});
+
+describe("tampering", () => {
+  test("names the file that is not what was released, and promotes nothing", async () => {
+    const bundle = `${first.folder}/bundle.js`;
+    const original = readFileSync(join(root, bundle), "utf8");
+    write(bundle, `${original}// and one more thing\n`);
+    const refused = await toEnvironment("production", first);
+    expect(refused).toMatchObject({ problem: { code: "release-tampered", at: { file: bundle } } });
+    expect((await listReleases(workbench)).filter(({ problem }) => problem).length).toBe(1);
+    write(bundle, original);
+
+    const evidence = `${first.folder}/evidence.json`;
+    const facts = readFileSync(join(root, evidence), "utf8");
+    write(evidence, facts.replace("200 read", "201 read"));
+    expect(await toEnvironment("production", first)).toMatchObject({
+      problem: { code: "release-tampered", at: { file: evidence } },
+    });
+    write(evidence, facts);
+    expect(status()).toBe("");
+  });
+
+  test("an approval edited by hand counts no more", async () => {
+    const [given] = second.approvals;
+    const file = given?.file ?? "";
+    const original = readFileSync(join(root, file), "utf8");
+    write(file, original.replace("Fine.", "Splendid."));
+    expect(unwrap(readRelease(workbench, "delays", second.hash)).approvals).toMatchObject([
+      { isValid: false, reason: expect.stringContaining("signature") },
+    ]);
+    write(file, original);
+  });
+});
+
+describe("rolling back", () => {
+  test("returns to what ran before by a new commit, and history tells the whole way", async () => {
+    const back = unwrap(
+      await rollback({ workbench, environment: "production", transform: "delays" }),
+    );
+    expect(back).toMatchObject({ release: first.hash, previous: second.hash, changed: true });
+    expect(runs()).toContainEqual(["production", first.hash]);
+    const entries = unwrap(
+      await history({ workbench, environment: "production", transform: "delays" }),
+    );
+    expect(entries.map(({ release, kind, approvedBy }) => [release, kind, approvedBy])).toEqual([
+      [first.hash, "rolled back", ["Ada"]],
+      [second.hash, "promoted", ["Ada"]],
+      [first.hash, "promoted", ["Ada"]],
+    ]);
+    expect(entries[0]?.until).toBeNull();
+    const audit = workbench.state.auditRows({ environment: "production", limit: 10 });
+    expect(audit.map(({ action }) => action)).toEqual(["rollback", "promote", "promote"]);
+  });
+
+  test("staging has nothing before its first release", async () => {
+    expect(
+      await rollback({ workbench, environment: "staging", transform: "delays" }),
+    ).toMatchObject({ problem: { code: "nothing-before" } });
+  });
+});
+
+describe("a workbench opened again", () => {
+  test("a second one is refused while the first holds the workspace; then everything still runs", async () => {
+    expect(await openWorkbench(root, { withSync: false, holdLock: true })).toMatchObject({
+      problem: { code: "workspace-held" },
+    });
+    await workbench.close();
+    workbench = unwrap(await openWorkbench(root, { withSync: true, holdLock: true }));
+    expect(workbench.refusals()).toEqual([]);
+    expect(runs()).toEqual([
+      ["production", first.hash],
+      ["staging", first.hash],
+    ]);
+  });
+});
