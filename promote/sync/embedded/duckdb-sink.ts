@@ -1,0 +1,192 @@
+import { mkdirSync } from "node:fs";
+import { dirname } from "node:path";
+import { DuckDBInstance, type DuckDBConnection } from "@duckdb/node-api";
+import type { Problem } from "#snapshots/problem.ts";
+import type { SqlType } from "#snapshots/types.ts";
+import { readPhysical, type Physical } from "../arrow-read.ts";
+import { typedColumns, type TypedColumn } from "../identity.ts";
+import { RETRACTED, STALE, WRITE, WRITTEN, type Outcome, type Sink, type SinkBatch, type SinkContract } from "../ports.ts";
+import { appendGathered, stagingType, type Gather } from "./duckdb-vectors.ts";
+import { duckdbType } from "./duckdb-types.ts";
+import { scanRows } from "./sink-scan.ts";
+import { mergeStatements, prepareTables, stagingDefinition, type SinkTable } from "./sink-tables.ts";
+
+export type DuckdbSinkOptions = { name: string; path: string; memoryLimit?: string; threads?: number };
+
+/**
+ * A sink in one DuckDB file: a transaction per batch, durable when `write` resolves (DuckDB syncs its write-ahead log on commit).
+ * The file belongs to this process while it is open.
+ */
+export async function openDuckdbSink(options: DuckdbSinkOptions): Promise<Sink> {
+  mkdirSync(dirname(options.path), { recursive: true });
+  const instance = await DuckDBInstance.create(options.path, {
+    threads: String(options.threads ?? 1),
+    memory_limit: options.memoryLimit ?? "384MB",
+    wal_autocheckpoint: "64MB",
+    preserve_insertion_order: "true",
+  });
+  const connection = await instance.connect();
+  await connection.run("set TimeZone = 'UTC'");
+  const reading = await instance.connect();
+  let prepared: { contract: string; table: SinkTable; key: TypedColumn[]; columns: TypedColumn[] } | undefined;
+
+  async function prepare(contract: SinkContract): Promise<Problem | undefined> {
+    const key = typedColumns(contract.key);
+    const columns = typedColumns(contract.columns);
+    if (!key.ok) return key.problem;
+    if (!columns.ok) return columns.problem;
+    const table = await transaction(connection, () => prepareTables(connection, key.value, columns.value));
+    if ("mismatch" in table) {
+      return {
+        code: "sink-key-changed",
+        message: `The sink ${options.name} holds another identity: ${table.mismatch}.`,
+        hint: "Promote a release with the same identity, or give this one a pipeline name of its own.",
+        at: { file: options.path },
+      };
+    }
+    await connection.run(stagingDefinition(table));
+    prepared = { contract: JSON.stringify([contract.key, contract.columns]), table, key: key.value, columns: columns.value };
+    return undefined;
+  }
+
+  async function write(batch: SinkBatch): Promise<Outcome[]> {
+    if (prepared?.contract !== JSON.stringify([batch.contract.key, batch.contract.columns])) throw new Error("write before prepare");
+    const { table, key, columns } = prepared;
+    const keys = onlyBatch(batch.keys, key);
+    const rows = onlyBatch(batch.rows, columns);
+    const staged: Gather[] = [
+      ...gathers(keys, key, batch.keyRow),
+      ...ownColumns(batch),
+      ...gathers(rows, columns, batch.row),
+    ];
+    try {
+      return await merge(table, staged, batch, 0, batch.count);
+    } catch (cause) {
+      return Array.from({ length: batch.count }, () => outcomeOf(cause, options));
+    }
+  }
+
+  /** A value that cannot be cast fails its statement: the batch is halved until the row is alone. */
+  async function merge(table: SinkTable, staged: readonly Gather[], batch: SinkBatch, from: number, to: number): Promise<Outcome[]> {
+    try {
+      return await transaction(connection, () => mergeRange(table, staged, batch, from, to));
+    } catch (cause) {
+      if (!isConversion(cause)) throw cause;
+      if (to - from === 1) return [{ kind: "reject", reason: firstLine(cause) }];
+      const middle = (from + to) >> 1;
+      return [...(await merge(table, staged, batch, from, middle)), ...(await merge(table, staged, batch, middle, to))];
+    }
+  }
+
+  async function mergeRange(table: SinkTable, staged: readonly Gather[], batch: SinkBatch, from: number, to: number): Promise<Outcome[]> {
+    const outcomes: Outcome[] = Array.from({ length: to - from }, () => WRITTEN);
+    if (to === from) return outcomes;
+    await connection.run(stagingDefinition(table));
+    const appender = await connection.createAppender("staging");
+    const types = staged.map((gather) => duckdbType(stagingType(gather.type)));
+    const slice = staged.map((gather) => ({ ...gather, rows: gather.rows.subarray(from, to) }));
+    appendGathered(appender, types, slice, to - from);
+    appender.closeSync();
+    const statements = mergeStatements(table, batch.topic, batch.partition);
+    await connection.run(statements.meet);
+    await connection.run(statements.remove);
+    await connection.run(statements.insert);
+    const report = await connection.runAndReadAll(statements.report);
+    for (const [operation, isStale] of report.getRows()) outcomes[Number(operation) - from] = isStale === true ? STALE : RETRACTED;
+    return outcomes;
+  }
+
+  return {
+    name: options.name,
+    prepare,
+    write,
+    async count() {
+      if (prepared === undefined) return 0;
+      const found = await reading.runAndReadAll("select count(*) from rows where alive");
+      return Number(found.getRows()[0]?.[0] ?? 0);
+    },
+    async *scan() {
+      if (prepared !== undefined) yield* scanRows(reading, prepared.table);
+    },
+    async close() {
+      connection.closeSync();
+      reading.closeSync();
+      instance.closeSync();
+    },
+  };
+}
+
+async function transaction<T>(connection: DuckDBConnection, body: () => Promise<T>): Promise<T> {
+  await connection.run("begin");
+  try {
+    const value = await body();
+    await connection.run("commit");
+    return value;
+  } catch (cause) {
+    await connection.run("rollback").catch(() => undefined);
+    throw cause;
+  }
+}
+
+type Batch = { length: number; columns: Physical[] };
+
+function onlyBatch(stream: Uint8Array, columns: readonly TypedColumn[]): Batch {
+  const types = columns.map((column) => column.type);
+  const batches = readPhysical(stream, types).filter((batch) => batch.length > 0);
+  const [first, ...rest] = batches;
+  if (rest.length > 0) throw new RangeError("a sink batch holds one Arrow record batch");
+  return first ?? { length: 0, columns: types.map(emptyColumn) };
+}
+
+function emptyColumn(): Physical {
+  return { kind: "fixed", length: 0, valid: undefined, data: new Uint8Array() };
+}
+
+function gathers(batch: Batch, columns: readonly TypedColumn[], rows: Int32Array): Gather[] {
+  for (const row of rows) if (row >= batch.length) throw new RangeError("an operation names a row beyond its batch");
+  return columns.map((column, i) => ({ column: batch.columns[i] ?? emptyColumn(), type: column.type, rows }));
+}
+
+/** operation, part, version, source_offset, alive: one value per operation. */
+function ownColumns(batch: SinkBatch): Gather[] {
+  const rows = Int32Array.from({ length: batch.count }, (_, i) => i);
+  const offsets = new BigInt64Array(batch.count);
+  const alive = new Uint8Array((batch.count + 7) >> 3);
+  for (let i = 0; i < batch.count; i++) {
+    offsets[i] = BigInt(batch.offset[i] ?? 0);
+    if (batch.kind[i] === WRITE) alive[i >> 3] = (alive[i >> 3] ?? 0) | (1 << (i & 7));
+  }
+  const fixed = (values: Int32Array | BigInt64Array): Physical => ({
+    kind: "fixed",
+    length: batch.count,
+    valid: undefined,
+    data: new Uint8Array(values.buffer, values.byteOffset, values.byteLength),
+  });
+  return [
+    { column: fixed(rows), type: INTEGER, rows },
+    { column: fixed(batch.part), type: INTEGER, rows },
+    { column: fixed(batch.version), type: BIGINT, rows },
+    { column: fixed(offsets), type: BIGINT, rows },
+    { column: { kind: "bits", length: batch.count, valid: undefined, data: alive }, type: BOOLEAN, rows },
+  ];
+}
+
+const INTEGER: SqlType = { kind: "scalar", name: "INTEGER" };
+const BIGINT: SqlType = { kind: "scalar", name: "BIGINT" };
+const BOOLEAN: SqlType = { kind: "scalar", name: "BOOLEAN" };
+
+function firstLine(cause: unknown): string {
+  const message = cause instanceof Error ? cause.message : String(cause);
+  return message.split("\n")[0] ?? message;
+}
+
+function isConversion(cause: unknown): boolean {
+  return /^(Conversion|Invalid Input) Error/.test(firstLine(cause));
+}
+
+function outcomeOf(cause: unknown, options: DuckdbSinkOptions): Outcome {
+  const message = firstLine(cause);
+  const problem: Problem = { code: "sink-failed", message: `The sink ${options.name} could not be written: ${message}`, at: { file: options.path } };
+  if (/^TransactionContext Error/.test(message)) return { kind: "retryAfter", afterMs: 100, problem };
+  return { kind: "halt", problem: { ...problem, hint: "Free space or repair the file, then resume the pipeline." } };
+}

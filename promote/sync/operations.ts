@@ -1,0 +1,118 @@
+import type { Decoded } from "./decode.ts";
+import type { Chunk } from "./guest-stage.ts";
+import { CLEAR, WRITE, type SinkBatch, type SinkContract, type SourceRecord } from "./ports.ts";
+import { versionWriter } from "./version.ts";
+
+/** What became of a record before any sink saw it. */
+export type Fate = "write" | "filtered" | "dead";
+
+/** A chunk's effects on keyed state, and which record each operation comes from. */
+export type Effects = { batch: SinkBatch; recordOf: Int32Array };
+
+export type EffectsRequest = {
+  contract: SinkContract;
+  topic: string;
+  partition: number;
+  epoch: number;
+  records: readonly SourceRecord[];
+  decoded: Decoded;
+  /** Tombstones (record numbers) that go along with this chunk. */
+  tombstones: readonly number[];
+  chunk: Chunk | undefined;
+  /** Records a sink has rejected: as if they had not come. */
+  without: ReadonlySet<number>;
+};
+
+/**
+ * Every version of an identity writes all its parts: the rows the transform made as writes, absent ones as clears. So a corrected record
+ * that is now filtered, or makes fewer parts, takes away what its earlier version wrote. Only the newest version within the chunk
+ * becomes operations.
+ */
+export function effectsOf(request: EffectsRequest): Effects {
+  const { contract, decoded, records, chunk } = request;
+  const { maxParts } = contract;
+  const live = liveRecords(request);
+  const newest = new Map<string | number, number>();
+  for (const record of live) {
+    const token = decoded.token[record] ?? 0;
+    if ((newest.get(token) ?? -1) < record) newest.set(token, record);
+  }
+  const winners = [...newest.values()];
+  const count = winners.length * maxParts;
+  const rowOf = outputRows(request, maxParts);
+  const batch: SinkBatch = {
+    contract,
+    topic: request.topic,
+    partition: request.partition,
+    count,
+    kind: new Uint8Array(count),
+    version: new BigInt64Array(count),
+    offset: new Float64Array(count),
+    part: new Int32Array(count),
+    keyRow: new Int32Array(count),
+    keys: decoded.keys,
+    row: new Int32Array(count).fill(-1),
+    rows: chunk !== undefined && "output" in chunk ? chunk.output.rows : EMPTY,
+  };
+  const recordOf = new Int32Array(count);
+  const setVersion = versionWriter(batch.version);
+  let i = 0;
+  for (const record of winners) {
+    const offset = records[record]?.offset ?? 0;
+    for (let part = 0; part < maxParts; part++, i++) {
+      const row = rowOf(record, part);
+      const kind = row < 0 ? CLEAR : WRITE;
+      batch.kind[i] = kind;
+      setVersion(i, request.epoch, offset, kind);
+      batch.offset[i] = offset;
+      batch.part[i] = part;
+      batch.keyRow[i] = decoded.keyRow[record] ?? -1;
+      batch.row[i] = row;
+      recordOf[i] = record;
+    }
+  }
+  return { batch, recordOf };
+}
+
+const EMPTY = new Uint8Array();
+
+/** Records of the chunk that have an effect, in offset order. */
+function liveRecords({ decoded, chunk, tombstones, without }: EffectsRequest): number[] {
+  const failed = new Set(chunk !== undefined && "output" in chunk ? chunk.output.errors.map((error) => error.row + chunk.from) : []);
+  const live: number[] = [];
+  if (chunk !== undefined && "output" in chunk) {
+    for (let row = chunk.from; row < chunk.to; row++) {
+      if (!failed.has(row)) live.push(decoded.recordOfRow[row] ?? 0);
+    }
+  }
+  for (const record of tombstones) live.push(record);
+  return without.size === 0 ? live : live.filter((record) => !without.has(record));
+}
+
+/** The output row that a record's part became; −1 for none. */
+function outputRows({ decoded, chunk, records }: EffectsRequest, maxParts: number): (record: number, part: number) => number {
+  const rows = new Int32Array(records.length * maxParts).fill(-1);
+  if (chunk !== undefined && "output" in chunk) {
+    const { input, part } = chunk.output;
+    for (let row = 0; row < input.length; row++) {
+      const record = decoded.recordOfRow[chunk.from + (input[row] ?? 0)] ?? 0;
+      rows[record * maxParts + (part[row] ?? 0)] = row;
+    }
+  }
+  return (record, part) => rows[record * maxParts + part] ?? -1;
+}
+
+/** The operations at `indices` as a batch of their own; Arrow bytes are shared. */
+export function selectOperations(batch: SinkBatch, indices: readonly number[]): SinkBatch {
+  const at = Int32Array.from(indices);
+  return {
+    ...batch,
+    count: at.length,
+    kind: Uint8Array.from(at, (i) => batch.kind[i] ?? CLEAR),
+    version: BigInt64Array.from(indices, (i) => batch.version[i] ?? 0n),
+    offset: Float64Array.from(at, (i) => batch.offset[i] ?? 0),
+    part: at.map((i) => batch.part[i] ?? 0),
+    keyRow: at.map((i) => batch.keyRow[i] ?? -1),
+    row: at.map((i) => batch.row[i] ?? -1),
+  };
+}
