@@ -96,36 +96,22 @@ export function git(root: string): Git {
     list: async (revision, folder) => {
       const commit = await resolve(revision);
       if (!commit.ok) return commit;
-      const listed = await text([
-        "--literal-pathspecs",
-        ...["ls-tree", "-r", "-z", "--name-only", commit.value, "--", `${folder}/`],
-      ]);
+      const arguments_ = ["--literal-pathspecs", "ls-tree", "-r", "-z", "--name-only"];
+      const listed = await text([...arguments_, commit.value, "--", `${folder}/`]);
       return listed.ok ? ok(listed.value.split("\0").filter(Boolean)) : listed;
     },
     log: async ({ path, limit, from = "HEAD" } = {}) => {
       const commit = await resolve(from);
       if (!commit.ok) return from === "HEAD" ? ok([]) : commit;
-      const listed = await text([
-        "--literal-pathspecs",
-        ...["log", "-z", "--no-show-signature", "--format=%H%x1f%an%x1f%ae%x1f%aI%x1f%s"],
-        ...(limit === undefined ? [] : [`--max-count=${limit}`]),
-        ...[commit.value, "--", ...(path === undefined ? [] : [path])],
-      ]);
+      const arguments_ = ["--literal-pathspecs", "log", "-z", "--no-show-signature"];
+      arguments_.push("--format=%H%x1f%an%x1f%ae%x1f%aI%x1f%s");
+      if (limit !== undefined) arguments_.push(`--max-count=${limit}`);
+      const listed = await text([...arguments_, commit.value, "--", ...(path ? [path] : [])]);
       return listed.ok ? ok(listed.value.split("\0").filter(Boolean).map(readCommit)) : listed;
     },
     status: async (paths = []) => {
-      const listed = await text([
-        "--literal-pathspecs",
-        ...[
-          "status",
-          "--porcelain=v1",
-          "-z",
-          "--no-renames",
-          "--untracked-files=all",
-          "--",
-          ...paths,
-        ],
-      ]);
+      const arguments_ = ["--literal-pathspecs", "status", "--porcelain=v1", "-z", "--no-renames"];
+      const listed = await text([...arguments_, "--untracked-files=all", "--", ...paths]);
       return listed.ok ? ok(listed.value.split("\0").filter(Boolean).map(readStatus)) : listed;
     },
     commitFiles: async (request) => {

@@ -7,10 +7,12 @@ import { freeze } from "#snapshots/freeze.ts";
 import { unwrap } from "#snapshots/problem.ts";
 import { approve } from "./approval.ts";
 import { compare, compareRows, readComparison } from "./compare.ts";
+import { history } from "./history.ts";
 import { initWorkspace } from "./init.ts";
 import { plan } from "./plan.ts";
-import { history, promote, rollback } from "./promote.ts";
-import { buildRelease, listReleases, readRelease, type Release } from "./release.ts";
+import { promote, rollback } from "./promote.ts";
+import { listReleases, readRelease, type Release } from "./release-files.ts";
+import { buildRelease } from "./release.ts";
 import { openWorkbench, type Workbench } from "./workbench.ts";
 
 // One story, told in order on one small workspace: each test stands on what the one before it did.

@@ -14,8 +14,6 @@ import { countApprovals, refusal } from "./permission.ts";
 import { readRelease, type Release } from "./release-files.ts";
 import type { Workbench } from "./workbench.ts";
 
-export { history } from "./history.ts";
-
 /** What a promotion or roll-back did. `changed` is false when the release was what the environment asks for already. */
 export type Promoted = {
   environment: string;

@@ -21,8 +21,6 @@ import {
 } from "./release-format.ts";
 import type { Workbench } from "./workbench.ts";
 
-export { listReleases, readRelease, type Release, type ReleaseSummary } from "./release-files.ts";
-
 export type BuildRequest = {
   workbench: Workbench;
   notebook: string;
