@@ -1,0 +1,52 @@
+import { isMetric, isTable, type Metric, type Table } from "./descriptors.ts";
+import { expressionOf, type TableExpression } from "./expressions.ts";
+
+/** What a bundle exports. */
+export type SliceExport = { transforms?: Record<string, unknown>; metrics?: unknown[] };
+
+export type BundleDescription = {
+  transforms: Record<
+    string,
+    {
+      input: TableExpression;
+      lookups: Record<string, { table: TableExpression; by: string[] }>;
+      maxParts: number;
+    }
+  >;
+  metrics: {
+    name: string;
+    table: TableExpression;
+    kind: "mean" | "sum" | "count" | "ratio";
+    better?: "higher" | "lower";
+  }[];
+};
+
+/** Says what a bundle holds, without running any of its functions. */
+export function describe(slice: SliceExport): BundleDescription {
+  const names = new Map<Table, string>();
+  for (const [name, table] of Object.entries(slice.transforms ?? {})) {
+    if (!isTable(table) || table.source.kind !== "transform") throw new TypeError(`\`${name}\` is not a transform.`);
+    names.set(table, name);
+  }
+  const expression = (table: Table): TableExpression => expressionOf(table, (one) => names.get(one));
+  const transforms: BundleDescription["transforms"] = {};
+  for (const [table, name] of names) {
+    if (table.source.kind !== "transform") continue;
+    const { input, lookup, maxParts } = table.source.transform;
+    const lookups: Record<string, { table: TableExpression; by: string[] }> = {};
+    for (const [key, value] of Object.entries(lookup)) {
+      lookups[key] = { table: expression(value.table), by: [...value.by] };
+    }
+    transforms[name] = { input: expression(input), lookups, maxParts };
+  }
+  const metrics = (slice.metrics ?? []).map((metric) => {
+    if (!isMetric(metric)) throw new TypeError("A metric of the bundle is not one.");
+    return metricOf(metric, expression);
+  });
+  return { transforms, metrics };
+}
+
+function metricOf(metric: Metric, expression: (table: Table) => TableExpression): BundleDescription["metrics"][number] {
+  const { name, table, kind, better } = metric;
+  return { name, table: expression(table), kind, ...(better === undefined ? {} : { better }) };
+}

@@ -1,0 +1,57 @@
+/** Where in the notebook's or bundle's text an error came from. */
+export type ErrorPlace = { line?: number; column?: number; source?: string };
+
+const longest = 500;
+
+/** Says an error in one bounded line; never trusts the error to be well behaved. */
+export function messageOf(error: unknown): string {
+  try {
+    const text =
+      error instanceof Error
+        ? `${String(error.name)}: ${String(error.message)}`
+        : `Thrown: ${typeof error === "object" ? Object.prototype.toString.call(error) : String(error)}`;
+    return text.length <= longest ? text : `${text.slice(0, longest - 1)}…`;
+  } catch {
+    return "An error that cannot be shown.";
+  }
+}
+
+/** The first place in user code of an error's stack. Host code shows itself as `penstock:`. */
+export function placeOf(error: unknown): ErrorPlace {
+  try {
+    const stack = (error as { stack?: unknown } | null)?.stack;
+    if (typeof stack !== "string") return {};
+    for (const line of stack.slice(0, 20_000).split("\n")) {
+      const found = /\(user:(.*):(\d+):(\d+)\)$/.exec(line);
+      if (found) return { source: found[1] ?? "", line: Number(found[2]), column: Number(found[3]) };
+    }
+  } catch {
+    // A stack that throws when read says nothing.
+  }
+  return {};
+}
+
+type CallSite = {
+  getFunctionName(): string | null;
+  getScriptNameOrSourceURL(): string | null;
+  getLineNumber(): number | null;
+  getColumnNumber(): number | null;
+};
+
+/**
+ * Makes stacks short: user code is known by its sourceURL, which begins with `user:`; everything else is left out, so that
+ * neither paths nor the text of data: addresses show. Must run before `Error` is frozen.
+ */
+export function installStacks(): void {
+  const format = (error: unknown, sites: CallSite[]): string => {
+    const lines = sites.flatMap((site) => {
+      const source = site.getScriptNameOrSourceURL();
+      if (typeof source !== "string" || !source.startsWith("user:")) return [];
+      const place = `${source}:${site.getLineNumber()}:${site.getColumnNumber()}`;
+      return [`    at ${site.getFunctionName() ?? "<anonymous>"} (${place})`];
+    });
+    return [messageOf(error), ...lines].join("\n");
+  };
+  Object.defineProperty(Error, "prepareStackTrace", { value: format, writable: false, configurable: false });
+  Error.stackTraceLimit = 30;
+}

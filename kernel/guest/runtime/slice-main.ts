@@ -1,0 +1,149 @@
+/** Entry of a slice guest: one bundle, batches of rows, nothing else. Trusted; user code comes in as data. */
+import { isMetric, isTable, type Metric, type Table, type TransformSpec } from "./descriptors.ts";
+import { describe, type SliceExport } from "./describe.ts";
+import { takeDeno, type TakenDeno } from "./deno.ts";
+import { installStacks, messageOf, placeOf } from "./errors.ts";
+import { encodeFrame, frameAssembler, type Frame } from "./frames.ts";
+import { lockDown } from "./lockdown.ts";
+import { buildLookup, type LookupSpec } from "./lookup.ts";
+import { metricRunner } from "./metric-runner.ts";
+import { transformRunner, type ColumnSpec } from "./transform-runner.ts";
+
+type Open = {
+  type: "open";
+  token: string;
+  bundleBytes: number;
+  entry: { kind: "transform"; name: string } | { kind: "metric"; index: number } | { kind: "describe" };
+  input: ColumnSpec[];
+  output: ColumnSpec[];
+  lookups: Record<string, LookupSpec & { batchBytes: number[] }>;
+};
+type Request = Open | { type: "run" } | { type: "finish" };
+
+const deno: TakenDeno = takeDeno();
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+const parse = JSON.parse;
+const stringify = JSON.stringify;
+const assembler = frameAssembler({ headerBytes: 2 ** 31, payloadBytes: 2 ** 32 });
+let token = "";
+let droppedLines = 0;
+
+const noClock = (what: string) => (): never => {
+  throw new TypeError(`Transforms have no ${what}: the same record must always give the same result. Take it from a column.`);
+};
+const drop = (): void => {
+  droppedLines += 1;
+};
+const quiet = Object.fromEntries(
+  ["log", "info", "debug", "warn", "error", "trace", "table", "dir", "assert", "group", "groupEnd", "count", "time", "timeEnd"].map((name) => [name, drop]),
+);
+
+installStacks();
+lockDown({
+  keep: [],
+  add: { console: Object.freeze(quiet) },
+  clock: { now: noClock("clock"), random: noClock("randomness") },
+});
+
+function receive(): Frame | undefined {
+  for (;;) {
+    const bytes = deno.read(assembler.want());
+    if (bytes === null) return undefined;
+    const frame = assembler.filled(bytes);
+    if (frame) return frame;
+  }
+}
+
+function send(header: object, payloads: Uint8Array[] = []): void {
+  const text = encoder.encode(stringify({ ...header, token }));
+  for (const bytes of encodeFrame(text, payloads)) deno.write(bytes);
+}
+
+function requestOf(frame: Frame): Request {
+  return parse(decoder.decode(frame.header)) as Request;
+}
+
+async function open(request: Open, payload: Uint8Array): Promise<(request: Request, payload: Uint8Array) => void> {
+  const bundle = decoder.decode(payload.subarray(0, request.bundleBytes));
+  const address = `data:text/javascript,${encodeURIComponent(`${bundle}\n//# sourceURL=user:bundle`)}`;
+  const module = (await import(address)) as { slice?: SliceExport };
+  const { slice } = module;
+  if (!slice) throw new TypeError("The bundle exports no slice.");
+  if (request.entry.kind === "describe") {
+    const description = describe(slice);
+    send({ type: "opened", description });
+    return () => undefined;
+  }
+  const { entry } = request;
+  if (entry.kind === "metric") {
+    const metric: unknown = slice.metrics?.[entry.index];
+    if (!isMetric(metric)) throw new TypeError(`The bundle has no metric ${entry.index}.`);
+    send({ type: "opened" });
+    return metricRequests(request, metric);
+  }
+  const table: unknown = slice.transforms?.[entry.name];
+  if (!isTable(table) || table.source.kind !== "transform") {
+    throw new TypeError(`The bundle has no transform \`${entry.name}\`.`);
+  }
+  const answer = transformRequests(request, table.source.transform, payload);
+  send({ type: "opened" });
+  return answer;
+}
+
+function metricRequests(request: Open, metric: Metric): (request: Request, payload: Uint8Array) => void {
+  const runner = metricRunner({ input: request.input, metric });
+  return ({ type }, payload) => {
+    if (type === "finish") send({ type: "finished", ...runner.finish(), droppedLines });
+    else send({ type: "batch", ...runner.run(payload), written: 0, droppedLines });
+  };
+}
+
+function transformRequests(
+  request: Open,
+  spec: TransformSpec,
+  payload: Uint8Array,
+): (request: Request, payload: Uint8Array) => void {
+  let at = request.bundleBytes;
+  const lookups: Record<string, unknown> = {};
+  for (const name of Object.keys(spec.lookup)) {
+    if (!Object.hasOwn(request.lookups, name)) throw new TypeError(`The transform's lookup \`${name}\` was not given.`);
+  }
+  for (const [name, lookup] of Object.entries(request.lookups)) {
+    const batches = lookup.batchBytes.map((bytes) => {
+      const batch = payload.slice(at, at + bytes);
+      at += bytes;
+      return batch;
+    });
+    lookups[name] = buildLookup(name, lookup, batches);
+  }
+  const run = transformRunner({
+    input: request.input,
+    output: request.output,
+    apply: spec.apply,
+    lookups: Object.freeze(lookups),
+    maxParts: spec.maxParts,
+  });
+  return (_, batch) => {
+    const { rows, inputs, parts, ...counts } = run(batch);
+    const lineage = [inputs, parts].map((ints) => new Uint8Array(ints.buffer, ints.byteOffset, ints.byteLength));
+    send({ type: "batch", ...counts, written: inputs.length, droppedLines }, [...lineage, rows]);
+  };
+}
+
+async function main(): Promise<void> {
+  const first = receive();
+  if (!first) return;
+  const request = requestOf(first);
+  if (request.type !== "open") return;
+  token = request.token;
+  try {
+    const answer = await open(request, first.payload);
+    for (let frame = receive(); frame; frame = receive()) answer(requestOf(frame), frame.payload);
+  } catch (error) {
+    send({ type: "failed", message: messageOf(error), ...placeOf(error) });
+  }
+}
+
+await main();
+deno.exit(0);

@@ -1,0 +1,65 @@
+import { z } from "zod";
+
+const literal = z.object({
+  kind: z.literal("literal"),
+  value: z.union([z.string(), z.number(), z.boolean(), z.null()]),
+});
+
+/** How a table comes about, as data: what the kernel resolves to a table by content. */
+export type TableExpression =
+  | { kind: "snapshot"; name: string }
+  | { kind: "sql"; strings: string[]; values: (TableExpression | z.infer<typeof literal>)[] }
+  | { kind: "transform"; name: string };
+
+export const tableExpression: z.ZodType<TableExpression> = z.discriminatedUnion("kind", [
+  z.object({ kind: z.literal("snapshot"), name: z.string() }),
+  z.object({
+    kind: z.literal("sql"),
+    strings: z.array(z.string()),
+    get values() {
+      return z.array(z.union([literal, tableExpression]));
+    },
+  }),
+  z.object({ kind: z.literal("transform"), name: z.string() }),
+]) as z.ZodType<TableExpression>;
+
+const better = z.enum(["higher", "lower"]);
+const metricKind = z.enum(["mean", "ratio", "sum", "count"]);
+
+export const bundleDescription = z.object({
+  transforms: z.record(
+    z.string(),
+    z.object({
+      input: tableExpression,
+      lookups: z.record(z.string(), z.object({ table: tableExpression, by: z.array(z.string()) })),
+      maxParts: z.int().min(1).max(1024),
+    }),
+  ),
+  metrics: z.array(
+    z.object({ name: z.string(), table: tableExpression, kind: metricKind, better: better.optional() }),
+  ),
+});
+export type BundleDescription = z.infer<typeof bundleDescription>;
+
+const place = {
+  line: z.int().optional(),
+  column: z.int().optional(),
+  source: z.string().max(2000).optional(),
+};
+const count = z.int().min(0);
+
+/** What a slice guest may say. Its frames are untrusted: whatever does not parse ends it. */
+export const sliceMessage = z.discriminatedUnion("type", [
+  z.object({ type: z.literal("opened"), description: bundleDescription.optional() }),
+  z.object({
+    type: z.literal("batch"),
+    read: count,
+    filtered: count,
+    written: count,
+    droppedLines: count,
+    errors: z.array(z.object({ row: count, message: z.string().max(4000), ...place })),
+  }),
+  z.object({ type: z.literal("finished"), value: z.number().nullable(), rows: count, droppedLines: count }),
+  z.object({ type: z.literal("failed"), message: z.string().max(4000), ...place }),
+]);
+export type SliceMessage = z.infer<typeof sliceMessage>;

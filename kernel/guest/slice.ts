@@ -1,0 +1,242 @@
+import { SourceMap } from "node:module";
+import { fail, ok, type Problem, type Result } from "#snapshots/problem.ts";
+import type { Column } from "#snapshots/table.ts";
+import { openGuestProcess } from "./guest-process.ts";
+import { sliceMessage, type BundleDescription, type SliceMessage } from "./slice-protocol.ts";
+
+export type { BundleDescription, TableExpression } from "./slice-protocol.ts";
+
+export type SliceSpec = {
+  bundle: string;
+  entry: { kind: "transform"; name: string } | { kind: "metric"; index: number };
+  /** The contract of the rows that come in. */
+  input: Column[];
+  /** The contract of the rows that go out; a transform needs it. */
+  output?: Column[];
+  /** Arrow IPC of each lookup's table, whole. */
+  lookups?: Record<string, { by: string[]; columns: Column[]; batches: Uint8Array[] }>;
+  limits?: { memoryMb?: number; batchTimeoutMs?: number };
+  /** Takes places of errors from the bundle's text back to the notebook's. */
+  sourceMap?: string;
+};
+
+export type RecordError = { row: number; message: string; line?: number; column?: number };
+
+/** read = distinct input rows written + filtered + errors. */
+export type SliceBatch = {
+  /** Arrow IPC of the rows written, by the output contract. */
+  rows: Uint8Array;
+  /** Per row written: which row of the batch it came from, and which part of that it is. */
+  input: Int32Array;
+  part: Int32Array;
+  read: number;
+  filtered: number;
+  errors: RecordError[];
+};
+
+export type MetricValue = { value: number | null; rows: number };
+
+export type Slice = {
+  /** Batches may be sent ahead: they are answered in order. A Problem is final; open a new slice. */
+  run(batch: Uint8Array, signal?: AbortSignal): Promise<Result<SliceBatch>>;
+  /** The metric over all batches so far. Metric entries only. */
+  finish(): Promise<Result<MetricValue>>;
+  close(): Promise<void>;
+  readonly stats: { batches: number; rows: number; busyMs: number; droppedLines: number };
+};
+
+const defaultTimeoutMs = 30_000;
+type Answer = { message: Exclude<SliceMessage, { type: "failed" }>; payload: Uint8Array };
+
+/** Starts a fresh guest that runs exactly one bundle. A guest that hangs, dies or sends garbage answers with a Problem. */
+export async function openSlice(spec: SliceSpec): Promise<Result<Slice>> {
+  if (spec.entry.kind === "transform" && spec.output === undefined) {
+    throw new TypeError("A transform's slice needs its output contract.");
+  }
+  const timeoutMs = spec.limits?.batchTimeoutMs ?? defaultTimeoutMs;
+  const conversation = converse(spec.limits?.memoryMb, timeoutMs, placer(spec.sourceMap));
+  const bundle = Buffer.from(spec.bundle);
+  const lookups = Object.entries(spec.lookups ?? {});
+  const opened = await conversation.ask(
+    {
+      type: "open",
+      bundleBytes: bundle.byteLength,
+      entry: spec.entry,
+      input: spec.input,
+      output: spec.output ?? [],
+      lookups: Object.fromEntries(
+        lookups.map(([name, { by, columns, batches }]) => [
+          name,
+          { by, columns, batchBytes: batches.map((batch) => batch.byteLength) },
+        ]),
+      ),
+    },
+    [bundle, ...lookups.flatMap(([, lookup]) => lookup.batches)],
+  );
+  if (!opened.ok) {
+    await conversation.close();
+    return opened;
+  }
+  const stats = { batches: 0, rows: 0, busyMs: 0, droppedLines: 0 };
+  return ok({
+    async run(batch, signal) {
+      const started = performance.now();
+      const answer = await conversation.ask({ type: "run" }, [batch], signal);
+      if (!answer.ok) return answer;
+      const taken = batchOf(answer.value);
+      if (!taken) return fail(conversation.refuse("Its answer does not add up."));
+      const { message } = answer.value;
+      stats.batches += 1;
+      stats.rows += taken.read;
+      stats.busyMs += performance.now() - started;
+      if (message.type === "batch") stats.droppedLines = message.droppedLines;
+      return ok({ ...taken, errors: taken.errors.map(conversation.place) });
+    },
+    async finish() {
+      const answer = await conversation.ask({ type: "finish" }, []);
+      if (!answer.ok) return answer;
+      const { message } = answer.value;
+      if (message.type !== "finished") return fail(conversation.refuse("It answered something else."));
+      return ok({ value: message.value, rows: message.rows });
+    },
+    close: conversation.close,
+    stats,
+  });
+}
+
+/** What a bundle holds: its transforms, their inputs and lookups, and its metrics. Runs none of their functions. */
+export async function describeBundle(bundle: string): Promise<Result<BundleDescription>> {
+  const conversation = converse(undefined, defaultTimeoutMs, placer(undefined));
+  const bytes = Buffer.from(bundle);
+  const opened = await conversation.ask(
+    { type: "open", bundleBytes: bytes.byteLength, entry: { kind: "describe" }, input: [], output: [], lookups: {} },
+    [bytes],
+  );
+  void conversation.close();
+  if (!opened.ok) return opened;
+  const { message } = opened.value;
+  if (message.type !== "opened" || !message.description) return fail(conversation.refuse("It described nothing."));
+  return ok(message.description);
+}
+
+type Place = { line?: number | undefined; column?: number | undefined };
+type Placer = <T extends Place>(found: T) => Omit<T, "line" | "column" | "source"> & { line?: number; column?: number };
+
+function converse(memoryMb: number | undefined, timeoutMs: number, place: Placer) {
+  const guest = openGuestProcess("slice", memoryMb);
+  const waiting: { resolve(result: Result<Answer>): void }[] = [];
+  let ended: Problem | undefined;
+  let watchdog: NodeJS.Timeout | undefined;
+
+  function watch(): void {
+    clearTimeout(watchdog);
+    if (waiting.length > 0) watchdog = setTimeout(() => guest.kill(hung(timeoutMs)), timeoutMs);
+  }
+
+  guest.listen({
+    frame(header, payload) {
+      const parsed = sliceMessage.safeParse(header);
+      const next = waiting.shift();
+      if (!parsed.success || !next) {
+        if (next) waiting.unshift(next);
+        guest.kill(unexpected("It sent what nobody asked for."));
+        return;
+      }
+      watch();
+      const message = parsed.data;
+      if (message.type !== "failed") {
+        next.resolve(ok({ message, payload }));
+        return;
+      }
+      const { line, column } = place(message);
+      const at = { ...(line === undefined ? {} : { line }), ...(column === undefined ? {} : { column }) };
+      const problem: Problem = { code: "bundle-failed", message: message.message, hint: "Correct it in the notebook, then run again.", at };
+      ended = problem;
+      next.resolve(fail(problem));
+    },
+    ended(reason) {
+      ended ??= reason;
+      clearTimeout(watchdog);
+      for (const { resolve } of waiting.splice(0)) resolve(fail(ended));
+    },
+  });
+
+  return {
+    place,
+    ask(header: object, payloads: readonly Uint8Array[], signal?: AbortSignal): Promise<Result<Answer>> {
+      if (ended) return Promise.resolve(fail(ended));
+      if (signal?.aborted) return Promise.resolve(fail(interrupted));
+      const { promise, resolve } = Promise.withResolvers<Result<Answer>>();
+      const abort = (): void => guest.kill(interrupted);
+      signal?.addEventListener("abort", abort, { once: true });
+      waiting.push({
+        resolve(result) {
+          signal?.removeEventListener("abort", abort);
+          resolve(result);
+        },
+      });
+      if (waiting.length === 1) watch();
+      guest.send(header, payloads);
+      return promise;
+    },
+    refuse(detail: string): Problem {
+      const problem = unexpected(detail);
+      guest.kill(problem);
+      return problem;
+    },
+    close: () => guest.close(),
+  };
+}
+
+/** Checks that the guest's counts and lengths fit each other: no row may vanish or appear on its word alone. */
+function batchOf({ message, payload }: Answer): SliceBatch | undefined {
+  if (message.type !== "batch") return undefined;
+  const { written, read, filtered, errors } = message;
+  const lineageBytes = written * 4;
+  if (payload.byteLength < lineageBytes * 2) return undefined;
+  const input = new Int32Array(payload.buffer, payload.byteOffset, written);
+  const part = new Int32Array(payload.buffer, payload.byteOffset + lineageBytes, written);
+  const distinct = distinctRows(input, read);
+  if (distinct === undefined || distinct + filtered + errors.length !== read) return undefined;
+  return { rows: payload.slice(lineageBytes * 2), input, part, read, filtered, errors: errors as RecordError[] };
+}
+
+/** Input rows must come in order; undefined when they do not. */
+function distinctRows(input: Int32Array, read: number): number | undefined {
+  let last = -1;
+  let distinct = 0;
+  for (const row of input) {
+    if (row < last || row >= read) return undefined;
+    if (row > last) distinct += 1;
+    last = row;
+  }
+  return distinct;
+}
+
+function placer(sourceMap: string | undefined): Placer {
+  let map: SourceMap | undefined;
+  return ({ line, column, ...rest }) => {
+    const { source: _, ...other } = rest as { source?: string };
+    const bare = other as Omit<typeof rest, "source">;
+    if (line === undefined || column === undefined) return bare as never;
+    if (sourceMap === undefined) return { ...bare, line, column } as never;
+    map ??= new SourceMap(JSON.parse(sourceMap));
+    const origin = map.findOrigin(line, column);
+    if (!("fileName" in origin)) return bare as never;
+    return { ...bare, line: origin.lineNumber, column: origin.columnNumber } as never;
+  };
+}
+
+const interrupted: Problem = { code: "interrupted", message: "Interrupted.", hint: "Run again when you like." };
+
+function hung(timeoutMs: number): Problem {
+  return {
+    code: "guest-hung",
+    message: `A batch took longer than ${timeoutMs / 1000} s, and its guest was ended.`,
+    hint: "Look for a loop that does not end, or for work that grows with each record.",
+  };
+}
+
+function unexpected(detail: string): Problem {
+  return { code: "guest-garbage", message: `The guest broke its protocol and was ended. ${detail}`, hint: "Nothing of this batch was kept. Run again." };
+}
