@@ -7,7 +7,7 @@ import { ProblemError, type Problem } from "#snapshots/problem.ts";
 const statuses: [RegExp, ContentfulStatusCode][] = [
   [/^bad-request$|^bad-json$/, 400],
   [/^body-too-large$/, 413],
-  [/not-found$|^no-such-|-unknown$/, 404],
+  [/not-found$|^no-such-|^no-notebook$|-unknown$|-not-running$/, 404],
   [/conflict|-exists$|-in-use$|-busy$|-held$|-missing$|^evidence-fails$/, 409],
   [/^cancelled$|-cancelled$/, 499 as ContentfulStatusCode],
   [/^internal/, 500],

@@ -5,9 +5,16 @@ import { changedLines, diffLines, type DiffLine } from "#promote/text-diff.ts";
 import type { Workbench } from "#promote/workbench.ts";
 import { ok, unwrap, type Problem, type Result } from "#snapshots/problem.ts";
 
-/** Everything a reviewer looks at before a release goes on. The code that runs is told by its hash and size. */
+/** A release without the code that runs: that is told by its hash and size. */
+export type ReleaseFacts = Omit<Release, "bundle" | "metricsBundle"> & { bundleBytes: number };
+
+export function factsOf({ bundle, metricsBundle: _, ...release }: Release): ReleaseFacts {
+  return { ...release, bundleBytes: Buffer.byteLength(bundle) };
+}
+
+/** Everything a reviewer looks at before a release goes on. */
 export type ReleaseDetail = {
-  release: Omit<Release, "bundle" | "metricsBundle"> & { bundleBytes: number };
+  release: ReleaseFacts;
   /** The notebook's text against that of the release it would replace; null `against` when nothing runs yet. */
   sourceDiff: { against: { environment: string; release: string } | null; lines: DiffLine[] };
   plans: Plan[];
@@ -22,7 +29,6 @@ export async function releaseDetail(
 ): Promise<Result<ReleaseDetail>> {
   const read = readRelease(workbench, transform, hash);
   if (!read.ok) return read;
-  const { bundle, metricsBundle: _, ...release } = read.value;
   const { environments, problems } = await listEnvironments(workbench.git);
   const plans: Plan[] = [];
   for (const { name } of environments) {
@@ -42,7 +48,7 @@ export async function releaseDetail(
     notebookOf(workbench, read.value),
   ]);
   return ok({
-    release: { ...release, bundleBytes: Buffer.byteLength(bundle) },
+    release: factsOf(read.value),
     sourceDiff: { against: against ?? null, lines: changedLines(diffLines(...texts)) },
     plans,
     problems,

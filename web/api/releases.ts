@@ -1,14 +1,15 @@
 import { Hono } from "hono";
 import { z } from "zod";
 import { approve } from "#promote/approval.ts";
+import type { CompareProgress } from "#promote/compare.ts";
 import { listReleases, readRelease } from "#promote/release-files.ts";
 import { buildRelease } from "#promote/release.ts";
 import type { Workbench } from "#promote/workbench.ts";
-import { unwrap } from "#snapshots/problem.ts";
+import { ok, unwrap } from "#snapshots/problem.ts";
 import { body, name, path, releaseHash } from "./door.ts";
 import { streamWork } from "./long-work.ts";
 import { notebookName } from "./notebook-files.ts";
-import { releaseDetail } from "./release-detail.ts";
+import { factsOf, releaseDetail } from "./release-detail.ts";
 
 const buildBody = z.strictObject({
   notebook: notebookName,
@@ -30,9 +31,10 @@ export function releaseRoutes(workbench: Workbench) {
     .get("/", async (c) => c.json({ releases: await listReleases(workbench) }))
     .post("/", body(buildBody), (c) => {
       const request = c.req.valid("json");
-      return streamWork(c.req.raw, (signal, onProgress: (p: object) => void) =>
-        buildRelease({ workbench, ...request, signal, onProgress }),
-      );
+      return streamWork(c.req.raw, async (signal, onProgress: (p: CompareProgress) => void) => {
+        const built = await buildRelease({ workbench, ...request, signal, onProgress });
+        return built.ok ? ok(factsOf(built.value)) : built;
+      });
     })
     .get("/:transform/:hash", path(releaseParams), async (c) => {
       const { transform, hash } = c.req.valid("param");

@@ -34,8 +34,10 @@ export function serveSession(socket: WebSocket, name: string, open: OpenSession)
 
   const outbox = openOutbox<SessionMessage>(socket, {
     encode: JSON.stringify,
-    catchUp: () => void sendDocument(),
+    catchUp: () => void attach(),
   });
+  let detach = () => {};
+  socket.once("close", () => detach());
   void begin();
 
   async function begin(): Promise<void> {
@@ -45,15 +47,15 @@ export function serveSession(socket: WebSocket, name: string, open: OpenSession)
       socket.close(4404, "no session");
       return;
     }
-    if (socket.readyState !== socket.OPEN) return;
-    const unsubscribe = session.value.subscribe((event) => outbox.send(event));
-    socket.once("close", unsubscribe);
-    await sendDocument();
+    await attach();
   }
 
-  async function sendDocument(): Promise<void> {
+  /** Subscribing sends the whole document first: it is also how a page that fell behind is made whole. */
+  async function attach(): Promise<void> {
     const session = await opened;
-    if (session.ok) outbox.send({ type: "document", document: session.value.document() });
+    detach();
+    if (!session.ok || socket.readyState !== socket.OPEN) return;
+    detach = session.value.subscribe((event) => outbox.send(event));
   }
 
   async function handle(request: SessionRequest): Promise<void> {

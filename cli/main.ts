@@ -1,0 +1,56 @@
+import { Command, CommanderError } from "commander";
+import { explain } from "./explain.ts";
+import { approveVerb } from "./approve.ts";
+import { diffVerb } from "./diff.ts";
+import { freezeVerb } from "./freeze.ts";
+import { initVerb } from "./init.ts";
+import { openVerb } from "./open.ts";
+import { promoteVerb } from "./promote.ts";
+import { releaseVerb } from "./release.ts";
+import { rollbackVerb } from "./rollback.ts";
+import { runVerb } from "./run.ts";
+import { statusVerb } from "./status.ts";
+import { syncVerb } from "./sync.ts";
+
+const program = new Command("penstock")
+  .description("Frozen snapshots, compared outcomes, promoted transforms.")
+  .version("0.1.0")
+  .showHelpAfterError("Say --help for what there is.")
+  .exitOverride()
+  .configureHelp({ showGlobalOptions: false })
+  .addHelpText(
+    "after",
+    "\nExit codes: 0 done, 1 a difference or a failed check, 2 could not do it.\n\nThe way of a transform:\n  $ penstock init my-workspace --demo && cd my-workspace\n  $ penstock run delays\n  $ penstock diff delays\n  $ penstock release delays\n  $ penstock promote delays --to staging",
+  );
+
+for (const add of [
+  initVerb,
+  freezeVerb,
+  runVerb,
+  diffVerb,
+  releaseVerb,
+  approveVerb,
+  promoteVerb,
+  rollbackVerb,
+  syncVerb,
+  statusVerb,
+  openVerb,
+]) {
+  add(program);
+}
+
+// `penstock status | head -1` closes our output early: that is no error.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    process.exit(error.code === "EPIPE" ? (Number(process.exitCode) || 0) : 2);
+  });
+}
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2;
+  else process.exitCode = explain(error, { asJson: process.argv.includes("--json") });
+}
+// Everything was closed; what still lingers (a pooled connection) is not worth waiting for.
+process.exit();

@@ -1,0 +1,37 @@
+import type { Command } from "commander";
+import { findWorkspace } from "./find-workspace.ts";
+import { unwrap } from "#snapshots/problem.ts";
+
+/** 0 done, 1 a difference or a failed check, 2 could not do it. */
+export type ExitCode = 0 | 1 | 2;
+
+export type Common = { workspace?: string; json?: boolean };
+
+/** A verb's command with what all of them have: `--workspace`, `--json`, an example. */
+export function verb(
+  program: Command,
+  usage: string,
+  description: string,
+  examples: string[],
+): Command {
+  return program
+    .command(usage)
+    .description(description)
+    .option("-w, --workspace <dir>", "the workspace (default: the nearest one above, else ./workspace)")
+    .option("--json", "print JSON")
+    .addHelpText("after", `\nExamples:\n${examples.map((line) => `  $ penstock ${line}`).join("\n")}`);
+}
+
+/** The workspace this call is about, or a thrown problem. */
+export function workspaceOf({ workspace }: Common): string {
+  return unwrap(findWorkspace(process.cwd(), workspace));
+}
+
+/** What the verb found, for a program. */
+export function printJson(value: unknown): void {
+  process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
+}
+
+export function print(text = ""): void {
+  process.stdout.write(`${text}\n`);
+}
