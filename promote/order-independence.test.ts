@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { compileModules } from "#kernel/compile.ts";
 import { unwrap } from "#snapshots/problem.ts";
 import type { Column } from "#snapshots/table.ts";
 import { checkOrder, replayOrder, replays } from "./order-independence.ts";
@@ -12,18 +13,21 @@ const sample = Array.from({ length: 300 }, (_, id) => ({
   delay: id % 7 === 0 ? null : id % 50,
 }));
 
-/** A bundle as esbuild would make it, with the function's body as given. */
-const bundle = (body: string) => `
-import { snapshot, transform } from "penstock";
+async function check(body: string) {
+  const notebook = `import { snapshot, transform } from "penstock";
 let state = 0;
-const t = transform(snapshot("x@1"), (row) => { ${body} });
-export const slice = { transforms: { t }, metrics: [] };`;
-
-const check = (body: string) =>
-  checkOrder(
-    { bundle: bundle(body), transform: "t", input: columns, output: columns, lookups: {} },
+export const t = transform(snapshot("x@1"), (row) => { ${body} });
+`;
+  const entry = `import { t } from "penstock-memory:notebook";
+export const slice = { transforms: { t }, metrics: [] };
+`;
+  const modules = { entry, notebook };
+  const compiled = unwrap(await compileModules({ root: "/", fileName: "/x.ts", modules }));
+  return checkOrder(
+    { bundle: compiled.code, transform: "t", input: columns, output: columns, lookups: {} },
     sample,
   );
+}
 
 describe("checkOrder", () => {
   test("a pure transform becomes the same in every order", async () => {

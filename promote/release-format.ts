@@ -1,15 +1,10 @@
 import { z } from "zod";
-import type { TableExpression } from "#kernel/guest/slice.ts";
+import { bundleDescription, tableExpression } from "#kernel/guest/slice-protocol.ts";
 import { hashOf } from "./canonical-json.ts";
 
 const sha = z.string().regex(/^[0-9a-f]{64}$/);
 const columns = z.array(
   z.strictObject({ name: z.string(), type: z.string(), nullable: z.boolean() }),
-);
-
-// The kernel's own shape (kernel/guest), kept so that a lookup can be computed again.
-const tableExpression = z.custom<TableExpression>(
-  (value) => typeof value === "object" && value !== null && "kind" in value,
 );
 
 /** What a release is made of. Everything here is hashed; when it was built is not. */
@@ -31,14 +26,7 @@ export const manifestSchema = z.strictObject({
   metrics: z
     .strictObject({
       bundle: sha,
-      metrics: z.array(
-        z.strictObject({
-          name: z.string(),
-          kind: z.enum(["mean", "ratio", "sum", "count"]),
-          better: z.enum(["higher", "lower"]).exactOptional(),
-          table: tableExpression,
-        }),
-      ),
+      metrics: bundleDescription.shape.metrics,
     })
     .nullable(),
   /** The runtime it was judged in; `runtime` covers Deno's version and the guest's own code. */

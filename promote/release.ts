@@ -1,7 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { guestRuntime } from "#kernel/guest/slice.ts";
-import { runtimeVersion } from "#kernel/runtime-version.ts";
+import { guestIdentity } from "#kernel/guest/runtime-files.ts";
 import type { Bundle } from "#kernel/bundle.ts";
 import { fail, ok, type Result } from "#snapshots/problem.ts";
 import { readSnapshot } from "#snapshots/workspace.ts";
@@ -166,10 +165,7 @@ function manifestOf(
             metrics,
           }
         : null,
-    guest: {
-      ...guestRuntime(),
-      runtime: runtimeVersion(),
-    },
+    guest: guestIdentity(),
   };
 }
 
