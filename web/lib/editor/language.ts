@@ -10,7 +10,8 @@ const sqlWords =
 /** TypeScript's own colouring, with function names told apart and `sql` templates read as SQL. */
 export const cellLanguage: Definition = {
   id: "penstock",
-  conf: tsConf,
+  // One hue a word, not one a bracket: depth is what indentation says.
+  conf: { ...tsConf, colorizedBracketPairs: [] },
   language: {
     ...ts,
     defaultToken: "",
@@ -35,4 +36,4 @@ export const cellLanguage: Definition = {
   },
 };
 
-export const markdownLanguage: Definition = { id: "penstock-markdown", conf: markdownConf, language: markdown };
+export const markdownLanguage: Definition = { id: "penstock-markdown", conf: { ...markdownConf, colorizedBracketPairs: [] }, language: markdown };

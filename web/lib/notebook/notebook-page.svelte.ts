@@ -1,6 +1,5 @@
 import { tick } from "svelte";
 import type { CellId, Variable } from "#kernel/document.ts";
-import { toasts } from "../shell/toasts.svelte.ts";
 import { isChord } from "../shell/keys.ts";
 import type { CellView } from "./cell-view.svelte.ts";
 import { isStale, NotebookSession } from "./session.svelte.ts";
@@ -89,7 +88,6 @@ export class NotebookPage {
     const next = session.neighbour(id, 1) ?? session.neighbour(id, -1);
     session.change({ type: "remove", cell: id });
     if (next) this.select(next.id);
-    toasts.show({ tone: "done", title: "Cell deleted", action: { label: "Undo", run: () => session.undo() } });
   }
 
   move(id: CellId, by: 1 | -1): void {

@@ -1,7 +1,7 @@
 const isApple = typeof navigator !== "undefined" && /Mac|iPhone|iPad/.test(navigator.platform);
 
 const appleNames: Record<string, string> = { Mod: "⌘", Shift: "⇧", Alt: "⌥", Control: "⌃", Enter: "⏎" };
-const otherNames: Record<string, string> = { Mod: "Ctrl", Control: "Ctrl", Enter: "⏎" };
+const otherNames: Record<string, string> = { Mod: "Ctrl", Control: "Ctrl", Shift: "⇧", Alt: "Alt", Enter: "⏎" };
 const sharedNames: Record<string, string> = { ArrowUp: "↑", ArrowDown: "↓", Escape: "Esc", Backspace: "⌫" };
 
 /** How a chord such as `Mod+Shift+Enter` is written on this person's keyboard. */
@@ -9,8 +9,8 @@ export function chordText(chord: string): string {
   const names = isApple ? appleNames : otherNames;
   return chord
     .split("+")
-    .map((key) => names[key] ?? sharedNames[key] ?? key.toUpperCase())
-    .join(isApple ? " " : "+");
+    .map((key) => names[key] ?? sharedNames[key] ?? (key.length === 1 ? key.toUpperCase() : key))
+    .join(" ");
 }
 
 /** The chord a key press makes: `Mod+K`, `Shift+Enter`, `?`. Mod is ⌘ on Apple's keyboards and Ctrl elsewhere. */
