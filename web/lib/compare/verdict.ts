@@ -34,7 +34,7 @@ function only(all: number, changed: number): string {
 }
 
 function schemaSentence({ columns }: DiffSummary): string {
-  const named = (status: string, verb: string) => {
+  const named = (status: string, verb: string): string | false => {
     const names = columns.filter((column) => column.status === status).map(({ name }) => `\`${name}\``);
     if (names.length === 0) return false;
     return names.length > 3 ? `${names.length} columns ${verb}` : `${list(names)} ${verb}`;
@@ -43,7 +43,7 @@ function schemaSentence({ columns }: DiffSummary): string {
     named("added", "new"),
     named("removed", "gone"),
     named("typeChanged", "of another type"),
-  ].filter((part) => part !== false);
+  ].filter((part): part is string => part !== false);
   return parts.length === 0 ? "" : `Columns: ${list(parts)}.`;
 }
 

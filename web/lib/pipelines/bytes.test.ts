@@ -11,7 +11,8 @@ test("long bytes say how many there are", () => {
   expect(hexLines(new Uint8Array(2_000)).split("\n").at(-1)).toBe("… 2000 bytes in all");
 });
 
-test("bytes travel as base64", () => {
-  expect(recordBytes("e30=")).toEqual(new Uint8Array([0x7b, 0x7d]));
-  expect(recordBytes(null)).toBeNull();
+test("bytes travel as text where they are text, else as base64", () => {
+  expect(recordBytes("e30=", "base64")).toEqual(new Uint8Array([0x7b, 0x7d]));
+  expect(recordBytes("{}", "utf-8")).toEqual(new Uint8Array([0x7b, 0x7d]));
+  expect(recordBytes(null, "utf-8")).toBeNull();
 });

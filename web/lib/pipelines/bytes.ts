@@ -1,6 +1,7 @@
-/** A record's bytes as JSON carries them: base64. Null for a tombstone. */
-export function recordBytes(value: string | null): Uint8Array | null {
+/** A record's bytes as JSON carries them. Null for a tombstone. */
+export function recordBytes(value: string | null, encoding: "utf-8" | "base64"): Uint8Array | null {
   if (value === null) return null;
+  if (encoding === "utf-8") return new TextEncoder().encode(value);
   return Uint8Array.from(atob(value), (character) => character.charCodeAt(0));
 }
 

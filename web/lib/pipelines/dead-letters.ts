@@ -1,5 +1,6 @@
-/** A dead letter as the API sends it: key, value and headers are base64. */
+/** A dead letter as the API sends it: text where the bytes are text, base64 where they are not. */
 export type DeadLetter = {
+  encoding: "utf-8" | "base64";
   topic: string;
   partition: number;
   offset: number;

@@ -1,6 +1,4 @@
 import { LiveSocket, type Connection } from "../socket.svelte.ts";
-import { workspace } from "../shell/workspace.svelte.ts";
-import { count } from "../format.ts";
 import type { PipelineStatus } from "#promote/sync/sync.ts";
 import type { LiveMessage } from "#web/api/messages.ts";
 
@@ -41,16 +39,6 @@ export class LivePipelines {
     this.isKnown = true;
     for (const status of pipelines) this.#trace(status);
     this.version += 1;
-    const troubled = pipelines.filter(({ state }) => state === "halted" || state === "backing-off").length;
-    workspace.counts = {
-      ...workspace.counts,
-      "/pipelines":
-        pipelines.length === 0
-          ? undefined
-          : troubled > 0
-            ? { value: troubled, title: `${count(troubled)} need a look`, attend: true }
-            : { value: pipelines.length, title: `${count(pipelines.length)} running` },
-    };
   }
 
   trace(environment: string, name: string): Trace {

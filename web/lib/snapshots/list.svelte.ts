@@ -1,6 +1,5 @@
 import { api, problemOf, read } from "../client.ts";
 import { workspace } from "../shell/workspace.svelte.ts";
-import { bytes, count } from "../format.ts";
 import type { Problem } from "#snapshots/problem.ts";
 import type { SnapshotManifest, Source } from "#snapshots/workspace.ts";
 
@@ -24,10 +23,7 @@ export class SnapshotList {
       this.snapshots = snapshots.snapshots;
       this.problems = [...sources.problems, ...snapshots.problems];
       this.failure = undefined;
-      workspace.counts = {
-        ...workspace.counts,
-        "/snapshots": { value: this.snapshots.length, title: `${count(this.snapshots.length)} frozen, ${bytes(this.keptBytes)} kept` },
-      };
+      void workspace.load();
     } catch (error) {
       this.failure = problemOf(error);
     }
