@@ -29,7 +29,14 @@ export type Decoded = {
   failures: { record: number; reason: string }[];
 };
 
-export type Decoder = { key: Column[]; decode(records: readonly SourceRecord[]): Decoded };
+/** `key` names the columns of `Decoded.keys`. */
+export type Decoder = { key: Column[]; decode(records: readonly SourceRecord[], partition: number): Decoded };
+
+/** What identifies an event, that is a record of a source without identity columns. */
+const POSITION: TypedColumn[] = [
+  { name: "partition", type: { kind: "scalar", name: "INTEGER" }, nullable: false },
+  { name: "offset", type: { kind: "scalar", name: "BIGINT" }, nullable: false },
+];
 
 /** JSON records to typed columns. What is broken, missing, of the wrong type or out of range fails with its reason and never stops the rest. */
 export function openDecoder(contract: { input: readonly Column[]; key: readonly string[] }): Result<Decoder> {
@@ -38,14 +45,15 @@ export function openDecoder(contract: { input: readonly Column[]; key: readonly 
   const identity = identityColumns(typed.value, contract.key);
   if (!identity.ok) return identity;
   const input = typed.value.map((column) => (contract.key.includes(column.name) ? { ...column, nullable: false } : column));
-  const key = identity.value.map((column) => ({ ...column, nullable: false }));
+  const isEvent = identity.value.length === 0;
+  const key = isEvent ? POSITION : identity.value.map((column) => ({ ...column, nullable: false }));
   const columns = input.map(readerOf);
-  const keyReaders = key.map(readerOf);
-  const keyAt = key.map((column) => input.findIndex((candidate) => candidate.name === column.name));
+  const keyReaders = isEvent ? [] : key.map(readerOf);
+  const keyAt = isEvent ? [] : key.map((column) => input.findIndex((candidate) => candidate.name === column.name));
 
-  function decode(records: readonly SourceRecord[]): Decoded {
+  function decode(records: readonly SourceRecord[], partition: number): Decoded {
     const values: Kept[][] = columns.map(() => []);
-    const keys: Kept[][] = keyAt.map(() => []);
+    const keys: Kept[][] = key.map(() => []);
     const recordOfRow = new Int32Array(records.length);
     const keyRow = new Int32Array(records.length).fill(-1);
     const token: (string | number)[] = Array.from({ length: records.length }, () => 0);
@@ -79,7 +87,7 @@ export function openDecoder(contract: { input: readonly Column[]; key: readonly 
       }
       for (let c = 0; c < columns.length; c++) values[c]?.push(row[c] ?? null);
       recordOfRow[rows++] = index;
-      identify(index, keyAt.map((at) => row[at] ?? null));
+      identify(index, isEvent ? [partition, record.offset] : keyAt.map((at) => row[at] ?? null));
     });
 
     const encodeColumns = (of: readonly TypedColumn[], data: readonly Kept[][], from: number, to: number): Uint8Array =>
@@ -132,6 +140,7 @@ function readRow(value: Uint8Array, columns: readonly Reader[], row: Kept[]): st
 
 /** A tombstone's identity is in its key: the value itself, or an array, or an object by column name. Text may stand unquoted. */
 function identityOfKey(key: Uint8Array | null, readers: readonly Reader[]): { values: Kept[] } | { reason: string } {
+  if (readers.length === 0) return { reason: "a tombstone (null value) in a stream of events: the source declares no identity to delete" };
   if (key === null) return { reason: "a tombstone (null value) without a key: nothing says what it deletes" };
   if (!isUtf8(key)) return { reason: "the key is not UTF-8 text" };
   const raw = text(key);

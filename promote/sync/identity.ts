@@ -30,12 +30,7 @@ export function identityColumns(columns: readonly TypedColumn[], key: readonly s
     }
     found.push(column);
   }
-  if (found.length > 0) return ok(found);
-  return fail({
-    code: "identity-missing",
-    message: "The release has no identity: nothing says which records are versions of one thing.",
-    hint: "Declare `identity` in the source's file, freeze it again and build a new release.",
-  });
+  return ok(found);
 }
 
 /** One text or number per identity, equal exactly when the kept values are: finds versions of one thing within a batch. */

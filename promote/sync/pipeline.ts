@@ -23,7 +23,6 @@ export const TUNING: Tuning = { maxRecords: 16_384, maxBytes: 8 << 20, lingerMs:
 export type PipelineParts = {
   id: PipelineId;
   release: ReleaseSpec;
-  /** Why the next epoch opens, where one does: "start", "release", "topic made again". */
   state: DatabaseSync;
   source: Source;
   sinks: readonly Sink[];
@@ -36,7 +35,8 @@ export type PipelineParts = {
   onCommit(counts: Counts, stretch: Stretch, next: number): void;
   /** A transient problem that is being waited out; undefined when it is over. */
   onBackoff(problem: Problem | undefined): void;
-  onEpoch(epoch: Epoch): void;
+  /** A partition is being read from `offset`, in `epoch`. */
+  onAssigned(epoch: Epoch, offset: number): void;
 };
 
 /** A running pipeline. `done` resolves when it has stopped by itself (with the problem) or was stopped (undefined). */
@@ -106,7 +106,7 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
       epochs.push(openEpoch(state, id, { ...stretch, firstOffset: from, release: parts.release.release, reason, openedAt }));
     }
     const current = epochs.findLast((epoch) => epoch.topic === topic && epoch.partition === partition);
-    if (current !== undefined) parts.onEpoch(current);
+    if (current !== undefined) parts.onAssigned(current, from);
     source.seek(topic, partition, from);
     return undefined;
   }
@@ -160,7 +160,7 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
       const runtime = runtimeOf(epoch);
       if ("code" in runtime) return runtime;
       const next = to === delivery.records.length ? delivery.next : (delivery.records[to]?.offset ?? delivery.next);
-      await decoded.push({ stretch, epoch, contract: runtime.contract, records, decoded: runtime.decoder.decode(records), next });
+      await decoded.push({ stretch, epoch, contract: runtime.contract, records, decoded: runtime.decoder.decode(records, stretch.partition), next });
       from = to;
     }
     return undefined;
