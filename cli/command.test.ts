@@ -1,0 +1,127 @@
+import { spawn } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { edit, tinyWorkspace } from "#web/api/tiny-workspace.ts";
+
+const launcher = fileURLToPath(new URL("./penstock.mjs", import.meta.url));
+const empty = mkdtempSync(join(tmpdir(), "penstock-cli-"));
+let tiny: Awaited<ReturnType<typeof tinyWorkspace>>;
+
+beforeAll(async () => {
+  tiny = await tinyWorkspace();
+});
+
+afterAll(() => {
+  tiny.remove();
+  rmSync(empty, { recursive: true });
+});
+
+type Ran = { code: number | null; stdout: string; stderr: string };
+
+function penstock(arguments_: string[], cwd = tiny.dir): Promise<Ran> {
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, [launcher, ...arguments_], { cwd, stdio: "pipe" });
+    let [stdout, stderr] = ["", ""];
+    child.stdout.on("data", (chunk: Buffer) => (stdout += chunk.toString()));
+    child.stderr.on("data", (chunk: Buffer) => (stderr += chunk.toString()));
+    child.on("close", (code) => resolve({ code, stdout, stderr }));
+  });
+}
+
+const verbs = ["init", "freeze", "run", "diff", "release", "approve", "promote", "rollback", "sync", "status", "open"];
+
+test("the help names every verb and the exit codes", async () => {
+  const { code, stdout } = await penstock(["--help"], empty);
+  expect(code).toBe(0);
+  for (const verb of verbs) expect(stdout).toMatch(new RegExp(`^  ${verb} `, "m"));
+  expect(stdout).toContain("Exit codes: 0 done, 1 a difference or a failed check, 2 could not do it.");
+});
+
+test.each(verbs)("%s --help shows an example", async (verb) => {
+  const { code, stdout } = await penstock([verb, "--help"], empty);
+  expect(code).toBe(0);
+  expect(stdout).toContain(`$ penstock ${verb}`);
+});
+
+describe("what cannot be done is one problem and exit code 2", () => {
+  const cases: [string, () => string[], RegExp][] = [
+    ["a verb that is none", () => ["fly"], /unknown command 'fly'/],
+    ["an option that is none", () => ["status", "--loud"], /unknown option '--loud'/],
+    ["no workspace here or above", () => ["status"], /There is no Penstock workspace in .*\n {2}Name it with --workspace DIR/],
+    ["a folder that is no workspace", () => ["status", "--workspace", empty], /is not a Penstock workspace: it has no penstock.yaml/],
+    ["a port that is none", () => ["open", "--port", "http"], /Give a number from 0 to 65535/],
+    ["a version that is none", () => ["diff", "x", "--before", "yesterday"], /Give git:REVISION, environment:NAME, release:HASH or working/],
+    ["a sample of nothing", () => ["freeze", "x", "--sample", "0%"], /Give a share above 0/],
+  ];
+  test.each(cases)("%s", async (_name, arguments_, said) => {
+    const { code, stdout, stderr } = await penstock(arguments_(), empty);
+    expect(stderr).toMatch(said);
+    expect(stderr).not.toMatch(/\n\s+at .*:\d+:\d+/);
+    expect(stdout).toBe("");
+    expect(code).toBe(2);
+  });
+
+  test("in JSON it is a problem too", async () => {
+    const { code, stdout } = await penstock(["status", "--json"], empty);
+    expect(JSON.parse(stdout)).toMatchObject({ problem: { code: "no-workspace" } });
+    expect(code).toBe(2);
+  });
+});
+
+test("the workspace is found from a folder inside it, and as ./workspace beside us", async () => {
+  const inside = join(tiny.dir, "notebooks");
+  expect(JSON.parse((await penstock(["status", "--json"], inside)).stdout)).toMatchObject({ workspace: { name: "tiny" } });
+  const beside = mkdtempSync(join(tmpdir(), "penstock-beside-"));
+  mkdirSync(join(beside, "workspace"));
+  writeFileSync(join(beside, "workspace/penstock.yaml"), "name: beside\n");
+  const { stderr } = await penstock(["status"], beside);
+  expect(stderr).toContain("not a Git repository");
+  rmSync(beside, { recursive: true });
+});
+
+test("the way of a transform in a terminal: freeze, run, diff, release, promote, approve, roll back", async () => {
+  const froze = await penstock(["freeze", "trips", "--label", "one"]);
+  expect(froze).toMatchObject({ code: 0, stderr: expect.stringContaining("Freezing trips@one") as string });
+  expect(froze.stdout).toMatch(/^trips@one {2}200 rows {2}[0-9a-f]{12}/);
+  const unknown = await penstock(["freeze", "nope", "--label", "one"]);
+  expect(unknown).toMatchObject({ code: 2, stdout: "" });
+  expect(unknown.stderr).toContain("There are: trips.");
+
+  const ran = await penstock(["run", "notebooks/slow.ts"]);
+  expect(ran.stdout).toContain("read 200 = written 134 + filtered 66");
+  expect(ran.code).toBe(0);
+
+  expect((await penstock(["diff", "slow"])).code).toBe(0);
+  edit(tiny.dir, "notebooks/slow.ts", "> 30", "> 40");
+  const differs = await penstock(["diff", "slow", "--rows", "2"]);
+  expect(differs.code).toBe(1);
+  expect(differs.stdout).toContain("the outputs differ");
+  expect(differs.stdout).toMatch(/~ .*isSlow: true → false/);
+  expect((await penstock(["diff", "fast"])).stderr).toContain("There are: slow.");
+
+  const released = await penstock(["release", "slow", "--json", "--message", "Slower"]);
+  const { hash, findings } = JSON.parse(released.stdout) as { hash: string; findings: string[] };
+  expect(released.code).toBe(0);
+  expect((await penstock(["promote", "slow", "--to", "staging"])).stdout).toContain(`staging now asks for slow ${hash.slice(0, 6)}`);
+  const plan = await penstock(["promote", "slow", "--to", "production", "--plan"]);
+  expect(plan.code).toBe(1);
+  expect(plan.stdout).toContain("approvals: 0 of 1");
+  const refused = await penstock(["promote", "slow", "--to", "production"]);
+  expect(refused.code).toBe(1);
+  expect(refused.stderr).toContain("production asks for 1 approval");
+  const approve = ["approve", "slow", hash, "--reason", "Good", ...findings.flatMap((id) => ["--finding", id])];
+  expect((await penstock(approve)).stdout).toContain(`approved slow ${hash.slice(0, 12)}`);
+  expect((await penstock(["promote", "slow", "--to", "production"])).code).toBe(0);
+  const first = await penstock(["rollback", "slow", "--in", "staging"]);
+  expect(first.code).toBe(2);
+  expect(first.stderr).toContain("the first of slow");
+
+  const status = await penstock(["status"]);
+  expect(status.stdout).toMatch(/slow\s+[0-9a-f]{12}.*staging, production|slow\s+[0-9a-f]{12}.*production, staging/);
+  const synced = await penstock(["sync", "--until-idle"]);
+  expect(synced.stdout).toContain("staging/slow");
+  expect(synced.code).toBe(0);
+});

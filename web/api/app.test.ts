@@ -1,0 +1,213 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { openWorkbench, type Workbench } from "#promote/workbench.ts";
+import { arrowToRows } from "#snapshots/arrow.ts";
+import { unwrap, type Problem } from "#snapshots/problem.ts";
+import { createApi, type Api as App } from "./app.ts";
+import { edit, namesIn, tinyWorkspace } from "./tiny-workspace.ts";
+
+let tiny: Awaited<ReturnType<typeof tinyWorkspace>>;
+let workbench: Workbench;
+let app: App;
+
+beforeAll(async () => {
+  tiny = await tinyWorkspace();
+  workbench = unwrap(await openWorkbench(tiny.dir, { withSync: true, holdLock: true }));
+  app = createApi(workbench);
+});
+
+afterAll(async () => {
+  await workbench.close();
+  tiny.remove();
+});
+
+type Answer = { status: number; body: Record<string, unknown> & { problem?: Problem } };
+
+async function get(path: string): Promise<Answer> {
+  const response = await app.request(`/api${path}`);
+  return { status: response.status, body: (await response.json()) as Answer["body"] };
+}
+
+async function send(path: string, json: unknown, method = "POST"): Promise<Answer> {
+  const response = await post(path, json, method);
+  return { status: response.status, body: (await response.json()) as Answer["body"] };
+}
+
+async function post(path: string, json: unknown, method = "POST"): Promise<Response> {
+  return app.request(`/api${path}`, {
+    method,
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(json),
+  });
+}
+
+type Event = { type: string; value?: Record<string, unknown>; problem?: Problem };
+
+/** The last line of a stream of long work. */
+async function outcome(path: string, json: unknown): Promise<Event> {
+  const text = await (await post(path, json)).text();
+  const lines = text.split("\n").filter(Boolean);
+  return JSON.parse(lines.at(-1) ?? "null") as Event;
+}
+
+test("the workspace says its name and who works in it", async () => {
+  const { body } = await get("/workspace");
+  expect(body).toMatchObject({ name: "tiny", root: workbench.workspace.root, problems: [] });
+  expect((await get("/sources")).body).toMatchObject({ sources: [{ name: "trips", identity: ["id"] }] });
+});
+
+describe("at the door", () => {
+  const cases: [string, () => Promise<Answer>, number, string][] = [
+    ["an address nobody serves", () => get("/nothing"), 404, "no-such-route"],
+    ["a table hash that is none", () => get("/tables/xyz"), 400, "bad-request"],
+    ["a table that is not kept", () => get(`/tables/${"0".repeat(64)}`), 404, "table-not-found"],
+    ["a snapshot that is not there", () => get("/snapshots/trips@nope"), 404, "no-such-snapshot"],
+    ["a name that leaves its folder", () => get(`/snapshots/${encodeURIComponent("../../etc/passwd")}`), 400, "bad-request"],
+    ["a body without what it needs", () => send("/snapshots", { source: "trips" }), 400, "bad-request"],
+    ["a body with more than it knows", () => send("/snapshots", { source: "trips", label: "x", extra: 1 }), 400, "bad-request"],
+    ["a sample of nothing", () => send("/snapshots", { source: "trips", label: "x", sample: { fraction: 0, seed: 1 } }), 400, "bad-request"],
+    ["a notebook that would be a path", () => send("/notebooks", { name: "../x" }), 400, "bad-request"],
+    ["a run of a notebook that is not there", () => send("/notebooks/nope/run", {}), 404, "notebook-not-found"],
+    ["a comparison nobody made", () => get("/compare/abc123/rows"), 404, "comparison-not-found"],
+    ["a release nobody built", () => get("/releases/slow/abcdef"), 404, "release-unknown"],
+    ["an environment that is none", () => send("/environments/moon/promote", { transform: "slow", release: "abcdef" }), 404, "release-unknown"],
+    ["a pipeline that does not run", () => send("/pipelines/staging/slow/pause", {}), 404, "pipeline-not-running"],
+  ];
+  test.each(cases)("%s is a problem with its status", async (_name, ask, status, code) => {
+    const answer = await ask();
+    expect(answer.body.problem).toMatchObject({ code });
+    expect(answer.status).toBe(status);
+  });
+
+  test("text that is not JSON, and a body without end, are refused", async () => {
+    const headers = { "content-type": "application/json" };
+    const broken = await app.request("/api/snapshots", { method: "POST", headers, body: "{" });
+    expect(broken.status).toBe(400);
+    const body = JSON.stringify({ name: "x".repeat(5_000_000) });
+    const large = await app.request("/api/notebooks", { method: "POST", headers, body });
+    expect(large.status).toBe(413);
+    expect(await large.json()).toMatchObject({ problem: { code: "body-too-large" } });
+  });
+});
+
+test("freezing twice gives the same hash and one copy; a page then reads the rows it shows", async () => {
+  const first = await outcome("/snapshots", { source: "trips", label: "one" });
+  expect(first).toMatchObject({ type: "done", value: { reused: false, snapshot: { name: "trips@one", rows: 200 } } });
+  const second = await outcome("/snapshots", { source: "trips", label: "one" });
+  expect(second).toMatchObject({ type: "done", value: { reused: true } });
+  const hash = (first.value?.["snapshot"] as { hash: string }).hash;
+  expect((await get(`/tables/${hash}`)).body).toMatchObject({ hash, rows: 200 });
+
+  const window = await app.request(`/api/tables/${hash}/rows?offset=3&limit=2&columns=city,minutes`);
+  expect(window.headers.get("x-penstock-total")).toBe("200");
+  expect(window.headers.get("content-type")).toBe("application/vnd.apache.arrow.stream");
+  expect(arrowToRows(new Uint8Array(await window.arrayBuffer()))).toEqual([
+    { city: "Oslo", minutes: 21 },
+    { city: "Rome", minutes: 28 },
+  ]);
+
+  const sorted = await app.request(`/api/tables/${hash}/rows?limit=1&columns=minutes&sort=minutes&descending=true`);
+  expect(arrowToRows(new Uint8Array(await sorted.arrayBuffer()))).toEqual([{ minutes: 59 }]);
+  expect((await get(`/tables/${hash}/rows?sort=nope`)).body.problem?.hint).toContain("minutes");
+
+  const profile = await get(`/tables/${hash}/profile?columns=city`);
+  expect(profile.body).toMatchObject({ columns: [{ name: "city", nulls: 0 }] });
+});
+
+test("a freeze that fails says so at the end of its stream and leaves nothing", async () => {
+  const before = namesIn(tiny.dir, "snapshots");
+  const failed = await outcome("/snapshots", { source: "nope", label: "x" });
+  expect(failed).toMatchObject({ type: "failed", problem: { code: "no-such-source" } });
+  expect(namesIn(tiny.dir, "snapshots")).toEqual(before);
+});
+
+test("a new notebook is made once and lists its transforms", async () => {
+  const made = await send("/notebooks", { name: "fresh", snapshot: "trips@one" });
+  expect(made).toMatchObject({ status: 201, body: { path: "notebooks/fresh.ts" } });
+  expect(await send("/notebooks", { name: "fresh" })).toMatchObject({ status: 409 });
+  expect((await get("/notebooks")).body).toMatchObject({
+    notebooks: [
+      { name: "fresh", transforms: ["output"] },
+      { name: "slow", transforms: ["slow"], isOpen: false },
+    ],
+  });
+});
+
+test("a snapshot that a notebook reads is not deleted; another one is", async () => {
+  const used = await send("/snapshots/trips@one", undefined, "DELETE");
+  expect(used.status).toBe(409);
+  expect(used.body.problem?.message).toContain("notebook slow");
+  await outcome("/snapshots", { source: "trips", label: "spare" });
+  expect(await send("/snapshots/trips@spare", undefined, "DELETE")).toMatchObject({ status: 200 });
+  expect(namesIn(tiny.dir, "snapshots")).toEqual(["trips@one.yaml"]);
+});
+
+test("a notebook runs from top to bottom over the API", async () => {
+  const ran = await outcome("/notebooks/slow/run", {});
+  const cells = ran.value?.["cells"] as { status: string; outputs: unknown[] }[];
+  expect(cells.map(({ status }) => status)).toEqual(["ok", "ok", "ok", "ok"]);
+  const outputs = cells.flatMap((cell) => cell.outputs);
+  expect(outputs).toContainEqual(expect.objectContaining({ kind: "table", name: "slow", rows: 134, read: 200, filtered: 66 }));
+  expect(outputs).toContainEqual(expect.objectContaining({ kind: "metric", name: "slow share" }));
+});
+
+test("a change is compared, released, promoted, approved, promoted again and rolled back", async () => {
+  const chosen = { notebook: "slow", transform: "slow" };
+  const versions = { before: { kind: "git", revision: "HEAD" }, after: { kind: "working" } };
+  expect(await outcome("/compare", { ...chosen, ...versions })).toMatchObject({
+    type: "done",
+    value: { summary: { identical: true } },
+  });
+
+  const first = await outcome("/releases", { ...chosen, message: "First" });
+  expect(first).toMatchObject({ type: "done", value: { transform: "slow", approvals: [] } });
+  expect(first.value).not.toHaveProperty("bundle");
+  const one = first.value?.["hash"] as string;
+  const promoted = await send("/environments/staging/promote", { transform: "slow", release: one });
+  expect(promoted.body).toMatchObject({ changed: true, release: one, previous: null });
+
+  const refused = await send("/environments/production/promote", { transform: "slow", release: one });
+  expect(refused).toMatchObject({ status: 409, body: { problem: { code: "approval-missing" } } });
+  const detail = await get(`/releases/slow/${one.slice(0, 8)}`);
+  expect(detail.body).toMatchObject({
+    release: { hash: one },
+    sourceDiff: { against: { environment: "staging" } },
+    plans: [
+      { environment: "staging", change: "none" },
+      { environment: "production", change: "new", blocked: { code: "approval-missing" } },
+    ],
+  });
+  const findings = (detail.body["release"] as { findings: string[] }).findings;
+  const approval = await send(`/releases/slow/${one}/approvals`, { findings, reason: "Good" });
+  expect(approval).toMatchObject({ status: 201, body: { approval: { release: one, reason: "Good" } } });
+  expect(await send("/environments/production/promote", { transform: "slow", release: one })).toMatchObject({ status: 200 });
+
+  edit(tiny.dir, "notebooks/slow.ts", "> 30", "> 40");
+  const compared = await outcome("/compare", { ...chosen, ...versions });
+  const summary = compared.value?.["summary"] as { rows: { changed: number } };
+  expect(summary.rows.changed).toBeGreaterThan(0);
+  const id = compared.value?.["id"] as string;
+  expect((await get(`/compare/${id}`)).body).toMatchObject({ id });
+  const rows = await get(`/compare/${id}/rows?kind=changed&column=isSlow&limit=3`);
+  expect(rows.body["rows"]).toHaveLength(3);
+  expect((await get("/compare?limit=1")).body).toMatchObject({ comparisons: [{ id }] });
+
+  const second = await outcome("/releases", { ...chosen, message: "Second" });
+  const two = second.value?.["hash"] as string;
+  await send("/environments/staging/promote", { transform: "slow", release: two });
+  const back = await send("/environments/staging/rollback", { transform: "slow" });
+  expect(back.body).toMatchObject({ changed: true, release: one, previous: two });
+  expect((await get("/environments/staging/slow/history")).body).toMatchObject({
+    history: [{ release: one, kind: "rolled back" }, { release: two }, { release: one }],
+  });
+
+  const { body } = await get("/pipelines");
+  expect(body).toMatchObject({ refused: [] });
+  expect(body["pipelines"]).toEqual(
+    expect.arrayContaining([
+      expect.objectContaining({ environment: "staging", release: one }),
+      expect.objectContaining({ environment: "production", release: one }),
+    ]),
+  );
+  expect((await get("/pipelines/staging/slow/dead-letters")).body).toMatchObject({ total: 0, letters: [] });
+  expect((await get("/status")).body).toMatchObject({ pid: process.pid, name: "tiny" });
+});
