@@ -1,31 +1,22 @@
-import { createHash } from "node:crypto";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { builtinModules } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { buildSync } from "esbuild";
-import { denoBinary, denoFlags } from "./deno-binary.ts";
 
 export type RuntimeFiles = {
   /** A folder of this process's own, which guests see read-only. */
   folder: string;
-  /** SHA-256 of the runtime's text and the import map. */
-  sha256: string;
 };
 
-const kinds = ["slice"];
+const kinds = ["slice", "interactive"];
 let made: RuntimeFiles | undefined;
 
 /** The guests' trusted code as one file each: nothing else needs to be seen from inside. Made once a process. */
 export function runtimeFiles(): RuntimeFiles {
   made ??= make();
   return made;
-}
-
-/** What a bundle's result depends on beside its text and input: part of every cache key and release. */
-export function guestIdentity(): { deno: string; flags: string[]; runtime: string } {
-  return { deno: denoBinary().version, flags: [...denoFlags], runtime: runtimeFiles().sha256 };
 }
 
 function make(): RuntimeFiles {
@@ -47,16 +38,12 @@ function make(): RuntimeFiles {
   const folder = mkdtempSync(join(tmpdir(), "penstock-guest-"));
   process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
   mkdirSync(join(folder, "deno"));
-  const hash = createHash("sha256");
   const files = [
     ...built.outputFiles.map((file, index) => ({ name: `${kinds[index]}.js`, text: file.text })),
     { name: "import-map.json", text: importMap() },
   ];
-  for (const { name, text } of files) {
-    writeFileSync(join(folder, name), text, { mode: 0o444 });
-    hash.update(`${name}\0${text}\0`);
-  }
-  return { folder, sha256: hash.digest("hex") };
+  for (const { name, text } of files) writeFileSync(join(folder, name), text, { mode: 0o444 });
+  return { folder };
 }
 
 /** Deno hands out `node:` modules whatever the permissions; a module that throws stands in for each. */

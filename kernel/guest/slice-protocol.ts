@@ -44,7 +44,6 @@ export type BundleDescription = z.infer<typeof bundleDescription>;
 const place = {
   line: z.int().optional(),
   column: z.int().optional(),
-  source: z.string().max(2000).optional(),
 };
 const count = z.int().min(0);
 

@@ -1,6 +1,6 @@
-import { SourceMap } from "node:module";
 import { fail, ok, type Problem, type Result } from "#snapshots/problem.ts";
 import type { Column } from "#snapshots/table.ts";
+import { denoBinary, denoFlags } from "./deno-binary.ts";
 import { openGuestProcess } from "./guest-process.ts";
 import { sliceMessage, type BundleDescription, type SliceMessage } from "./slice-protocol.ts";
 
@@ -16,10 +16,9 @@ export type SliceSpec = {
   /** Arrow IPC of each lookup's table, whole. */
   lookups?: Record<string, { by: string[]; columns: Column[]; batches: Uint8Array[] }>;
   limits?: { memoryMb?: number; batchTimeoutMs?: number };
-  /** Takes places of errors from the bundle's text back to the notebook's. */
-  sourceMap?: string;
 };
 
+/** `line` and `column` are the bundle's; its source map takes them to the notebook. */
 export type RecordError = { row: number; message: string; line?: number; column?: number };
 
 /** read = distinct input rows written + filtered + errors. */
@@ -46,6 +45,11 @@ export type Slice = {
 };
 
 const defaultTimeoutMs = 30_000;
+/** What runs a bundle beside its text: part of what a release states. */
+export function guestRuntime(): { deno: string; flags: string[] } {
+  return { deno: denoBinary().version, flags: [...denoFlags] };
+}
+
 type Answer = { message: Exclude<SliceMessage, { type: "failed" }>; payload: Uint8Array };
 
 /** Starts a fresh guest that runs exactly one bundle. A guest that hangs, dies or sends garbage answers with a Problem. */
@@ -54,7 +58,7 @@ export async function openSlice(spec: SliceSpec): Promise<Result<Slice>> {
     throw new TypeError("A transform's slice needs its output contract.");
   }
   const timeoutMs = spec.limits?.batchTimeoutMs ?? defaultTimeoutMs;
-  const conversation = converse(spec.limits?.memoryMb, timeoutMs, placer(spec.sourceMap));
+  const conversation = converse(spec.limits?.memoryMb, timeoutMs);
   const bundle = Buffer.from(spec.bundle);
   const lookups = Object.entries(spec.lookups ?? {});
   const opened = await conversation.ask(
@@ -90,7 +94,7 @@ export async function openSlice(spec: SliceSpec): Promise<Result<Slice>> {
       stats.rows += taken.read;
       stats.busyMs += performance.now() - started;
       if (message.type === "batch") stats.droppedLines = message.droppedLines;
-      return ok({ ...taken, errors: taken.errors.map(conversation.place) });
+      return ok(taken);
     },
     async finish() {
       const answer = await conversation.ask({ type: "finish" }, []);
@@ -106,7 +110,7 @@ export async function openSlice(spec: SliceSpec): Promise<Result<Slice>> {
 
 /** What a bundle holds: its transforms, their inputs and lookups, and its metrics. Runs none of their functions. */
 export async function describeBundle(bundle: string): Promise<Result<BundleDescription>> {
-  const conversation = converse(undefined, defaultTimeoutMs, placer(undefined));
+  const conversation = converse(undefined, defaultTimeoutMs);
   const bytes = Buffer.from(bundle);
   const opened = await conversation.ask(
     { type: "open", bundleBytes: bytes.byteLength, entry: { kind: "describe" }, input: [], output: [], lookups: {} },
@@ -119,10 +123,7 @@ export async function describeBundle(bundle: string): Promise<Result<BundleDescr
   return ok(message.description);
 }
 
-type Place = { line?: number | undefined; column?: number | undefined };
-type Placer = <T extends Place>(found: T) => Omit<T, "line" | "column" | "source"> & { line?: number; column?: number };
-
-function converse(memoryMb: number | undefined, timeoutMs: number, place: Placer) {
+function converse(memoryMb: number | undefined, timeoutMs: number) {
   const guest = openGuestProcess("slice", memoryMb);
   const waiting: { resolve(result: Result<Answer>): void }[] = [];
   let ended: Problem | undefined;
@@ -148,7 +149,7 @@ function converse(memoryMb: number | undefined, timeoutMs: number, place: Placer
         next.resolve(ok({ message, payload }));
         return;
       }
-      const { line, column } = place(message);
+      const { line, column } = message;
       const at = { ...(line === undefined ? {} : { line }), ...(column === undefined ? {} : { column }) };
       const problem: Problem = { code: "bundle-failed", message: message.message, hint: "Correct it in the notebook, then run again.", at };
       ended = problem;
@@ -162,7 +163,6 @@ function converse(memoryMb: number | undefined, timeoutMs: number, place: Placer
   });
 
   return {
-    place,
     ask(header: object, payloads: readonly Uint8Array[], signal?: AbortSignal): Promise<Result<Answer>> {
       if (ended) return Promise.resolve(fail(ended));
       if (signal?.aborted) return Promise.resolve(fail(interrupted));
@@ -211,20 +211,6 @@ function distinctRows(input: Int32Array, read: number): number | undefined {
     last = row;
   }
   return distinct;
-}
-
-function placer(sourceMap: string | undefined): Placer {
-  let map: SourceMap | undefined;
-  return ({ line, column, ...rest }) => {
-    const { source: _, ...other } = rest as { source?: string };
-    const bare = other as Omit<typeof rest, "source">;
-    if (line === undefined || column === undefined) return bare as never;
-    if (sourceMap === undefined) return { ...bare, line, column } as never;
-    map ??= new SourceMap(JSON.parse(sourceMap));
-    const origin = map.findOrigin(line, column);
-    if (!("fileName" in origin)) return bare as never;
-    return { ...bare, line: origin.lineNumber, column: origin.columnNumber } as never;
-  };
 }
 
 const interrupted: Problem = { code: "interrupted", message: "Interrupted.", hint: "Run again when you like." };

@@ -1,5 +1,5 @@
 /** Where in the notebook's or bundle's text an error came from. */
-export type ErrorPlace = { line?: number; column?: number; source?: string };
+export type ErrorPlace = { line?: number; column?: number };
 
 const longest = 500;
 
@@ -16,19 +16,28 @@ export function messageOf(error: unknown): string {
   }
 }
 
-/** The first place in user code of an error's stack. Host code shows itself as `penstock:`. */
+/** The first place in user code of an error's stack. */
 export function placeOf(error: unknown): ErrorPlace {
+  const [first] = placesOf(error);
+  return first ? { line: first.line, column: first.column } : {};
+}
+
+/** All of them, innermost first. */
+export function placesOf(error: unknown): { source: string; line: number; column: number }[] {
   try {
     const stack = (error as { stack?: unknown } | null)?.stack;
-    if (typeof stack !== "string") return {};
-    for (const line of stack.slice(0, 20_000).split("\n")) {
-      const found = /\(user:(.*):(\d+):(\d+)\)$/.exec(line);
-      if (found) return { source: found[1] ?? "", line: Number(found[2]), column: Number(found[3]) };
-    }
+    if (typeof stack !== "string") return [];
+    return stack
+      .slice(0, 20_000)
+      .split("\n")
+      .flatMap((line) => {
+        const found = /\(user:(.*):(\d+):(\d+)\)$/.exec(line);
+        return found ? [{ source: found[1] ?? "", line: Number(found[2]), column: Number(found[3]) }] : [];
+      });
   } catch {
     // A stack that throws when read says nothing.
+    return [];
   }
-  return {};
 }
 
 type CallSite = {

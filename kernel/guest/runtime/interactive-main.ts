@@ -1,0 +1,184 @@
+/** Entry of an interactive guest: a notebook's cells, one after another. Trusted; cells come in as text. */
+import { cellApi, chartItem, isShownAlready, type DisplayItem, type Shown } from "./cell-api.ts";
+import { cellClock } from "./cell-clock.ts";
+import { cellConsole } from "./cell-console.ts";
+import { cellValues, type ValueSummary } from "./cell-values.ts";
+import { decodeStream } from "./decode.ts";
+import { takeDeno, type TakenDeno } from "./deno.ts";
+import type { Table } from "./descriptors.ts";
+import { installStacks, messageOf, placesOf } from "./errors.ts";
+import { encodeFrame, frameAssembler, type Frame } from "./frames.ts";
+import { lockDown } from "./lockdown.ts";
+import { rowMaker } from "./row-maker.ts";
+import { parseColumns, type ColumnSpec } from "./transform-runner.ts";
+
+type Run = { type: "run"; id: string; code: string; sourceUrl: string; uses: string[]; defines: string[] };
+type Request = { token?: string } & (
+  | { type: "hello" }
+  | Run
+  | { type: "restore"; values: Record<string, unknown> }
+  | { type: "rows"; request: number; columns: ColumnSpec[] }
+  | { type: "rowsFailed"; request: number; message: string }
+);
+
+/** Lines that the AsyncFunction constructor and "use strict" put before the cell's own. */
+const headerLines = 3;
+const mostDisplays = 200;
+
+const deno: TakenDeno = takeDeno();
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+const parse = JSON.parse;
+const stringify = JSON.stringify;
+const AsyncFunction = (async () => undefined).constructor as new (...text: string[]) => (...args: unknown[]) => Promise<unknown>;
+const values = cellValues();
+const clock = cellClock();
+const cellOfSource = new Map<string, string>();
+const waitingRows = new Map<number, { resolve(rows: unknown[]): void; reject(error: Error): void }>();
+let nextRows = 1;
+let token = "";
+let current = "";
+let shown: Shown[] = [];
+
+const { console, reset } = cellConsole((line) => send({ type: "line", cell: current, ...line }));
+const api = cellApi({ show, rows: askRows });
+const apiNames = Object.keys(api);
+
+globalThis.addEventListener("unhandledrejection", (event) => {
+  event.preventDefault();
+  reportLate((event as PromiseRejectionEvent).reason);
+});
+globalThis.addEventListener("error", (event) => {
+  event.preventDefault();
+  reportLate((event as ErrorEvent).error);
+});
+installStacks();
+lockDown({
+  keep: ["setTimeout", "clearTimeout", "setInterval", "clearInterval", "queueMicrotask"],
+  add: { console, performance: Object.freeze({ now: () => clock.now() }) },
+  clock,
+});
+
+function send(header: object): void {
+  for (const bytes of encodeFrame(encoder.encode(stringify({ ...header, token })), [])) deno.write(bytes);
+}
+
+function show(item: Shown): void {
+  if (shown.length < mostDisplays) shown.push(item);
+  else if (shown.length === mostDisplays) shown.push({ kind: "text", text: `… more than ${mostDisplays} displays; the rest are left out.` });
+}
+
+function reportLate(error: unknown): void {
+  send({ type: "late", cell: current, message: messageOf(error), places: places(error) });
+}
+
+function askRows(table: Table, offset: number, limit: number): Promise<unknown[]> {
+  const request = nextRows;
+  nextRows += 1;
+  send({ type: "wantRows", cell: current, request, expression: values.expression(table), handle: values.handle(table), offset, limit });
+  return new Promise((resolve, reject) => {
+    waitingRows.set(request, { resolve, reject });
+  });
+}
+
+function takeRows({ request, columns }: { request: number; columns: ColumnSpec[] }, payload: Uint8Array): void {
+  const waiting = waitingRows.get(request);
+  waitingRows.delete(request);
+  try {
+    const parsed = parseColumns(columns);
+    const make = rowMaker(parsed.map((column) => column.name));
+    const decoded = decodeStream(payload, parsed);
+    const [refusal] = decoded.refusals.values();
+    if (refusal !== undefined) throw new TypeError(refusal);
+    waiting?.resolve(Array.from({ length: decoded.length }, (_, row) => make(decoded.columns, row)));
+  } catch (error) {
+    waiting?.reject(error instanceof Error ? error : new TypeError(messageOf(error)));
+  }
+}
+
+/** Places of user code in an error's stack, in the cells' own lines. */
+function places(error: unknown): { cell: string; line: number; column: number }[] {
+  return placesOf(error).flatMap(({ source, line, column }) => {
+    const cell = cellOfSource.get(source);
+    return cell === undefined || line <= headerLines ? [] : [{ cell, line: line - headerLines, column }];
+  });
+}
+
+async function run({ id, code, sourceUrl, uses, defines }: Run): Promise<void> {
+  current = id;
+  shown = [];
+  reset();
+  clock.begin(code);
+  const source = sourceUrl.replace(/[^\w.:/@#-]/g, "_");
+  cellOfSource.set(source, id);
+  values.forget(defines);
+  try {
+    const own = new Set(defines);
+    const names = [...new Set([...apiNames, ...uses.filter((name) => values.has(name))])].filter((name) => !own.has(name));
+    const body = `"use strict";\n${code}\n//# sourceURL=user:${source}`;
+    const cell = new AsyncFunction(...names, body);
+    const returned = await cell(...names.map((name) => (values.has(name) ? values.get(name) : api[name])));
+    const { __last: last, ...defined } = { ...(returned as Record<string, unknown>) };
+    const summaries = values.define(defined);
+    const hasLast = last !== undefined && !isShownAlready(last);
+    const lastSummary: ValueSummary | undefined = hasLast ? values.summary(last) : undefined;
+    send({
+      type: "result",
+      cell: id,
+      defined: summaries,
+      ...(lastSummary ? { last: lastSummary } : {}),
+      displays: shown.map(displayItem),
+      ...clock.used(),
+    });
+  } catch (error) {
+    send({ type: "failed", cell: id, message: messageOf(error), places: places(error), displays: safeDisplays() });
+  }
+}
+
+function displayItem(item: Shown): DisplayItem {
+  if (item.kind === "table") {
+    return { kind: "table", expression: values.expression(item.table), handle: values.handle(item.table) };
+  }
+  return item.kind === "chart" ? chartItem(item, values.expression) : item;
+}
+
+function safeDisplays(): DisplayItem[] {
+  return shown.flatMap((item) => {
+    try {
+      return [displayItem(item)];
+    } catch {
+      return [];
+    }
+  });
+}
+
+async function handle(frame: Frame): Promise<void> {
+  const request = parse(decoder.decode(frame.header)) as Request;
+  if (request.token !== undefined) token = request.token;
+  switch (request.type) {
+    case "hello":
+      return;
+    case "run":
+      await run(request);
+      return;
+    case "restore":
+      values.restore(request.values);
+      send({ type: "restored" });
+      return;
+    case "rows":
+      takeRows(request, frame.payload);
+      return;
+    case "rowsFailed":
+      waitingRows.get(request.request)?.reject(new Error(request.message));
+      waitingRows.delete(request.request);
+  }
+}
+
+const assembler = frameAssembler({ headerBytes: 2 ** 31, payloadBytes: 2 ** 32 });
+for (;;) {
+  const bytes = await deno.readLater(assembler.want());
+  if (bytes === null) deno.exit(0);
+  const frame = assembler.filled(bytes);
+  // Not awaited: a cell that waits for rows needs the next frame.
+  if (frame) void handle(frame);
+}
