@@ -1,4 +1,5 @@
 import { realpath } from "node:fs/promises";
+import { resolve as resolvePath } from "node:path";
 import { fail, ok, type Result } from "#snapshots/problem.ts";
 import { commitFiles, type CommitOutcome, type CommitRequest } from "./git-commit.ts";
 import { gitProcess, gitText } from "./git-process.ts";
@@ -32,6 +33,8 @@ export type Git = {
   /** Newest first. `path` limits it to the commits that changed the path. */
   log(request?: { path?: string; limit?: number; from?: string }): Promise<Result<Commit[]>>;
   status(paths?: string[]): Promise<Result<FileStatus[]>>;
+  /** Git's own log of where HEAD has pointed: it grows with every commit, so watching it is watching for commits. */
+  headLogPath(): Promise<string>;
   /** Who commits here: Git's configured user, else the person logged in. */
   person(): Promise<Person>;
   /** See `git-commit.ts`: never sweeps up or clobbers the user's own edits. */
@@ -77,6 +80,10 @@ export function git(root: string): Git {
     init: async () => {
       const made = await text(["init", "--quiet", "--initial-branch=main"]);
       return made.ok ? ok(undefined) : made;
+    },
+    headLogPath: async () => {
+      const found = await text(["rev-parse", "--git-path", "logs/HEAD"]);
+      return resolvePath(root, found.ok ? found.value.trim() : ".git/logs/HEAD");
     },
     head: async () => {
       const found = await resolve("HEAD");

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { guestIdentity } from "#kernel/guest/runtime-files.ts";
+import { guestRuntime } from "#kernel/guest/slice.ts";
+import { runtimeVersion } from "#kernel/runtime-version.ts";
 import type { Bundle } from "#kernel/bundle.ts";
 import { fail, ok, type Result } from "#snapshots/problem.ts";
 import { readSnapshot } from "#snapshots/workspace.ts";
@@ -165,7 +166,7 @@ function manifestOf(
             metrics,
           }
         : null,
-    guest: guestIdentity(),
+    guest: { ...guestRuntime(), runtime: runtimeVersion() },
   };
 }
 

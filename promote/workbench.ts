@@ -1,4 +1,6 @@
+import { unwatchFile, watchFile } from "node:fs";
 import { join } from "node:path";
+import { closeSpareGuests } from "#kernel/guest/guest-process.ts";
 import type { NotebookSession } from "#kernel/session-host.ts";
 import { writeTypes } from "#kernel/types.ts";
 import { fail, ok, type Problem, type Result } from "#snapshots/problem.ts";
@@ -63,6 +65,10 @@ export async function openWorkbench(
 
   let last: Reconciled = { actions: [], refused: [] };
   let turn: Promise<unknown> = Promise.resolve();
+  const headLog = await repository.headLogPath();
+  const commitSeen = () => {
+    workbench.reconcile().catch((error: unknown) => console.error(`penstock: ${String(error)}`));
+  };
   const workbench: Workbench = {
     workspace,
     store,
@@ -83,16 +89,20 @@ export async function openWorkbench(
     },
     refusals: () => last.refused,
     close: async () => {
+      unwatchFile(headLog, commitSeen);
       await turn;
       await Promise.all([...sessions.values()].map((session) => session.close()));
       sessions.clear();
       await sync.close();
       await queries.close();
+      await closeSpareGuests();
       state.close();
       if (lock?.ok) lock.value.release();
     },
   };
   await workbench.reconcile();
+  // A person may edit environments/*.yaml and commit by hand: what the last commit says is what runs.
+  if (options.withSync) watchFile(headLog, { interval: 1000, persistent: false }, commitSeen);
   return ok(workbench);
 }
 
