@@ -50,7 +50,7 @@ export async function batchRun(spec: PipelineSpec, log: { directory: string; sto
       const chunks = await guest.run(decoded, signal);
       if (!chunks.ok) return chunks.problem;
       const next = (records.at(-1)?.offset ?? -1) + 1;
-      const item: Transformed = { stretch, epoch, contract, records, decoded, chunks: chunks.value, next };
+      const item: Transformed = { stretch, epoch, contract, records, decoded, chunks: chunks.value, next, hasSourceMap: spec.sourceMap !== undefined };
       const settled = await settleBatch([], item, { signal, random: () => 0, onBackoff: () => undefined, at: "" });
       if ("code" in settled) return settled;
       counts = addCounts(counts, settled.counts);

@@ -7,13 +7,15 @@ import { openGuestStage, type GuestStage } from "./guest-stage.ts";
 import type { ReleaseSpec } from "./release-spec.ts";
 
 /** How long a guest may take over one batch before it counts as hung; shorter while a poison record is searched for. */
+export type GuestLimits = { batchTimeoutMs?: number; searchTimeoutMs?: number };
 const BATCH_TIMEOUT_MS = 20_000;
 const SEARCH_TIMEOUT_MS = 2_000;
 
 type Lookups = Record<string, { by: string[]; columns: Column[]; batches: Uint8Array[] }>;
 
 /** The guest of a release: its bundle, its contracts, its lookups out of the content store. Lookups are read once. */
-export function openReleaseGuest(release: ReleaseSpec, place: { store: ContentStore; root: string }): GuestStage {
+export function openReleaseGuest(release: ReleaseSpec, place: { store: ContentStore; root: string; limits?: GuestLimits }): GuestStage {
+  const { batchTimeoutMs = BATCH_TIMEOUT_MS, searchTimeoutMs = SEARCH_TIMEOUT_MS } = place.limits ?? {};
   let lookups: Lookups | undefined;
   return openGuestStage(async ({ isSearching }) => {
     if (lookups === undefined) {
@@ -21,7 +23,7 @@ export function openReleaseGuest(release: ReleaseSpec, place: { store: ContentSt
       if (!read.ok) return read;
       lookups = read.value;
     }
-    return openGuest(release, lookups, isSearching ? SEARCH_TIMEOUT_MS : BATCH_TIMEOUT_MS);
+    return openGuest(release, lookups, isSearching ? searchTimeoutMs : batchTimeoutMs);
   }, release.maxParts);
 }
 
@@ -33,6 +35,7 @@ function openGuest(release: ReleaseSpec, lookups: Lookups, batchTimeoutMs: numbe
     output: release.output,
     lookups,
     limits: { batchTimeoutMs },
+    ...(release.sourceMap === undefined ? {} : { sourceMap: release.sourceMap }),
   });
 }
 

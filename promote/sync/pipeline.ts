@@ -172,7 +172,7 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
       if ("code" in runtime) return halt(runtime);
       const chunks = await runtime.guest.run(item.decoded, abort.signal);
       if (!chunks.ok) return halt(chunks.problem);
-      await transformed.push({ ...item, chunks: chunks.value });
+      await transformed.push({ ...item, chunks: chunks.value, hasSourceMap: runtime.release.sourceMap !== undefined });
     }
     transformed.close();
   }

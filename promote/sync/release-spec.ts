@@ -12,6 +12,8 @@ const storedSchema = z.object({
   output: z.array(column),
   key: z.array(z.string()),
   maxParts: z.number().int().min(1),
+  /** Takes the places of errors back to the notebook. */
+  sourceMap: z.string().exactOptional(),
   lookups: z.record(z.string(), z.object({ by: z.array(z.string()), table: z.string() })),
 });
 

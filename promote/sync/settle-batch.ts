@@ -17,6 +17,8 @@ export type Transformed = {
   decoded: Decoded;
   chunks: readonly Chunk[];
   next: number;
+  /** Whether places in errors are the notebook's or the bundle's. */
+  hasSourceMap: boolean;
 };
 
 /** What a batch came to, once every sink has it. */
@@ -116,17 +118,19 @@ function tally(sinks: readonly Sink[], item: Transformed, pieces: readonly Piece
   return { counts, deadLetters: letters };
 }
 
-function transformFailures({ chunks, decoded }: Transformed): { record: number; reason: string }[] {
+function transformFailures(item: Transformed): { record: number; reason: string }[] {
+  const { chunks, decoded } = item;
   return chunks.flatMap((chunk) => {
     const recordOf = (row: number): number => decoded.recordOfRow[chunk.from + row] ?? 0;
     if ("poison" in chunk) return [{ record: recordOf(0), reason: `the transform did not survive this record: ${chunk.poison}` }];
-    return chunk.output.errors.map((error) => ({ record: recordOf(error.row), reason: error.message + place(error) }));
+    return chunk.output.errors.map((error) => ({ record: recordOf(error.row), reason: error.message + place(error, item.hasSourceMap) }));
   });
 }
 
-function place(error: { line?: number; column?: number }): string {
+function place(error: { line?: number; column?: number }, hasSourceMap: boolean): string {
   if (error.line === undefined) return "";
-  return ` (line ${error.line}${error.column === undefined ? "" : `, column ${error.column}`})`;
+  const column = error.column === undefined ? "" : `, column ${error.column}`;
+  return ` (line ${error.line}${column}${hasSourceMap ? "" : " of the bundle"})`;
 }
 
 function filteredRecords({ chunks, decoded, records }: Transformed): Uint8Array {

@@ -5,7 +5,7 @@ import type { ContentStore } from "#snapshots/store.ts";
 import { openDecoder } from "./decode.ts";
 import { openDuckdbSink } from "./embedded/duckdb-sink.ts";
 import { openFileSource } from "./embedded/file-source.ts";
-import { openReleaseGuest } from "./guest.ts";
+import { openReleaseGuest, type GuestLimits } from "./guest.ts";
 import { runPipeline, TUNING, type PipelineParts, type RunningPipeline, type Tuning } from "./pipeline.ts";
 import type { Sink } from "./ports.ts";
 import { addCounts, readProgress, setPaused } from "./progress.ts";
@@ -22,6 +22,7 @@ export type Place = {
   topics: string;
   sinks: string;
   tuning?: Partial<Tuning>;
+  limits?: GuestLimits;
   onChange(): void;
 };
 

@@ -4,6 +4,7 @@ import { fail, ok, type Problem, type Result } from "#snapshots/problem.ts";
 import type { ContentStore } from "#snapshots/store.ts";
 import type { Workspace } from "#snapshots/workspace.ts";
 import { listDeadLetters, type DeadLetter } from "./dead-letters.ts";
+import type { GuestLimits } from "./guest.ts";
 import { listEpochs, type Epoch } from "./epochs.ts";
 import type { Tuning } from "./pipeline.ts";
 import { openSyncState } from "./state.ts";
@@ -39,11 +40,12 @@ export type SyncOptions = {
   store: ContentStore;
   statePath: string;
   tuning?: Partial<Tuning>;
+  limits?: GuestLimits;
 };
 
 const LOOK_MS = 1000;
 
-export function openSync({ workspace, store, statePath, tuning }: SyncOptions): Sync {
+export function openSync({ workspace, store, statePath, tuning, limits }: SyncOptions): Sync {
   mkdirSync(dirname(statePath), { recursive: true });
   const state = openSyncState(statePath);
   const supervisors = new Map<string, Supervisor>();
@@ -55,6 +57,7 @@ export function openSync({ workspace, store, statePath, tuning }: SyncOptions): 
     topics: workspace.paths.topics,
     sinks: workspace.paths.sinks,
     tuning: tuning ?? {},
+    limits: limits ?? {},
     onChange: () => {
       for (const listener of listeners) listener();
     },
