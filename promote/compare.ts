@@ -1,7 +1,7 @@
 import { evaluate, evaluateTransform } from "#kernel/evaluate.ts";
 import { evaluateMetrics } from "#kernel/run-metric.ts";
 import type { RecordError } from "#kernel/run-transform.ts";
-import type { DiffRow, DiffSummary } from "#snapshots/diff.ts";
+import type { DiffRequest, DiffRow, DiffSummary } from "#snapshots/diff.ts";
 import { fail, ok, type Result } from "#snapshots/problem.ts";
 import type { TableHash, TableInfo } from "#snapshots/table.ts";
 import { readSnapshot } from "#snapshots/workspace.ts";
@@ -75,7 +75,9 @@ export async function compare(request: CompareRequest): Promise<Result<Compariso
   if (!before.ok) return before;
   const after = await readSide(workbench, request.after, request);
   if (!after.ok) return after;
-  return compareSides(request, before.value, after.value);
+  const compared = await compareSides(request, before.value, after.value);
+  if (compared.ok) workbench.state.askComparison(compared.value.id, workbench.now());
+  return compared;
 }
 
 /** The same for versions that are bundles already. */
@@ -85,7 +87,7 @@ export async function compareSides(
   after: Side,
 ): Promise<Result<Comparison>> {
   const { workbench, notebook, transform, signal, onProgress } = request;
-  const { store, queries, state, now } = workbench;
+  const { store, state, now } = workbench;
   const input = await inputOf(workbench, after, request.snapshot, signal);
   if (!input.ok) return input;
   const key = request.key ?? "position";
@@ -101,9 +103,7 @@ export async function compareSides(
 
   const known = readComparison(workbench, id);
   if (known && [known.before, known.after].every(({ table }) => store.tableInfo(table.hash))) {
-    const again = { ...known, at: now().toISOString() };
-    state.putComparison({ id, at: now(), document: again });
-    return ok(again);
+    return ok(known);
   }
 
   const left = await runSide(workbench, before, transform, input.value.hash, request);
@@ -112,7 +112,7 @@ export async function compareSides(
   if (!right.ok) return right;
   onProgress?.({ step: "Comparing rows" });
   const tables = { before: left.value.table.hash, after: right.value.table.hash };
-  const summary = await queries.diff({ ...tables, key, ...(signal ? { signal } : {}) });
+  const summary = await diffOnce(workbench, { ...tables, key, ...(signal ? { signal } : {}) });
   if (!summary.ok) return summary;
   onProgress?.({ step: "Measuring outcomes" });
   const metrics = await measureBoth(workbench, after, tables, signal);
@@ -131,8 +131,23 @@ export async function compareSides(
     metrics: metrics.value,
     contract: contractChanges(before.output, after.output),
   };
-  state.putComparison({ id, at: now(), document: comparison });
+  state.putComparison({ id, document: comparison });
   return ok(comparison);
+}
+
+/** Two tables are compared once: the counts are kept by their hashes. */
+async function diffOnce(
+  { store, queries }: Workbench,
+  request: DiffRequest,
+): Promise<Result<DiffSummary>> {
+  const { before, after, key } = request;
+  const entry = `diff 1 ${JSON.stringify([before, after, key])}`;
+  const known = store.getEntry(entry);
+  // Written below under a key that holds both tables' hashes.
+  if (known !== undefined) return ok(JSON.parse(known) as DiffSummary);
+  const summary = await queries.diff(request);
+  if (summary.ok) store.putEntry(entry, JSON.stringify(summary.value));
+  return summary;
 }
 
 /** What tells a side from another in a comparison's id: its bytes and tables, and the name it was asked for by. */
@@ -176,12 +191,13 @@ export function readComparison(
   return state.comparison(id) as Comparison | undefined;
 }
 
-/** The newest comparisons, newest first. */
+/** The comparisons somebody asked for last, newest first; `at` is when they asked. */
 export function recentComparisons(
   { state }: Pick<Workbench, "state">,
   limit: number,
 ): Comparison[] {
-  return state.comparisons(limit) as Comparison[];
+  const recent = state.recentComparisons(limit);
+  return recent.map(({ askedAt, document }) => ({ ...(document as Comparison), at: askedAt }));
 }
 
 /** The table both sides run on: the named snapshot, else what the later version reads. */

@@ -26,7 +26,9 @@ test("what was written is there after a restart, and a run cut short says so", (
     commit: "cd",
     details: null,
   });
-  state.putComparison({ id: "c1", at, document: { id: "c1", rows: 1 } });
+  state.putComparison({ id: "c1", document: { id: "c1", rows: 1 } });
+  state.putComparison({ id: "c0", document: { id: "c0" } });
+  state.askComparison("c1", at);
   state.close();
 
   const again = openState(path);
@@ -40,6 +42,9 @@ test("what was written is there after a restart, and a run cut short says so", (
   expect(again.auditRows({ environment: "production", limit: 10 })).toEqual([]);
   expect(again.comparison("c1")).toEqual({ id: "c1", rows: 1 });
   expect(again.comparison("c2")).toBeUndefined();
+  expect(again.recentComparisons(10)).toEqual([
+    { askedAt: at.toISOString(), document: { id: "c1", rows: 1 } },
+  ]);
   again.close();
 });
 

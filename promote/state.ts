@@ -33,9 +33,11 @@ export type State = {
   runs(limit: number): Run[];
   audit(row: Omit<AuditRow, "id" | "at"> & { at: Date }): void;
   auditRows(request: { environment?: string; transform?: string; limit: number }): AuditRow[];
-  putComparison(comparison: { id: string; at: Date; document: unknown }): void;
+  putComparison(comparison: { id: string; document: unknown }): void;
+  /** Somebody asked for it: it is among the recent ones. Those behind plans and evidence are only kept. */
+  askComparison(id: string, at: Date): void;
   comparison(id: string): unknown;
-  comparisons(limit: number): unknown[];
+  recentComparisons(limit: number): { askedAt: string; document: unknown }[];
   close(): void;
 };
 
@@ -51,7 +53,7 @@ const migrations = [
    ) STRICT;
    CREATE INDEX audit_by_pipeline ON audit (environment, transform, id);
    CREATE TABLE comparisons (
-     id TEXT PRIMARY KEY, at TEXT NOT NULL, document TEXT NOT NULL
+     id TEXT PRIMARY KEY, asked_at TEXT, document TEXT NOT NULL
    ) STRICT;`,
 ];
 
@@ -89,11 +91,14 @@ export function openState(path: string): State {
        ORDER BY id DESC LIMIT :limit`,
     ),
     putComparison: database.prepare(
-      `INSERT INTO comparisons (id, at, document) VALUES (?, ?, ?)
-       ON CONFLICT (id) DO UPDATE SET at = excluded.at, document = excluded.document`,
+      `INSERT INTO comparisons (id, document) VALUES (?, ?)
+       ON CONFLICT (id) DO UPDATE SET document = excluded.document`,
     ),
+    askComparison: database.prepare("UPDATE comparisons SET asked_at = ? WHERE id = ?"),
     comparison: database.prepare("SELECT document FROM comparisons WHERE id = ?"),
-    comparisons: database.prepare("SELECT document FROM comparisons ORDER BY at DESC LIMIT ?"),
+    recentComparisons: database.prepare(
+      "SELECT document, asked_at FROM comparisons WHERE asked_at IS NOT NULL ORDER BY asked_at DESC LIMIT ?",
+    ),
   };
   abandon.run(JSON.stringify({ reason: "The process that ran it was stopped." }));
 
@@ -120,11 +125,17 @@ export function openState(path: string): State {
       one.auditRows
         .all({ environment: environment ?? null, transform: transform ?? null, limit })
         .map((row) => withDetails(row) as AuditRow),
-    putComparison: ({ id, at, document }) => {
-      one.putComparison.run(id, at.toISOString(), JSON.stringify(document));
+    putComparison: ({ id, document }) => {
+      one.putComparison.run(id, JSON.stringify(document));
+    },
+    askComparison: (id, at) => {
+      one.askComparison.run(at.toISOString(), id);
     },
     comparison: (id) => documentOf(one.comparison.get(id)),
-    comparisons: (limit) => one.comparisons.all(limit).map(documentOf),
+    recentComparisons: (limit) =>
+      one.recentComparisons
+        .all(limit)
+        .map((row) => ({ askedAt: String(row["asked_at"]), document: documentOf(row) })),
     close: () => database.close(),
   };
 }
