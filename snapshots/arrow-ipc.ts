@@ -1,14 +1,19 @@
 import { field, tableToIPC, type DataType, type Field, type Table } from "@uwdata/flechette";
 import type { ArrowBuffers } from "./arrow-buffers.ts";
-import { arrowType } from "./arrow-type.ts";
-import type { SqlType } from "./types.ts";
+import { arrowType, sqlTypeFromArrow } from "./arrow-type.ts";
+import { formatType, parseType, type SqlType } from "./types.ts";
+
+/** Arrow's types say less than DuckDB's (HUGEINT and DECIMAL(38,0) travel alike), so a field's metadata holds DuckDB's text. */
+const typeKey = "penstock:type";
 
 /** One record batch as a complete Arrow IPC stream. */
 export function encodeStream(
   columns: { name: string; type: SqlType }[],
   batch: ArrowBuffers[],
 ): Uint8Array {
-  const fields = columns.map((column) => field(column.name, arrowType(column.type)));
+  const fields = columns.map((column) =>
+    field(column.name, arrowType(column.type), true, new Map([[typeKey, formatType(column.type)]])),
+  );
   const children = fields.map((column, index) => {
     const buffers = batch[index];
     if (buffers === undefined) throw new Error(`no buffers for column ${column.name}`);
@@ -37,4 +42,11 @@ function typed(type: DataType, buffers: ArrowBuffers): ArrowBuffers & { type: Da
 /** Arrow's readers view the bytes as 8-byte numbers; what comes through a pipe may start anywhere. */
 export function aligned(ipc: Uint8Array): Uint8Array {
   return ipc.byteOffset % 8 === 0 ? ipc : ipc.slice();
+}
+
+/** The DuckDB type of a field: what its metadata says, else the one its Arrow type stands for. */
+export function sqlTypeOf(column: Field): SqlType {
+  const said = column.metadata?.get(typeKey);
+  const parsed = said === undefined ? undefined : parseType(said);
+  return parsed?.ok ? parsed.value : sqlTypeFromArrow(column.type);
 }

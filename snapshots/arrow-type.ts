@@ -16,6 +16,7 @@ import {
   time,
   timestamp,
   TimeUnit,
+  Type,
   uint16,
   uint32,
   uint64,
@@ -23,6 +24,7 @@ import {
   utf8,
   type DataType,
 } from "@uwdata/flechette";
+import { ProblemError } from "./problem.ts";
 import type { ScalarName, SqlType } from "./types.ts";
 
 const scalarTypes: Record<ScalarName, () => DataType> = {
@@ -68,4 +70,73 @@ export function arrowType(type: SqlType): DataType {
     case "map":
       return map(field("key", arrowType(type.key), false), field("value", arrowType(type.value)));
   }
+}
+
+/** The DuckDB type an Arrow type stands for, for batches that do not say it themselves. */
+export function sqlTypeFromArrow(type: DataType): SqlType {
+  const children = "children" in type && Array.isArray(type.children) ? type.children : [];
+  const [first] = children;
+  switch (type.typeId) {
+    case Type.Dictionary:
+      return sqlTypeFromArrow(type.dictionary);
+    case Type.Decimal:
+      return { kind: "decimal", width: type.precision, scale: type.scale };
+    case Type.List:
+      if (first) return { kind: "list", item: sqlTypeFromArrow(first.type) };
+      break;
+    case Type.Struct:
+      return {
+        kind: "struct",
+        fields: children.map((child) => ({ name: child.name, type: sqlTypeFromArrow(child.type) })),
+      };
+    case Type.Map: {
+      const entries = first ? sqlTypeFromArrow(first.type) : undefined;
+      const [key, value] = entries?.kind === "struct" ? entries.fields : [];
+      if (key && value) return { kind: "map", key: key.type, value: value.type };
+      break;
+    }
+    default:
+      for (const name of inferred) {
+        if (isSameArrowType(scalarTypes[name](), type)) return { kind: "scalar", name };
+      }
+  }
+  throw new ProblemError({
+    code: "type-not-carried",
+    message: `Arrow type ${type.typeId} is not one that Penstock carries.`,
+    hint: "docs/types.md lists those it does.",
+  });
+}
+
+/** In the order tried: where several DuckDB types travel alike, the plainest. */
+const inferred: ScalarName[] = [
+  "BOOLEAN",
+  "TINYINT",
+  "SMALLINT",
+  "INTEGER",
+  "BIGINT",
+  "UTINYINT",
+  "USMALLINT",
+  "UINTEGER",
+  "UBIGINT",
+  "FLOAT",
+  "DOUBLE",
+  "VARCHAR",
+  "BLOB",
+  "DATE",
+  "TIME",
+  "TIMESTAMP",
+  "TIMESTAMP WITH TIME ZONE",
+  "TIMESTAMP_S",
+  "TIMESTAMP_MS",
+  "TIMESTAMP_NS",
+];
+
+/** Equal in what decides how values lie in their buffers and what they mean. */
+export function isSameArrowType(a: DataType, b: DataType): boolean {
+  if (a.typeId !== b.typeId) return false;
+  const facet = (type: DataType, name: string) =>
+    (type as unknown as Record<string, unknown>)[name] ?? null;
+  const facets = ["bitWidth", "signed", "precision", "scale", "unit"];
+  if (!facets.every((name) => facet(a, name) === facet(b, name))) return false;
+  return (facet(a, "timezone") === null) === (facet(b, "timezone") === null);
 }

@@ -1,6 +1,6 @@
 import { isAscii, isUtf8 } from "node:buffer";
 import { Type, type Batch, type DataType } from "@uwdata/flechette";
-import { arrowType } from "../arrow-type.ts";
+import { arrowType, isSameArrowType } from "../arrow-type.ts";
 import { ProblemError } from "../problem.ts";
 import { formatType, type SqlType } from "../types.ts";
 import { isText, isValid } from "./raw.ts";
@@ -55,7 +55,7 @@ function checkBatch(
 ): ArrowColumn {
   if (arrow.typeId === Type.Dictionary) return undictionary(name, type, batch, length);
   const wanted = arrowType(type);
-  if (!isSameType(wanted, arrow)) {
+  if (!isSameArrowType(wanted, arrow)) {
     refuse(
       name,
       `arrives as Arrow ${describe(arrow)}, but ${formatType(type)} travels as ${describe(wanted)}`,
@@ -199,14 +199,6 @@ function checkTime(
     const time = view.getBigInt64(i * 8, true);
     if (time < 0n || time > dayMicros) refuse(name, "holds a time of day outside 00:00 to 24:00");
   }
-}
-
-function isSameType(wanted: DataType, arrow: DataType): boolean {
-  if (wanted.typeId !== arrow.typeId) return false;
-  const facets = ["bitWidth", "signed", "precision", "scale", "unit"] as const;
-  const facet = (type: DataType, name: string) =>
-    (type as unknown as Record<string, unknown>)[name];
-  return facets.every((name) => facet(wanted, name) === facet(arrow, name));
 }
 
 function childrenOf(type: DataType): { type: DataType }[] {

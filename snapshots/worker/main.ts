@@ -1,7 +1,10 @@
 import { fail, type Result } from "../problem.ts";
 import type { FromWorker, Limits, ToWorker, WorkerRequest } from "../protocol.ts";
 import { problemOf } from "./errors.ts";
+import { runDiff } from "./diff.ts";
+import { runDiffRows } from "./diff-rows.ts";
 import { runFreeze } from "./freeze.ts";
+import { runProfile } from "./profile.ts";
 import { runSql } from "./sql.ts";
 import { runRead, runWindow } from "./tables.ts";
 import { runWrite, type Incoming } from "./write.ts";
@@ -88,6 +91,12 @@ function answer(
         send({ type: "batch", id, ipc });
         return (await inbox.next()).type === "more";
       });
+    case "profile":
+      return runProfile(request, limits);
+    case "diff":
+      return runDiff(request, limits);
+    case "diffRows":
+      return runDiffRows(request, limits);
   }
 }
 
