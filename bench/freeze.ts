@@ -1,0 +1,89 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { availableParallelism, tmpdir } from "node:os";
+import { join } from "node:path";
+import { DuckDBInstance } from "@duckdb/node-api";
+import { unwrap } from "#snapshots/problem.ts";
+import { openQueries } from "#snapshots/queries.ts";
+import { openContentStore } from "#snapshots/store.ts";
+import { openWorkspace, readSource } from "#snapshots/workspace.ts";
+import { median, type Benchmark, type Measurement } from "./bench.ts";
+
+const repeats = 7;
+
+export const rows: Benchmark[] = [{ name: "freeze", run }];
+
+/** Freezing a million flights, against the same CREATE TABLE AS alone; both from Parquet to a file, with the same threads. */
+async function run(): Promise<Measurement[]> {
+  const folder = mkdtempSync(join(tmpdir(), "penstock-bench-"));
+  try {
+    const parquet = await makeFlights(folder);
+    const workspace = unwrap(openWorkspace(folder));
+    const source = unwrap(readSource(workspace, "flights"));
+    const timings = { freeze: [] as number[], reference: [] as number[] };
+    for (let i = 0; i <= repeats; i += 1) {
+      const store = openContentStore(join(folder, `store${i}`));
+      const queries = openQueries({ store, workspaceRoot: folder });
+      // A worker is warm in the workbench; a query that reads nothing warms it here.
+      unwrap(await queries.sql({ sql: "SELECT 1", inputs: {} }));
+      const startedAt = performance.now();
+      unwrap(await queries.freeze({ source }));
+      const took = performance.now() - startedAt;
+      await queries.close();
+      const reference = await createTableAs(parquet, join(folder, `reference${i}.duckdb`));
+      // The first round fills the file cache.
+      if (i === 0) continue;
+      timings.freeze.push(took);
+      timings.reference.push(reference);
+    }
+    const value = median(timings.freeze);
+    const reference = median(timings.reference);
+    return [
+      {
+        label: "freeze 1,000,000 flights / CREATE TABLE AS alone",
+        value,
+        reference,
+        unit: "ms",
+        ratio: value / reference,
+        bar: 1.5,
+      },
+    ];
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+async function createTableAs(parquet: string, file: string): Promise<number> {
+  const instance = await DuckDBInstance.create(":memory:", {
+    threads: String(availableParallelism()),
+  });
+  const connection = await instance.connect();
+  const startedAt = performance.now();
+  await connection.run(`ATTACH '${file}' AS out`);
+  await connection.run(
+    `CREATE TABLE out.data AS SELECT * FROM (SELECT file_row_number AS id, * EXCLUDE (file_row_number) FROM read_parquet('${parquet}', file_row_number = true))`,
+  );
+  await connection.run("DETACH out");
+  const took = performance.now() - startedAt;
+  connection.closeSync();
+  instance.closeSync();
+  return took;
+}
+
+/** A workspace in `folder` whose source `flights` is a Parquet file of the first million flights. */
+export async function makeFlights(folder: string): Promise<string> {
+  const all = join(import.meta.dirname, "../node_modules/vega-datasets/data/flights-3m.parquet");
+  mkdirSync(join(folder, "data"));
+  mkdirSync(join(folder, "sources"));
+  writeFileSync(join(folder, "penstock.yaml"), "name: bench\n");
+  writeFileSync(
+    join(folder, "sources", "flights.yaml"),
+    "format: parquet\npath: data/flights.parquet\nrowNumber: id\nidentity: [id]\n",
+  );
+  const parquet = join(folder, "data", "flights.parquet");
+  const instance = await DuckDBInstance.create(":memory:");
+  const connection = await instance.connect();
+  await connection.run(`COPY (SELECT * FROM '${all}' LIMIT 1000000) TO '${parquet}'`);
+  connection.closeSync();
+  instance.closeSync();
+  return parquet;
+}
