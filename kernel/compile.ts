@@ -19,6 +19,8 @@ export async function compileModules(request: {
   root: string;
   fileName: string;
   modules: Record<string, string>;
+  /** An IIFE leaves what the entry exports in `var penstockModule`. */
+  format?: "esm" | "iife";
 }): Promise<Result<Compiled>> {
   try {
     const result = await build({
@@ -27,7 +29,8 @@ export async function compileModules(request: {
       bundle: true,
       write: false,
       outfile: "bundle.js",
-      format: "esm",
+      format: request.format ?? "esm",
+      globalName: "penstockModule",
       platform: "neutral",
       mainFields: ["module", "main"],
       conditions: ["import", "default"],

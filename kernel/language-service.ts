@@ -31,11 +31,6 @@ export type LanguageService = {
 };
 
 const typesFile = "/penstock/penstock.d.ts";
-const globalsFile = "/penstock/globals.d.ts";
-const globals = `declare const console: { log(...values: unknown[]): void; info(...values: unknown[]): void; warn(...values: unknown[]): void; error(...values: unknown[]): void; table(value: unknown): void };
-declare function structuredClone<T>(value: T): T;
-`;
-
 const options: ts.CompilerOptions = {
   target: ts.ScriptTarget.ESNext,
   module: ts.ModuleKind.ESNext,
@@ -57,7 +52,6 @@ export function createLanguageService(): LanguageService {
   const files = new Map<string, { text: string; version: number }>();
   let roots: string[] = [];
   let typed: TypedText = typeQueries("", {});
-  setFile(globalsFile, globals);
 
   const host: ts.LanguageServiceHost = {
     getCompilationSettings: () => options,
@@ -86,7 +80,7 @@ export function createLanguageService(): LanguageService {
     typed = typeQueries(input.text, input.tables);
     setFile(typesFile, input.types);
     setFile(input.fileName, typed.text);
-    roots = [globalsFile, typesFile, input.fileName];
+    roots = [typesFile, input.fileName];
   }
 
   return {

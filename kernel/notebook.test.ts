@@ -79,6 +79,7 @@ describe("an edit writes nothing but what changed", () => {
     ["enable", (n) => setDisabled(n, 2, false), text.replace(" [disabled]", "")],
     ["insert at the end", (n) => insertCell(n, 3, "code", "b"), `${text}\n// %%\nb\n`],
     ["insert between", (n) => insertCell(n, 2, "code", "c"), text.replace("\n\n\n// %% [dis", "\n\n\n// %%\nc\n\n// %% [dis")],
+    ["insert at the end and remove again", (n) => removeCell(insertCell(n, 3, "code", "b"), 3), text],
     ["remove", (n) => removeCell(n, 1), text.replace("// %%\nconst a = 1;\n\n\n", "")],
   ];
   test.each(cases)("%s", (_, change, expected) => {

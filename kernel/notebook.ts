@@ -88,8 +88,13 @@ export function insertCell(
   return tidyEnd(endLines({ ...notebook, cells }, index - 1), index);
 }
 
+/** Takes a cell out. Where it was the last, the one before ends the file as it did. */
 export function removeCell(notebook: Notebook, index: number): Notebook {
-  return { ...notebook, cells: notebook.cells.toSpliced(index, 1) };
+  const removed = notebook.cells[index];
+  const cells = notebook.cells.toSpliced(index, 1);
+  const last = cells.at(-1);
+  if (!removed || !last || index < cells.length) return { ...notebook, cells };
+  return { ...notebook, cells: cells.with(-1, { ...last, tail: removed.tail }) };
 }
 
 /** Moves the cell at `from` so that it stands at `to` afterwards. */

@@ -1,4 +1,5 @@
 import { SourceMap } from "node:module";
+import type { Problem } from "#snapshots/problem.ts";
 
 const maps = new Map<string, SourceMap>();
 
@@ -11,6 +12,13 @@ export function placeInSource(
   const found = read(sourceMap).findEntry(place.line - 1, (place.column ?? 1) - 1);
   if (!("originalLine" in found) || !found.originalSource.endsWith("notebook:notebook")) return {};
   return { line: found.originalLine + 1, column: found.originalColumn + 1 };
+}
+
+/** A problem at a place in a bundle, placed in the notebook's file instead. */
+export function placedInSource(problem: Problem, sourceMap: string | undefined): Problem {
+  const { line, column, ...at } = problem.at ?? {};
+  if (line === undefined) return problem;
+  return { ...problem, at: { ...at, ...placeInSource(sourceMap, { line, ...(column === undefined ? {} : { column }) }) } };
 }
 
 function read(text: string): SourceMap {

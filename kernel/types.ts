@@ -136,4 +136,14 @@ declare module "penstock" {
 
   export function display(value: unknown): void;
 }
+
+/** What a cell prints stands under it. */
+interface Console {
+  log(...values: unknown[]): void;
+  info(...values: unknown[]): void;
+  warn(...values: unknown[]): void;
+  error(...values: unknown[]): void;
+  table(value: unknown): void;
+}
+declare var console: Console;
 `;

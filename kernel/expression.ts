@@ -1,0 +1,46 @@
+import type { TableExpression } from "./guest/slice.ts";
+import type { TableHash } from "#snapshots/table.ts";
+
+/** A query with the tables it reads under names of their own. */
+export type BoundQuery = { sql: string; inputs: Record<string, TableHash>; shown: Record<string, string> };
+
+/**
+ * Puts tables and literals into a query's text. Every table gets one alias that no name in the text can hide;
+ * `shown` says what to call it in a message.
+ */
+export function bindQuery(
+  expression: Extract<TableExpression, { kind: "sql" }>,
+  tables: (TableHash | undefined)[],
+): BoundQuery {
+  const inputs: Record<string, TableHash> = {};
+  const shown: Record<string, string> = {};
+  const aliases = new Map<string, string>();
+  let sql = expression.strings[0] ?? "";
+  expression.values.forEach((value, index) => {
+    const table = tables[index];
+    if (value.kind === "literal") sql += literal(value.value);
+    else if (table !== undefined) {
+      const name = nameOf(value);
+      const known = aliases.get(table);
+      const alias = known ?? `penstock_${aliases.size}_${name.replaceAll(/\W/g, "_")}`;
+      aliases.set(table, alias);
+      inputs[alias] = table;
+      shown[alias] = name;
+      sql += `"${alias}"`;
+    }
+    sql += expression.strings[index + 1] ?? "";
+  });
+  return { sql, inputs, shown };
+}
+
+function nameOf(expression: TableExpression): string {
+  if (expression.kind === "sql") return "query";
+  return expression.kind === "snapshot" ? (expression.name.split("@")[0] ?? expression.name) : expression.name;
+}
+
+function literal(value: string | number | boolean | null): string {
+  if (value === null) return "NULL";
+  if (typeof value === "string") return `'${value.replaceAll("'", "''")}'`;
+  if (typeof value === "number" && !Number.isFinite(value)) return `'${value}'::DOUBLE`;
+  return String(value);
+}

@@ -1,0 +1,267 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { freeze } from "#snapshots/freeze.ts";
+import { unwrap } from "#snapshots/problem.ts";
+import { openQueries, type Queries } from "#snapshots/queries.ts";
+import { openContentStore, type ContentStore } from "#snapshots/store.ts";
+import { openWorkspace, type Workspace } from "#snapshots/workspace.ts";
+import { bundleTransform } from "./bundle-transform.ts";
+import type { CellState, NotebookDocument, Output, SessionEvent } from "./document.ts";
+import { runNotebook } from "./headless.ts";
+import { openSession, type NotebookSession } from "./session-host.ts";
+
+const rows = 3000;
+const notebook = `// %% [markdown]
+// # Delays
+
+// %%
+import { chart, metric, snapshot, sql, transform } from "penstock";
+import { limit } from "./lib/limit.ts";
+
+// %%
+const flights = snapshot("flights@t");
+
+// %%
+const typical = sql\`select origin, median(delay) as typical from \${flights} group by origin order by origin\`;
+
+// %%
+export const delays = transform(flights, { lookup: { typical: typical.by("origin") } }, (f, { typical }) =>
+  f.id % 10 === 0 ? null : { ...f, late: f.delay > limit, excess: f.delay - (typical(f.origin)?.typical ?? 0) },
+);
+
+// %%
+metric.mean("late share", delays, (row) => (row.late ? 1 : 0), { better: "lower" });
+
+// %%
+const byOrigin = sql\`select origin, count(*) as n from \${delays} group by origin order by origin\`;
+
+// %%
+const list = await byOrigin.rows();
+console.log("rows", list.length);
+const total = list.reduce((sum, row) => sum + row.n, 0);
+
+// %%
+chart({ mark: "bar" }, byOrigin);
+
+// %%
+const half = (n: number) => n / 2;
+
+// %%
+half(total)
+`;
+
+let root: string;
+let workspace: Workspace;
+let store: ContentStore;
+let queries: Queries;
+let session: NotebookSession;
+
+beforeAll(async () => {
+  root = mkdtempSync(join(tmpdir(), "penstock-session-"));
+  for (const folder of ["sources", "notebooks/lib", "data"]) mkdirSync(join(root, folder), { recursive: true });
+  writeFileSync(join(root, "penstock.yaml"), "name: test\n");
+  writeFileSync(join(root, "sources/flights.yaml"), "format: csv\npath: data/flights.csv\nrowNumber: id\nidentity: [id]\n");
+  const lines = Array.from({ length: rows }, (_, i) => `${(i * 7) % 60},${["ABQ", "DEN", "SFO"][i % 3]}`);
+  writeFileSync(join(root, "data/flights.csv"), `delay,origin\n${lines.join("\n")}\n`);
+  writeFileSync(join(root, "notebooks/lib/limit.ts"), "export const limit: number = 15;\n");
+  writeFileSync(join(root, "notebooks/delays.ts"), notebook);
+  workspace = unwrap(openWorkspace(root));
+  store = openContentStore(workspace.paths.store);
+  queries = openQueries({ store, workspaceRoot: root });
+  unwrap(await freeze({ workspace, store, queries, source: "flights", label: "t", now: () => new Date(0) }));
+  session = await open("delays");
+});
+
+afterAll(async () => {
+  await session?.close();
+  await queries?.close();
+  rmSync(root, { recursive: true, force: true });
+});
+
+async function open(name: string): Promise<NotebookSession> {
+  return unwrap(await openSession({ workspace, store, queries, name }));
+}
+
+async function settle(operation: Parameters<NotebookSession["apply"]>[0], on: NotebookSession = session): Promise<NotebookDocument> {
+  const problem = await on.apply(operation);
+  if (problem) throw new Error(problem.message);
+  await on.whenIdle();
+  return on.document();
+}
+
+function cell(document: NotebookDocument, text: string): CellState {
+  const found = document.cells.find((one) => one.source.includes(text));
+  if (!found) throw new Error(`no cell with ${text}`);
+  return found;
+}
+
+function table(state: CellState): Extract<Output, { kind: "table" }> {
+  const found = state.outputs.find((output) => output.kind === "table");
+  if (!found) throw new Error(`no table: ${JSON.stringify(state.outputs)}`);
+  return found;
+}
+
+const statuses = (document: NotebookDocument) => document.cells.map((one) => one.status);
+
+describe("a notebook over real data", () => {
+  test("runs from top to bottom: tables, counts, metrics, charts, text", async () => {
+    const document = await settle({ type: "runAll" });
+    const problems = document.cells.flatMap((one) => one.outputs.filter((output) => output.kind === "problem"));
+    expect(problems).toEqual([]);
+    expect(new Set(statuses(document))).toEqual(new Set(["ok"]));
+    expect(table(cell(document, "const flights"))).toMatchObject({ name: "flights", rows });
+    expect(table(cell(document, "const typical")).rows).toBe(3);
+    const delays = table(cell(document, "export const delays"));
+    expect(delays).toMatchObject({ name: "delays", rows: rows * 0.9, read: rows, filtered: rows * 0.1 });
+    expect(delays.columns.map(({ name, type }) => `${name} ${type}`)).toEqual(["id BIGINT", "delay BIGINT", "origin VARCHAR", "late BOOLEAN", "excess DOUBLE"]);
+    expect(cell(document, "metric.mean").outputs).toMatchObject([{ kind: "metric", name: "late share", rows: rows * 0.9, better: "lower" }]);
+    expect(cell(document, "console.log").outputs[0]).toMatchObject({ kind: "text", stream: "stdout", text: "rows 3\n" });
+    expect(cell(document, "chart(").outputs[0]).toMatchObject({ kind: "chart", rows: [{ origin: "ABQ" }, { origin: "DEN" }, { origin: "SFO" }] });
+    expect(cell(document, "half(total)").outputs).toMatchObject([{ kind: "text", stream: "value", text: String((rows * 0.9) / 2) }]);
+    expect(document.cells[0]?.outputs).toEqual([{ kind: "markdown", text: "# Delays" }]);
+  });
+
+  test("an edit makes only its dependents stale, and only they run again", async () => {
+    const delays = cell(session.document(), "export const delays");
+    const edited = await settle({ type: "edit", cell: delays.id, source: delays.source.replace("% 10", "% 5") });
+    const stale = edited.cells.filter((one) => one.status === "stale").map((one) => one.source.slice(0, 14));
+    expect(stale).toEqual(["export const d", "metric.mean(\"l", "const byOrigin", "const list = a", "chart({ mark: ", "half(total)"]);
+    const seen: string[] = [];
+    const stop = session.subscribe((event) => {
+      if (event.type === "cell" && event.cell.status === "running" && seen.at(-1) !== event.cell.id) seen.push(event.cell.id);
+    });
+    const document = await settle({ type: "runStale" });
+    stop();
+    expect(seen).toEqual(edited.cells.filter((one) => one.status === "stale").map((one) => one.id));
+    expect(table(cell(document, "export const delays"))).toMatchObject({ rows: rows * 0.8, filtered: rows * 0.2 });
+    expect(cell(document, "half(total)").outputs[0]).toMatchObject({ text: String((rows * 0.8) / 2) });
+  });
+
+  test("the edit undone is found in the cache: nothing is executed for its tables", async () => {
+    const delays = cell(session.document(), "export const delays");
+    await settle({ type: "edit", cell: delays.id, source: delays.source.replace("% 5", "% 10") });
+    const document = await settle({ type: "runStale" });
+    expect(cell(document, "export const delays")).toMatchObject({ status: "ok", fromCache: true });
+  });
+});
+
+describe("errors are at their cell, line and column", () => {
+  const cases: [string, string, object][] = [
+    ["syntax", "const a =\n  ;", { line: 2, column: 3 }],
+    ["thrown", "const a = 1;\n  null.x", { line: 2 }],
+    ["thrown in the last expression", "\n[1].map((x) => x.y.z)", { line: 2, column: 20 }],
+    ["a record's", "const bad = transform(flights, (f) => {\n  if (f.id === 7) throw new Error('seven');\n  return f;\n});", { line: 2, column: 25 }],
+    ["a query's", "const q = sql`select nothing from ${flights}`;", {}],
+    ["a contract's", "const t = transform(flights, (f) => ({\n  a: JSON.parse('1'),\n}));", { line: 2, column: 3 }],
+    ["an impure transform's", "const t = transform(flights, (f) => ({\n  a: Date.now(),\n}));", { line: 2, column: 6 }],
+  ];
+  test.each(cases)("%s", async (_, source, at) => {
+    await session.apply({ type: "insert", after: session.document().cells.at(-1)?.id ?? null, kind: "code", source });
+    const id = session.document().cells.at(-1)?.id ?? "";
+    const document = await settle({ type: "run", cells: [id] });
+    const state = document.cells.at(-1);
+    const problem = state?.outputs.find((output) => output.kind === "problem");
+    await session.apply({ type: "remove", cell: id });
+    expect(problem).toMatchObject({ problem: { at: { cell: id, ...at } } });
+    expect(state?.status === "error" || state?.outputs.some((output) => output.kind === "table")).toBe(true);
+  });
+});
+
+describe("an interrupt", () => {
+  test("ends a busy loop within a second and keeps every other result; recipes come back when needed", async () => {
+    const last = session.document().cells.at(-1)?.id ?? null;
+    await session.apply({ type: "insert", after: last, kind: "code", source: "while (true) {}" });
+    const id = session.document().cells.at(-1)?.id ?? "";
+    await session.apply({ type: "run", cells: [id] });
+    await until((document) => document.running?.cell === id && document.running.startedAt > 0);
+    const started = performance.now();
+    await session.apply({ type: "interrupt" });
+    await session.whenIdle();
+    expect(performance.now() - started).toBeLessThan(1000);
+    const document = session.document();
+    expect(document.cells.at(-1)).toMatchObject({ status: "error", outputs: [{ kind: "problem", problem: { code: "interrupted" } }] });
+    expect(new Set(statuses(document).slice(0, -1))).toEqual(new Set(["ok"]));
+    await session.apply({ type: "remove", cell: id });
+    const half = cell(session.document(), "half(total)");
+    const after = await settle({ type: "run", cells: [half.id] });
+    expect(cell(after, "half(total)").outputs[0]).toMatchObject({ text: String((rows * 0.9) / 2) });
+  });
+});
+
+describe("the file", () => {
+  test("save writes nothing but the change", async () => {
+    const half = cell(session.document(), "const half");
+    await session.apply({ type: "edit", cell: half.id, source: "const half = (n: number) => n / 4;" });
+    expect(await session.apply({ type: "save" })).toBeUndefined();
+    expect(readFileSync(join(root, "notebooks/delays.ts"), "utf8")).toBe(notebook.replace("n / 2", "n / 4"));
+    expect(session.document().isDirty).toBe(false);
+  });
+
+  test("a change on disk is taken over cell by cell; under edits it is a conflict", async () => {
+    writeFileSync(join(root, "notebooks/delays.ts"), notebook);
+    await until((document) => cell(document, "const half").source.includes("n / 2"));
+    expect(cell(session.document(), "export const delays").status).toBe("ok");
+    const half = cell(session.document(), "const half");
+    await session.apply({ type: "edit", cell: half.id, source: "const half = (n: number) => n / 8;" });
+    writeFileSync(join(root, "notebooks/delays.ts"), `${notebook}\n// %%\n1\n`);
+    await until((document) => document.conflict !== undefined);
+    await session.apply({ type: "reload" });
+    expect(session.document()).toMatchObject({ isDirty: false, cells: expect.arrayContaining([expect.objectContaining({ source: "1" })]) });
+    expect(session.document().conflict).toBeUndefined();
+  });
+
+  test("opened again, everything is still there, and runs on", async () => {
+    await settle({ type: "runStale" });
+    const before = session.document();
+    await session.close();
+    session = await open("delays");
+    expect(session.document().cells).toEqual(before.cells);
+    const half = cell(session.document(), "half(total)");
+    const after = await settle({ type: "run", cells: [half.id] });
+    expect(cell(after, "half(total)").status).toBe("ok");
+  });
+});
+
+test("the language service knows the notebook: diagnostics come on their own, completions and hover on demand", async () => {
+  const events: SessionEvent[] = [];
+  const stop = session.subscribe((event) => events.push(event));
+  const half = cell(session.document(), "const half");
+  await session.apply({ type: "edit", cell: half.id, source: 'const half = (n: number) => n.nowhere;\nconst late: string = 1;' });
+  const found = await waitFor(() => events.findLast((event) => event.type === "diagnostics" && event.diagnostics.length === 2));
+  stop();
+  expect(found).toMatchObject({ diagnostics: [{ cell: half.id, line: 1, column: 31 }, { cell: half.id, line: 2, column: 7 }] });
+  const delays = cell(session.document(), "export const delays");
+  const line = delays.source.split("\n")[1] ?? "";
+  const labels = await session.completions(delays.id, 2, line.indexOf("f.delay") + 3);
+  expect(labels.map((one) => one.label)).toContain("origin");
+  expect(await session.hover(delays.id, 2, line.indexOf("f.delay") + 4)).toContain("BIGINT");
+  await session.apply({ type: "reload" });
+});
+
+test("headless: the whole notebook once, and a bundle of the same bytes as the preview's", async () => {
+  const events: string[] = [];
+  const done = unwrap(await runNotebook({ workspace, store, queries, path: "notebooks/delays.ts", onEvent: (event) => events.push(event.type) }));
+  expect(done.cells.every((one) => one.status === "ok")).toBe(true);
+  expect(events).toContain("cell");
+  const fileName = join(root, "notebooks/delays.ts");
+  const bundle = unwrap(await bundleTransform({ workspace, store, queries }, { notebookText: readFileSync(fileName, "utf8"), fileName, transform: "delays", withMetrics: true }));
+  expect(table(cell(done, "export const delays")).hashOfBundle).toBe(bundle.sha256);
+  expect(bundle).toMatchObject({ key: ["id"], maxParts: 1, input: { kind: "snapshot", name: "flights@t" }, lookups: { typical: { by: ["origin"] } } });
+  expect(bundle.metricsBundle?.metrics).toMatchObject([{ name: "late share", kind: "mean" }]);
+  expect(bundle.code).not.toContain("console");
+});
+
+async function until(isSo: (document: NotebookDocument) => boolean): Promise<void> {
+  await waitFor(() => (isSo(session.document()) ? true : undefined));
+}
+
+async function waitFor<T>(look: () => T | undefined): Promise<T> {
+  for (let tries = 0; tries < 500; tries++) {
+    const found = look();
+    if (found !== undefined) return found;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  throw new Error("waited ten seconds in vain");
+}
