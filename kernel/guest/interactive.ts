@@ -2,7 +2,7 @@ import { fail, ok, type Problem, type Result } from "#snapshots/problem.ts";
 import type { Column } from "#snapshots/table.ts";
 import { openGuestProcess } from "./guest-process.ts";
 import { interactiveMessage, type DisplayItem, type InteractiveMessage, type ValueSummary } from "./interactive-protocol.ts";
-import type { TableExpression } from "./slice-protocol.ts";
+import type { TableExpression } from "./runtime/expressions.ts";
 
 export type { DisplayItem, ValueSummary } from "./interactive-protocol.ts";
 export { decodeStructured } from "./runtime/structured.ts";

@@ -1,15 +1,10 @@
 import { z } from "zod";
+import type { TableExpression } from "./runtime/expressions.ts";
 
 const literal = z.object({
   kind: z.literal("literal"),
   value: z.union([z.string(), z.number(), z.boolean(), z.null()]),
 });
-
-/** How a table comes about, as data: what the kernel resolves to a table by content. */
-export type TableExpression =
-  | { kind: "snapshot"; name: string }
-  | { kind: "sql"; strings: string[]; values: (TableExpression | z.infer<typeof literal>)[] }
-  | { kind: "transform"; name: string };
 
 export const tableExpression: z.ZodType<TableExpression> = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("snapshot"), name: z.string() }),

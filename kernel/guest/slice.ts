@@ -4,7 +4,8 @@ import { denoBinary, denoFlags } from "./deno-binary.ts";
 import { openGuestProcess } from "./guest-process.ts";
 import { sliceMessage, type BundleDescription, type SliceMessage } from "./slice-protocol.ts";
 
-export type { BundleDescription, TableExpression } from "./slice-protocol.ts";
+export type { TableExpression } from "./runtime/expressions.ts";
+export type { BundleDescription } from "./slice-protocol.ts";
 
 export type SliceSpec = {
   bundle: string;

@@ -1,13 +1,10 @@
+import type { DisplayItem } from "../interactive-protocol.ts";
 import { createApi, isLookup, isMetric, isTable, type Table } from "./descriptors.ts";
 import type { TableExpression } from "./expressions.ts";
 import { inspect } from "./inspect.ts";
 
 /** Something a cell shows, in the order it was shown. */
 export type Shown = { kind: "table"; table: Table } | { kind: "chart"; spec: unknown; table?: Table; rows?: unknown[]; total?: number } | { kind: "markdown" | "text"; text: string };
-export type DisplayItem =
-  | { kind: "table"; expression: TableExpression; handle: string }
-  | { kind: "chart"; spec: unknown; expression?: TableExpression; rows?: unknown[]; total?: number }
-  | { kind: "markdown" | "text"; text: string };
 
 /** Beyond this a picture says no more. */
 const mostChartRows = 50_000;

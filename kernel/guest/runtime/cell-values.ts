@@ -1,14 +1,9 @@
+import type { ValueSummary } from "../interactive-protocol.ts";
 import { isLookup, isMetric, isTable, type Table } from "./descriptors.ts";
 import { expressionOf, type TableExpression } from "./expressions.ts";
 import { deepFreeze } from "./freeze.ts";
 import { inspect } from "./inspect.ts";
-import { decodeStructured, encodeStructured, type Encoded } from "./structured.ts";
-
-export type ValueSummary =
-  | { kind: "table"; expression: TableExpression; handle: string }
-  | { kind: "metric"; name: string; text: string }
-  | { kind: "plain"; text: string; encoded: Encoded }
-  | { kind: "function" | "other"; text: string };
+import { decodeStructured, encodeStructured } from "./structured.ts";
 
 /** What cells defined, by name. */
 export function cellValues() {

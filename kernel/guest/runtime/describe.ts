@@ -1,25 +1,9 @@
+import type { BundleDescription } from "../slice-protocol.ts";
 import { isMetric, isTable, type Metric, type Table } from "./descriptors.ts";
 import { expressionOf, type TableExpression } from "./expressions.ts";
 
 /** What a bundle exports. */
 export type SliceExport = { transforms?: Record<string, unknown>; metrics?: unknown[] };
-
-export type BundleDescription = {
-  transforms: Record<
-    string,
-    {
-      input: TableExpression;
-      lookups: Record<string, { table: TableExpression; by: string[] }>;
-      maxParts: number;
-    }
-  >;
-  metrics: {
-    name: string;
-    table: TableExpression;
-    kind: "mean" | "sum" | "count" | "ratio";
-    better?: "higher" | "lower";
-  }[];
-};
 
 /** Says what a bundle holds, without running any of its functions. */
 export function describe(slice: SliceExport): BundleDescription {

@@ -49,14 +49,17 @@ type CallSite = {
 
 /**
  * Makes stacks short: user code is known by its sourceURL, which begins with `user:`; everything else is left out, so that
- * neither paths nor the text of data: addresses show. Must run before `Error` is frozen.
+ * neither paths nor the text of data: addresses show. `headerLines` stand before user code in what is compiled.
+ * Must run before `Error` is frozen.
  */
-export function installStacks(): void {
+export function installStacks(headerLines = 0): void {
   const format = (error: unknown, sites: CallSite[]): string => {
     const lines = sites.flatMap((site) => {
       const source = site.getScriptNameOrSourceURL();
       if (typeof source !== "string" || !source.startsWith("user:")) return [];
-      const place = `${source}:${site.getLineNumber()}:${site.getColumnNumber()}`;
+      const line = (site.getLineNumber() ?? 0) - headerLines;
+      if (line < 1) return [];
+      const place = `${source}:${line}:${site.getColumnNumber()}`;
       return [`    at ${site.getFunctionName() ?? "<anonymous>"} (${place})`];
     });
     return [messageOf(error), ...lines].join("\n");

@@ -7,7 +7,10 @@ const RealDate = Date;
 const getTime = Date.prototype.getTime;
 const toIso = Date.prototype.toISOString;
 
-/** A value as a person reads it. Bounded whatever the value; runs no getter; survives proxies, cycles and hostile prototypes. */
+/**
+ * A value as a person reads it. Bounded whatever the value; runs no getter but an error's stack; survives proxies, cycles and
+ * hostile prototypes.
+ */
 export function inspect(value: unknown): string {
   const left = { characters: budget };
   const text = show(value, 0, new Set(), left);
@@ -110,11 +113,8 @@ function wrap(before: string, open: string, items: string[], close: string, dept
 }
 
 function showError(error: Error): string {
-  const stack = Object.getOwnPropertyDescriptor(error, "stack");
-  const text = stack && typeof stack.value === "string" ? stack.value : undefined;
-  if (text) return clipped(text, longestText);
-  const message = Object.getOwnPropertyDescriptor(error, "message")?.value as unknown;
-  return clipped(`${className(error)}: ${typeof message === "string" ? message : ""}`, longestText);
+  const { stack } = error;
+  return clipped(typeof stack === "string" && stack !== "" ? stack : `${error.name}: ${error.message}`, longestText);
 }
 
 function className(value: object): string {

@@ -1,8 +1,9 @@
 /** Entry of an interactive guest: a notebook's cells, one after another. Trusted; cells come in as text. */
-import { cellApi, chartItem, isShownAlready, type DisplayItem, type Shown } from "./cell-api.ts";
+import type { DisplayItem, ValueSummary } from "../interactive-protocol.ts";
+import { cellApi, chartItem, isShownAlready, type Shown } from "./cell-api.ts";
 import { cellClock } from "./cell-clock.ts";
 import { cellConsole } from "./cell-console.ts";
-import { cellValues, type ValueSummary } from "./cell-values.ts";
+import { cellValues } from "./cell-values.ts";
 import { decodeStream } from "./decode.ts";
 import { takeDeno, type TakenDeno } from "./deno.ts";
 import type { Table } from "./descriptors.ts";
@@ -34,7 +35,7 @@ const AsyncFunction = (async () => undefined).constructor as new (...text: strin
 const values = cellValues();
 const clock = cellClock();
 const cellOfSource = new Map<string, string>();
-const waitingRows = new Map<number, { resolve(rows: unknown[]): void; reject(error: Error): void }>();
+const waitingRows = new Map<number, { resolve(rows: unknown[]): void; reject(message: string): void }>();
 let nextRows = 1;
 let token = "";
 let current = "";
@@ -52,9 +53,10 @@ globalThis.addEventListener("error", (event) => {
   event.preventDefault();
   reportLate((event as ErrorEvent).error);
 });
-installStacks();
+installStacks(headerLines);
 lockDown({
-  keep: ["setTimeout", "clearTimeout", "setInterval", "clearInterval", "queueMicrotask"],
+  // Deno's own timers look Atomics up; without SharedArrayBuffer there is nothing to share or wait on.
+  keep: ["Atomics", "setTimeout", "clearTimeout", "setInterval", "clearInterval", "queueMicrotask"],
   add: { console, performance: Object.freeze({ now: () => clock.now() }) },
   clock,
 });
@@ -76,8 +78,16 @@ function askRows(table: Table, offset: number, limit: number): Promise<unknown[]
   const request = nextRows;
   nextRows += 1;
   send({ type: "wantRows", cell: current, request, expression: values.expression(table), handle: values.handle(table), offset, limit });
+  // Made here, so that a failure is placed where the cell asked.
+  const failure = new TypeError("rows");
   return new Promise((resolve, reject) => {
-    waitingRows.set(request, { resolve, reject });
+    waitingRows.set(request, {
+      resolve,
+      reject(message) {
+        failure.message = message;
+        reject(failure);
+      },
+    });
   });
 }
 
@@ -92,7 +102,7 @@ function takeRows({ request, columns }: { request: number; columns: ColumnSpec[]
     if (refusal !== undefined) throw new TypeError(refusal);
     waiting?.resolve(Array.from({ length: decoded.length }, (_, row) => make(decoded.columns, row)));
   } catch (error) {
-    waiting?.reject(error instanceof Error ? error : new TypeError(messageOf(error)));
+    waiting?.reject(messageOf(error));
   }
 }
 
@@ -100,7 +110,7 @@ function takeRows({ request, columns }: { request: number; columns: ColumnSpec[]
 function places(error: unknown): { cell: string; line: number; column: number }[] {
   return placesOf(error).flatMap(({ source, line, column }) => {
     const cell = cellOfSource.get(source);
-    return cell === undefined || line <= headerLines ? [] : [{ cell, line: line - headerLines, column }];
+    return cell === undefined ? [] : [{ cell, line, column }];
   });
 }
 
@@ -169,7 +179,7 @@ async function handle(frame: Frame): Promise<void> {
       takeRows(request, frame.payload);
       return;
     case "rowsFailed":
-      waitingRows.get(request.request)?.reject(new Error(request.message));
+      waitingRows.get(request.request)?.reject(request.message);
       waitingRows.delete(request.request);
   }
 }

@@ -22,7 +22,8 @@ export function lockDown({ keep, add, clock }: Lockdown): void {
   const global = globalThis as unknown as Record<PropertyKey, unknown>;
   const allowed = new Set<PropertyKey>([...languageNames, ...keep]);
   for (const key of Reflect.ownKeys(global)) {
-    if (allowed.has(key) || key === Symbol.toStringTag) continue;
+    // Symbols here are Deno's marks of an event target, without which it cannot report an unhandled rejection.
+    if (allowed.has(key) || typeof key === "symbol") continue;
     if (!Reflect.deleteProperty(global, key)) throw new Error(`The guest cannot take ${String(key)} away.`);
   }
   for (const [name, value] of Object.entries(add)) define(global, name, value);
