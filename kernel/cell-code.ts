@@ -98,9 +98,20 @@ function importText(node: ts.ImportDeclaration, text: string, access: Record<str
   return `const ${parts.join(", ")};` + blank(text).replace(/^ */, "");
 }
 
+/** Node warns once that its type stripping is experimental; that is no news for somebody who runs a cell. */
+function stripQuietly(code: string): string {
+  const { emitWarning } = process;
+  process.emitWarning = () => undefined;
+  try {
+    return stripTypeScriptTypes(code, { mode: "strip" });
+  } finally {
+    process.emitWarning = emitWarning;
+  }
+}
+
 function stripped(code: string): Result<string> {
   try {
-    return ok(stripTypeScriptTypes(code, { mode: "strip" }));
+    return ok(stripQuietly(code));
   } catch (error) {
     const problem: Problem = {
       code: "unsupported-syntax",

@@ -54,9 +54,9 @@ describe("the output contract comes from the return type", () => {
 });
 
 test("a query's columns type its rows and lookups, and positions stay those of the text as written", () => {
-  const body = "const q = sql`select 1`; const t = transform(flights, { lookup: { q: q.by('origin') } }, (f, { q }) => ({ id: f.id, a: q('x')?.typical }));";
-  const tables = { q: [column("origin", "VARCHAR"), column("typical", "DOUBLE", true)] };
-  expect(contract(body, tables)).toBe("id BIGINT, a DOUBLE?");
+  const body = "const q = sql`select 1`; const t = transform(flights, { lookup: { q: q.by('origin') } }, (f, { q }) => ({ id: f.id, a: q('x')?.typical, n: q('x')?.n }));";
+  const tables = { q: [column("origin", "VARCHAR"), column("typical", "DOUBLE", true), column("n", "BIGINT")] };
+  expect(contract(body, tables)).toBe("id BIGINT, a DOUBLE?, n BIGINT?");
   expect(contract(body)).toContain("has the type `any`");
   const wrong = input("const q = sql`select 1`; q.by('nowhere');", tables);
   const found = service.diagnostics(wrong);

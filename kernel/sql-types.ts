@@ -1,11 +1,11 @@
 /** The TypeScript type text of a DuckDB type, branded where TypeScript alone would forget which type it was. */
-export function typescriptOf(sqlType: string): string {
+export function typescriptOf(sqlType: string, brand = "Sql"): string {
   const type = sqlType.trim();
   const upper = type.toUpperCase();
   const plain = plainTypes[upper];
   if (plain) return plain;
-  const base = baseOf(type, upper);
-  return `Sql<${base}, ${JSON.stringify(type)}>`;
+  const base = baseOf(type, upper, brand);
+  return `${brand}<${base}, ${JSON.stringify(type)}>`;
 }
 
 const plainTypes: Record<string, string> = {
@@ -21,19 +21,19 @@ const numbers = new Set([
   "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "FLOAT",
 ]);
 
-function baseOf(type: string, upper: string): string {
+function baseOf(type: string, upper: string, brand: string): string {
   const list = /^(.*)\[\d*\]$/s.exec(type);
-  if (list?.[1] !== undefined) return `(${typescriptOf(list[1])} | null)[]`;
+  if (list?.[1] !== undefined) return `(${typescriptOf(list[1], brand)} | null)[]`;
   if (numbers.has(upper)) return "number";
   if (upper === "UBIGINT" || upper === "UHUGEINT") return "bigint";
   if (upper.startsWith("DATE") || upper.startsWith("TIMESTAMP")) return "Date";
   if (upper.startsWith("STRUCT(")) {
-    const fields = fieldsOf(type).map(({ name, type: inner }) => `${JSON.stringify(name)}: ${typescriptOf(inner)} | null`);
+    const fields = fieldsOf(type).map(({ name, type: inner }) => `${JSON.stringify(name)}: ${typescriptOf(inner, brand)} | null`);
     return `{ ${fields.join("; ")} }`;
   }
   if (upper.startsWith("MAP(")) {
     const [key = "VARCHAR", value = "VARCHAR"] = splitTop(inside(type));
-    return `Map<${typescriptOf(key)}, ${typescriptOf(value)} | null>`;
+    return `Map<${typescriptOf(key, brand)}, ${typescriptOf(value, brand)} | null>`;
   }
   return "string";
 }

@@ -16,7 +16,7 @@ export function typeQueries(text: string, tables: Record<string, Column[]>): Typ
       const columns = Object.hasOwn(tables, name.text) ? tables[name.text] : undefined;
       const isSql = ts.isIdentifier(initializer.tag) && initializer.tag.text === "sql";
       if (!columns || !isSql || initializer.typeArguments) continue;
-      inserted.push({ at: initializer.tag.getEnd(), text: `<${rowType(columns)}>` });
+      inserted.push({ at: initializer.tag.getEnd(), text: `<${rowType(columns, "", 'import("penstock").Sql')}>` });
     }
   }
   let typed = "";

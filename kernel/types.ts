@@ -18,9 +18,9 @@ export function typesText(snapshots: { name: string; columns: Column[] }[]): str
 }
 
 /** The TypeScript type of a table's rows. */
-export function rowType(columns: Column[], indent = ""): string {
+export function rowType(columns: Column[], indent = "", brand = "Sql"): string {
   const fields = columns.map(
-    ({ name, type, nullable }) => `${JSON.stringify(name)}: ${typescriptOf(type)}${nullable ? " | null" : ""}`,
+    ({ name, type, nullable }) => `${JSON.stringify(name)}: ${typescriptOf(type, brand)}${nullable ? " | null" : ""}`,
   );
   return indent === "" ? `{ ${fields.join("; ")} }` : `{\n${fields.map((field) => `${indent}  ${field};`).join("\n")}\n${indent}}`;
 }
