@@ -14,10 +14,10 @@ export function explain(error: unknown, { asJson }: { asJson: boolean }): 1 | 2 
 }
 
 /** Message, place and hint, a line each. */
-export function problemText({ message, hint, at }: Problem): string {
+export function problemText({ message, hint, at }: Problem, sign = "penstock:"): string {
   const place = at ? placeText(at) : "";
   return [
-    `${paint("red", "penstock:", process.stderr)} ${message}`,
+    `${paint("red", sign, process.stderr)} ${message}`,
     ...(place && !message.includes(place) ? [`  at ${place}`] : []),
     ...(hint ? [`  ${hint}`] : []),
   ].join("\n");

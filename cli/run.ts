@@ -46,12 +46,17 @@ function printCell(cell: CellState): void {
   const state = cell.status === "ok" ? took : `${cell.status}${took ? `, ${took}` : ""}`;
   print(`${paint("bold", title(cell))}  ${paint(cell.status === "error" ? "red" : "dim", state)}`);
   for (const output of cell.outputs) {
-    for (const line of outputText(output).split("\n")) print(`  ${line}`);
+    for (const line of outputText(output).split("\n")) print(`  ${line}`.trimEnd());
   }
 }
 
 function title(cell: CellState): string {
-  return cell.defines.join(", ") || cell.source.trim().split("\n")[0]?.slice(0, 60) || "(empty cell)";
+  return cell.defines.join(", ") || firstLine(cell.source);
+}
+
+function firstLine(source: string): string {
+  const line = source.trim().split("\n")[0] ?? "";
+  return line.length > 60 ? `${line.slice(0, 59)}…` : line || "(empty cell)";
 }
 
 function outputText(output: Output): string {
@@ -72,7 +77,11 @@ function outputText(output: Output): string {
       return output.text;
     case "chart":
       return `chart of ${counted(output.rows.length, "row")}`;
-    case "problem":
-      return problemText(output.problem);
+    case "problem": {
+      // It stands under its cell: only the line is news.
+      const { cell: _, ...at } = output.problem.at ?? {};
+      const { at: __, ...problem } = output.problem;
+      return problemText(Object.keys(at).length > 0 ? { ...problem, at } : problem, "✗");
+    }
   }
 }

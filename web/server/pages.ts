@@ -18,7 +18,8 @@ export async function loadPages(): Promise<Result<Pages>> {
   }
   // Read by adapter-node as it is imported.
   process.env["PROTOCOL_HEADER"] = "x-penstock-protocol";
-  process.env["BODY_SIZE_LIMIT"] = "5M";
+  // The API sets its own limit (app.ts), and answers what is beyond it with a problem.
+  process.env["BODY_SIZE_LIMIT"] = "Infinity";
   const built = (await import(pathToFileURL(file).href)) as { handler: Pages };
   return ok(built.handler);
 }

@@ -5,7 +5,7 @@ import { fail, ok, type Problem, type Result } from "#snapshots/problem.ts";
 import { createApi } from "../api/app.ts";
 import { newToken } from "../auth/token.ts";
 import { openInBrowser } from "./browser.ts";
-import { createHttpServer, type HttpParts } from "./http.ts";
+import { createHttpServer, type HttpParts, type Pages } from "./http.ts";
 import { loadPages } from "./pages.ts";
 import { listen } from "./port.ts";
 import { removeServerFile, writeServerFile } from "./server-file.ts";
@@ -20,6 +20,8 @@ export type ServeOptions = {
   /** The user named the port: a taken one is a problem, not a reason to move on. */
   isPortExplicit: boolean;
   openBrowser: boolean;
+  /** In place of the built pages, for tests. */
+  pages?: Pages;
   /** Lines for the terminal. */
   say(line: string): void;
 };
@@ -51,7 +53,7 @@ export async function serve(options: ServeOptions): Promise<Result<Served>> {
   if (!listening.ok) return listening;
   const { port, taken } = listening.value;
 
-  const pages = await loadPages();
+  const pages = options.pages ? ok(options.pages) : await loadPages();
   if (!pages.ok) return give(pages.problem);
   const opened = await openWorkbench(options.workspace, { withSync: true, holdLock: true });
   if (!opened.ok) return give(opened.problem);
