@@ -1,8 +1,10 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, describe } from "vitest";
+import { afterEach, describe, expect, test } from "vitest";
+import { unwrap } from "#snapshots/problem.ts";
 import { sinkConformance } from "../conformance.ts";
+import { openDecoder } from "../decode.ts";
 import { openDuckdbSink } from "./duckdb-sink.ts";
 
 const directories: string[] = [];
@@ -15,5 +17,71 @@ describe("a DuckDB file as a Sink", () => {
     const directory = mkdtempSync(join(tmpdir(), "penstock-sink-"));
     directories.push(directory);
     return { open: () => openDuckdbSink({ name: "table", path: join(directory, "table.duckdb") }), close: async () => {} };
+  });
+});
+
+describe("every type goes through a sink file without loss", () => {
+  // A second value, so that a null, a long text and a short one stand in one vector.
+  test.each([
+    ["BOOLEAN", true, false],
+    ["TINYINT", -128, 127],
+    ["SMALLINT", -32768, 5],
+    ["INTEGER", -2147483648, 5],
+    ["BIGINT", -9007199254740991, 5],
+    ["UTINYINT", 255, 0],
+    ["USMALLINT", 65535, 0],
+    ["UINTEGER", 4294967295, 0],
+    ["UBIGINT", "18446744073709551615", 0],
+    ["HUGEINT", "-170141183460469231731687303715884105728", 1],
+    ["UHUGEINT", "340282366920938463463374607431768211455", 1],
+    ["FLOAT", 0.5, -2],
+    ["DOUBLE", 0.1, "NaN"],
+    ["DECIMAL(4,2)", "-99.99", "0.00"],
+    ["DECIMAL(9,2)", "1234567.89", "-0.01"],
+    ["DECIMAL(18,3)", "-123456789012345.678", "1.000"],
+    ["DECIMAL(38,10)", "1234567890123456789012345678.0123456789", "-1.0000000000"],
+    ["VARCHAR", "short", "a text that does not fit in twelve bytes, ünïcode 🛩"],
+    ["VARCHAR", "", "exactly12byt"],
+    ["UUID", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11", "00000000-0000-0000-0000-000000000000"],
+    ["ENUM('a', 'it''s b')", "it's b", "a"],
+    ["BLOB", "00ff5c78", "41"],
+    ["DATE", "1600-02-29", "2001-03-14"],
+    ["TIME", "15:09:26.5", "00:00:00"],
+    ["TIMESTAMP", "2001-03-14T15:09:26.535897", "1969-12-31T23:59:59"],
+    ["TIMESTAMP_S", "2001-03-14T15:09:26", "1969-12-31T23:59:59"],
+    ["TIMESTAMP_MS", "2001-03-14T15:09:26.535", "1969-12-31T23:59:59"],
+    ["TIMESTAMP_NS", "2001-03-14T15:09:26.535897932", "1969-12-31T23:59:59"],
+    ["TIMESTAMP WITH TIME ZONE", "2001-03-14T15:09:26.535897Z", "1969-12-31T23:59:59Z"],
+    ["INTEGER[]", [1, null, 3], []],
+    ["INTEGER[2]", [1, 2], [3, null]],
+    ["VARCHAR[][]", [["a", "a text longer than twelve bytes"], []], [[null]]],
+    ["STRUCT(a INTEGER, \"b c\" VARCHAR[])", { a: 1, "b c": ["x", null] }, { a: null, "b c": [] }],
+    ["MAP(VARCHAR, INTEGER)", [["k", 1], ["l", null]], []],
+    ["UUID[]", ["a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"], [null]],
+  ])("%s", async (type, first, second) => {
+    const input = [
+      { name: "id", type: "BIGINT", nullable: false },
+      { name: "X", type, nullable: true },
+      { name: "x", type: "BIGINT", nullable: true },
+    ];
+    const values = [first, null, second, first];
+    const records = values.map((x, i) => ({ offset: i, timestampMs: 0, key: null, headers: [], value: Buffer.from(JSON.stringify({ id: i, X: x, x: i })) }));
+    const decoded = unwrap(openDecoder({ input, key: ["id"] })).decode(records, 0);
+    expect(decoded.failures).toEqual([]);
+    const directory = mkdtempSync(join(tmpdir(), "penstock-sink-"));
+    directories.push(directory);
+    const sink = await openDuckdbSink({ name: "table", path: join(directory, "table.duckdb") });
+    const contract = { key: [{ name: "id", type: "BIGINT", nullable: false }], columns: input, maxParts: 1 };
+    expect(await sink.prepare(contract)).toBeUndefined();
+    const at = Int32Array.from([3, 2, 1, 0]);
+    const outcomes = await sink.write({
+      ...{ contract, topic: "t", partition: 0, count: 4, kind: new Uint8Array(4).fill(1), part: new Int32Array(4) },
+      ...{ version: BigInt64Array.from([4n, 3n, 2n, 1n]), offset: Float64Array.from(at), keyRow: at, keys: decoded.keys, row: at, rows: decoded.encode(0, 4) },
+    });
+    expect(outcomes.map((outcome) => outcome.kind)).toEqual(["written", "written", "written", "written"]);
+    const rows: unknown[] = [];
+    for await (const row of sink.scan()) rows.push(row.values);
+    expect(rows).toEqual(values.map((X, i) => ({ id: i, X, x: i })));
+    await sink.close();
   });
 });

@@ -1,0 +1,164 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { arrowToRows } from "#snapshots/arrow.ts";
+import { unwrap } from "#snapshots/problem.ts";
+import type { Column } from "#snapshots/table.ts";
+import { openDecoder } from "./decode.ts";
+import type { SourceRecord } from "./ports.ts";
+
+function record(value: unknown, key: string | null = null): SourceRecord {
+  const text = typeof value === "string" ? value : JSON.stringify(value);
+  return { offset: 0, timestampMs: 0, key: key === null ? null : Buffer.from(key), value: value === null ? null : Buffer.from(text), headers: [] };
+}
+
+function contractOf(type: string, nullable = false): { input: Column[]; key: string[] } {
+  return { input: [{ name: "id", type: "VARCHAR", nullable: false }, { name: "x", type, nullable }], key: ["id"] };
+}
+
+/** What the guest would see of one value, or the reason it never does. */
+function decodeOne(type: string, value: unknown, nullable = false): unknown {
+  const decoder = unwrap(openDecoder(contractOf(type, nullable)));
+  const decoded = decoder.decode([record({ id: "a", x: value })], 0);
+  const [failure] = decoded.failures;
+  if (failure !== undefined) return failure.reason;
+  return arrowToRows(decoded.encode(0, 1))[0]?.["x"];
+}
+
+describe("a value that holds to its type reaches the guest as docs/types.md says", () => {
+  test.each([
+    ["BOOLEAN", true, true],
+    ["TINYINT", -128, -128],
+    ["UINTEGER", 4294967295, 4294967295],
+    ["BIGINT", -9007199254740991, -9007199254740991],
+    ["BIGINT", 4294967296, 4294967296],
+    ["UBIGINT", "18446744073709551615", 18446744073709551615n],
+    ["HUGEINT", "-170141183460469231731687303715884105728", -(2n ** 127n)],
+    ["UHUGEINT", 7, 7n],
+    ["DOUBLE", -0.0001, -0.0001],
+    ["DOUBLE", "NaN", NaN],
+    ["FLOAT", "-Infinity", -Infinity],
+    ["DECIMAL(18,3)", "-12.5", "-12.500"],
+    ["DECIMAL(38,0)", "99999999999999999999999999999999999999", "99999999999999999999999999999999999999"],
+    ["DECIMAL(4,2)", 12.25, "12.25"],
+    ["VARCHAR", "naïve 🛩", "naïve 🛩"],
+    ["VARCHAR", "a text that is a good deal longer than twenty-four characters, ünïcode", "a text that is a good deal longer than twenty-four characters, ünïcode"],
+    ["UUID", "A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"],
+    ["ENUM('a', 'b')", "b", "b"],
+    ["BLOB", "00ff", new Uint8Array([0, 255])],
+    ["DATE", "2001-03-14", new Date("2001-03-14")],
+    ["DATE", "1600-02-29", new Date("1600-02-29")],
+    ["TIMESTAMP", "2001-03-14T15:09:26.535", new Date("2001-03-14T15:09:26.535Z")],
+    ["TIMESTAMP", "2001-03-14 15:09:26Z", new Date("2001-03-14T15:09:26Z")],
+    ["TIMESTAMP", "1969-12-31T23:59:59", new Date("1969-12-31T23:59:59Z")],
+    ["TIMESTAMP_S", "2001-03-14T15:09:26", new Date("2001-03-14T15:09:26Z")],
+    ["TIMESTAMP WITH TIME ZONE", "2001-03-14T01:30:00+02:00", new Date("2001-03-13T23:30:00Z")],
+    ["TIME", "15:09:26.5", "15:09:26.5"],
+    ["INTEGER[]", [1, null, 3], [1, null, 3]],
+    ["STRUCT(a INTEGER, b VARCHAR)", { a: 1, b: null }, { a: 1, b: null }],
+    ["MAP(VARCHAR, INTEGER)", [["k", 1]], new Map([["k", 1]])],
+  ])("%s %j", (type, value, wanted) => {
+    const found = decodeOne(type, value);
+    expect(found).toEqual(type.startsWith("TIME") && type !== "TIME" ? expect.any(Date) : wanted);
+    if (wanted instanceof Date) expect((found as Date).toISOString()).toBe(wanted.toISOString());
+  });
+});
+
+describe("a value that does not is refused with its column and itself", () => {
+  test.each([
+    ["BIGINT", "N/A", 'column `x` is "N/A", which is not BIGINT'],
+    ["BIGINT", 1.5, "column `x` is 1.5, which is not BIGINT"],
+    ["BIGINT", 1e16, /^column `x` is 10000000000000000, which is outside/],
+    ["TINYINT", 128, /outside what TINYINT holds/],
+    ["UBIGINT", "-1", /outside/],
+    ["UBIGINT", 1e17, /send its digits as text/],
+    ["BOOLEAN", 1, "column `x` is 1, which is not true or false"],
+    ["DOUBLE", "12", 'column `x` is "12", which is not a number'],
+    ["FLOAT", 1e39, /within FLOAT's range/],
+    ["DECIMAL(4,2)", "1.234", /more than 2 digits/],
+    ["DECIMAL(4,2)", "123", /cannot hold/],
+    ["DECIMAL(38,18)", 0.1 + 0.2, /send a decimal this long as text/],
+    ["VARCHAR", 5, "column `x` is 5, which is not text"],
+    ["ENUM('a', 'b')", "c", /not one of a, b/],
+    ["UUID", "no", /not a UUID/],
+    ["BLOB", "0", /not hexadecimal pairs/],
+    ["DATE", "2001-02-29", /not a date/],
+    ["DATE", "2001-02-28T01:00:00", /not a date/],
+    ["TIMESTAMP", "2001-03-14T15:09:26+02:00", /without an offset/],
+    ["TIMESTAMP", "2001-03-14T25:09:26", /not a date and time/],
+    ["TIMESTAMP", "2001-03-14T15:09:26.5358979", /more digits than TIMESTAMP holds/],
+    ["TIMESTAMP", 985e9, /not a date and time/],
+    ["TIMESTAMP WITH TIME ZONE", "2001-03-14T15:09:26", /with its zone/],
+    ["TIME", "24:00:00", /not a time/],
+    ["INTEGER[]", { a: 1 }, /not INTEGER\[\]/],
+    ["INTEGER[]", [1, "x"], 'column `x` is "x", which is not INTEGER'],
+    ["STRUCT(a INTEGER)", {}, "column `x` has no field a"],
+    ["INTEGER", null, "column `x` is null, which the contract does not allow"],
+    ["INTEGER", undefined, "column `x` is missing"],
+  ])("%s %j", (type, value, reason) => {
+    const found = decodeOne(type, value);
+    if (typeof reason === "string") expect(found).toBe(reason);
+    else expect(found).toMatch(reason);
+  });
+
+  test("a null passes where the contract allows it", () => {
+    expect(decodeOne("INTEGER", null, true)).toBeNull();
+  });
+
+  test.each([
+    ["not JSON", "{", /^the value is not JSON: "\{"$/],
+    ["not an object", "[1]", /^the value is \[1\], which is not an object$/],
+    ["no object's own column", '{"id":"a"}', "column `constructor` is missing"],
+  ])("%s", (_, text, reason) => {
+    const input = [{ name: "id", type: "VARCHAR", nullable: false }, { name: "constructor", type: "VARCHAR", nullable: true }];
+    const decoded = unwrap(openDecoder({ input, key: ["id"] })).decode([record(text)], 0);
+    expect(decoded.failures).toEqual([{ record: 0, reason: expect.stringMatching(reason) }]);
+  });
+});
+
+describe("identity", () => {
+  const pair = { input: [{ name: "a", type: "BIGINT", nullable: false }, { name: "b", type: "VARCHAR", nullable: true }], key: ["b", "a"] };
+
+  test("a tombstone finds it in the key: a value, an array, an object, or plain text", () => {
+    const text = unwrap(openDecoder(contractOf("INTEGER", true)));
+    const found = text.decode([record({ id: "k-1", x: 1 }), record(null, "k-1"), record(null, '"k-1"'), record(null, '{"id":"k-1"}'), record({ id: "17", x: 1 }), record(null, "17")], 0);
+    expect(found.failures).toEqual([]);
+    expect(found.token).toEqual(["k-1", "k-1", "k-1", "k-1", "17", "17"]);
+    expect(found.tombstones).toEqual([1, 2, 3, 5]);
+    const both = unwrap(openDecoder(pair)).decode([record({ a: 1, b: "x" }), record(null, '["x",1]'), record(null, '{"a":1,"b":"x"}'), record(null, "x"), record(null, '{"a":1}')], 0);
+    expect(new Set(both.token.slice(0, 3)).size).toBe(1);
+    expect(both.failures.map((failure) => failure.reason)).toEqual(['the key "x" holds no `b`', 'the key "{\\"a\\":1}" holds no `b`']);
+  });
+
+  test("a null in it is refused even where its column may be null", () => {
+    const decoded = unwrap(openDecoder(pair)).decode([record({ a: 1, b: null })], 0);
+    expect(decoded.failures).toEqual([{ record: 0, reason: "column `b` is null, which the contract does not allow" }]);
+  });
+
+  test("one that the contract lacks is a problem with a way out", () => {
+    expect(openDecoder({ ...pair, key: ["c"] })).toMatchObject({ ok: false, problem: { code: "identity-missing", hint: expect.any(String) } });
+  });
+
+  test("two spellings of one moment are one identity", () => {
+    const decoder = unwrap(openDecoder({ input: [{ name: "t", type: "TIMESTAMP", nullable: false }], key: ["t"] }));
+    const { token } = decoder.decode([record({ t: "2001-04-01T00:00:00" }), record({ t: "2001-04-01 00:00:00.000Z" }), record(null, '"2001-04-01"')], 0);
+    expect(new Set(token).size).toBe(1);
+  });
+});
+
+test("whatever the records, each is a row, a tombstone or a failure, and rows come through as they are", () => {
+  const value = fc.oneof(
+    fc.record({ id: fc.string(), x: fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 }) }),
+    fc.anything(),
+    fc.constant(null),
+  );
+  const decoder = unwrap(openDecoder(contractOf("INTEGER")));
+  fc.assert(
+    fc.property(fc.array(value, { maxLength: 30 }), (values) => {
+      const records = values.map((v, i) => record(v === null ? null : (JSON.stringify(v, (_, inner: unknown) => (typeof inner === "bigint" ? String(inner) : inner)) ?? "?"), `k${i}`));
+      const decoded = decoder.decode(records, 0);
+      expect(decoded.rows + decoded.tombstones.length + decoded.failures.length).toBe(values.length);
+      const rows = arrowToRows(decoded.encode(0, decoded.rows));
+      rows.forEach((row, i) => expect(values[decoded.recordOfRow[i] ?? -1]).toMatchObject(row));
+    }),
+  );
+});
