@@ -267,10 +267,9 @@ async function measureBoth(
       table,
       signal,
     });
-  const after = await measure(tables.after);
+  const [before, after] = await Promise.all([measure(tables.before), measure(tables.after)]);
   if (!after.ok) return after;
   // The metric is written for the later version's columns: an earlier output may lack them, and then has no number.
-  const before = await measure(tables.before);
   const earlier = new Map(before.ok ? before.value.map(({ name, value }) => [name, value]) : []);
   return ok(
     after.value.map(({ name, kind, better, value }) => ({

@@ -1,4 +1,4 @@
-import type { Bundle } from "#kernel/bundle.ts";
+import { withoutDisabled, type Bundle } from "#kernel/bundle.ts";
 import { sharedLanguage } from "#kernel/language.ts";
 import { readLookups } from "#kernel/run-transform.ts";
 import { generateTypes } from "#kernel/types.ts";
@@ -10,7 +10,8 @@ import { sideOfRelease, type Side } from "./compare-side.ts";
 import { contractChanges } from "./compatibility.ts";
 import { listEnvironments } from "./environments.ts";
 import { buildFresh, notebookPath } from "./notebook-bundle.ts";
-import { checkOrder } from "./order-independence.ts";
+import { checkOrder, type OrderSubject } from "./order-independence.ts";
+import { measureThroughput } from "./throughput.ts";
 import { count } from "./permission.ts";
 import { readRelease, type Release } from "./release-files.ts";
 import type { Fact, ReleaseManifest } from "./release-format.ts";
@@ -42,14 +43,27 @@ export async function gatherEvidence(request: EvidenceRequest): Promise<Result<G
   const bytes = await sameBytesFact(request);
   if (!bytes.ok) return bytes;
 
-  const startedAt = performance.now();
   const ran = await runSide(workbench, side, bundle.transform, input.hash, request);
   if (!ran.ok) return ran;
-  const elapsedMs = performance.now() - startedAt;
 
   onProgress?.({ step: "Replaying in other orders" });
-  const order = await orderFact(request);
+  const { store, queries } = workbench;
+  const subject = {
+    bundle: bundle.code,
+    transform: bundle.transform,
+    input: input.columns,
+    output: bundle.output,
+    lookups: await readLookups(store, queries, side.lookups, request.signal),
+  };
+  const order = await orderFact(request, subject);
   if (!order.ok) return order;
+  const throughput = await measureThroughput(
+    queries,
+    input.hash,
+    { ...subject, entry: { kind: "transform", name: subject.transform } },
+    request.signal,
+  );
+  if (!throughput.ok) return throughput;
 
   const facts = [types, inputFact(input), recordsFact(ran.value), order.value, bytes.value];
   const { environments } = await listEnvironments(workbench.git);
@@ -62,10 +76,7 @@ export async function gatherEvidence(request: EvidenceRequest): Promise<Result<G
   const covered = new Set(baselines.flatMap((baseline) => baseline.environments));
   const empty = environments.map(({ name }) => name).filter((name) => !covered.has(name));
   if (empty.length > 0) facts.push(nothingRunsFact(empty, ran.value.table.rows));
-  const observations = {
-    evaluation: { rows: ran.value.read, elapsedMs: Math.round(elapsedMs) },
-  };
-  return ok({ facts, observations });
+  return ok({ facts, observations: { throughput: throughput.value } });
 }
 
 /** The distinct releases of a transform that environments ask for, each with its environments. */
@@ -89,7 +100,7 @@ async function typeFact({ workbench, notebook, text }: EvidenceRequest): Promise
   const { workspace } = workbench;
   const found = await sharedLanguage().diagnostics({
     fileName: join(workspace.root, notebookPath(notebook)),
-    text,
+    text: withoutDisabled(text),
     types: generateTypes(workspace),
     tables: {},
   });
@@ -168,13 +179,10 @@ function recordsFact(ran: Comparison["after"]): Fact {
 const sampleWindows = 4;
 const sampleRows = 256;
 
-async function orderFact({
-  workbench,
-  bundle,
-  side,
-  input,
-  signal,
-}: EvidenceRequest): Promise<Result<Fact>> {
+async function orderFact(
+  { workbench, input, signal }: EvidenceRequest,
+  subject: OrderSubject,
+): Promise<Result<Fact>> {
   const { store, queries } = workbench;
   const total = store.tableInfo(input.hash)?.rows ?? 0;
   const sample: Record<string, unknown>[] = [];
@@ -186,14 +194,6 @@ async function orderFact({
     if (!window.ok) return window;
     sample.push(...arrowToRows(window.value.ipc));
   }
-  const lookups = await readLookups(store, queries, side.lookups, signal);
-  const subject = {
-    bundle: bundle.code,
-    transform: bundle.transform,
-    lookups,
-    input: input.columns,
-    output: bundle.output,
-  };
   const checked = await checkOrder(subject, sample, signal);
   if (!checked.ok) return checked;
   const { rows, replays, difference } = checked.value;

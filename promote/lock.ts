@@ -8,13 +8,15 @@ import { fail, ok, type Result } from "#snapshots/problem.ts";
  * process ends, so a killed one never leaves the workspace locked. `lock.pid` only names the holder.
  */
 export function holdWorkspace(folder: string): Result<{ release(): void }> {
-  mkdirSync(folder, { recursive: true });
   const pidFile = join(folder, "lock.pid");
-  const database = new DatabaseSync(join(folder, "lock.db"));
+  let database: DatabaseSync | undefined;
   try {
+    mkdirSync(folder, { recursive: true });
+    database = new DatabaseSync(join(folder, "lock.db"));
     database.exec("PRAGMA busy_timeout = 0; PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE");
+    writeFileSync(pidFile, `${process.pid}\n`);
   } catch (error) {
-    database.close();
+    database?.close();
     const reason = error instanceof Error ? error.message : String(error);
     if (!/locked|busy/.test(reason)) {
       return fail({
@@ -29,7 +31,6 @@ export function holdWorkspace(folder: string): Result<{ release(): void }> {
       hint: "Use that one (`penstock status` shows its address), or end it first.",
     });
   }
-  writeFileSync(pidFile, `${process.pid}\n`);
   return ok({ release: () => database.close() });
 }
 

@@ -24,7 +24,8 @@ export type OrderDifference = {
 
 export type OrderCheck = { rows: number; replays: number; difference: OrderDifference | undefined };
 
-type Subject = {
+/** The transform under test and what it reads. */
+export type OrderSubject = {
   bundle: string;
   transform: string;
   input: Column[];
@@ -37,7 +38,7 @@ type Subject = {
  * first time. A transform that keeps state between records, or reads a clock or chance, gives itself away.
  */
 export async function checkOrder(
-  subject: Subject,
+  subject: OrderSubject,
   sample: Record<string, unknown>[],
   signal?: AbortSignal,
 ): Promise<Result<OrderCheck>> {
@@ -86,7 +87,7 @@ export function replayOrder(
 
 /** What each fed row became, as text: its output rows by part, that it was filtered, or its error. */
 async function runReplay(
-  subject: Subject,
+  subject: OrderSubject,
   sample: Record<string, unknown>[],
   replay: Replay,
   signal: AbortSignal | undefined,

@@ -7,6 +7,7 @@ import { fail, ok, type Problem, type Result } from "#snapshots/problem.ts";
 import { openQueries, type Queries } from "#snapshots/queries.ts";
 import { openContentStore, type ContentStore } from "#snapshots/store.ts";
 import { openWorkspace, type Workspace } from "#snapshots/workspace.ts";
+import { openDemoFeed } from "./demo-feed.ts";
 import { git, type Git } from "./git.ts";
 import { holdWorkspace } from "./lock.ts";
 import { reconcile, type Reconciled } from "./reconcile.ts";
@@ -30,6 +31,8 @@ export type Workbench = {
   reconcile(): Promise<Reconciled>;
   /** What the last reconcile refused, with the reason, for the page of the pipelines. */
   refusals(): Reconciled["refused"];
+  /** Why nothing is fed to the demo's topic, if so. */
+  feedProblem(): Problem | undefined;
   close(): Promise<void>;
 };
 
@@ -55,6 +58,28 @@ export async function openWorkbench(
   const lock = options.holdLock ? holdWorkspace(workspace.paths.penstock) : undefined;
   if (lock && !lock.ok) return lock;
 
+  try {
+    return ok(
+      await compose(workspace, repository, options, () => lock?.ok && lock.value.release()),
+    );
+  } catch (error) {
+    if (lock?.ok) lock.value.release();
+    const reason = error instanceof Error ? error.message : String(error);
+    if (!/readonly|unable to open|not a database|EACCES|EROFS|ENOSPC/.test(reason)) throw error;
+    return fail({
+      code: "workspace-not-writable",
+      message: `${workspace.paths.penstock} cannot be used (${reason}).`,
+      hint: "Make the workspace's folder writable and leave room on its disk; what is in .penstock/ can be made again from what is committed.",
+    });
+  }
+}
+
+async function compose(
+  workspace: Workspace,
+  repository: Git,
+  options: WorkbenchOptions,
+  releaseLock: () => void,
+): Promise<Workbench> {
   const now = options.now ?? (() => new Date());
   const state = openState(workspace.paths.state);
   const store = openContentStore(workspace.paths.store);
@@ -65,6 +90,7 @@ export async function openWorkbench(
 
   let last: Reconciled = { actions: [], refused: [] };
   let turn: Promise<unknown> = Promise.resolve();
+  const feed = options.withSync ? await openDemoFeed(workspace) : ok(undefined);
   const headLog = await repository.headLogPath();
   const commitSeen = () => {
     workbench.reconcile().catch((error: unknown) => console.error(`penstock: ${String(error)}`));
@@ -88,8 +114,10 @@ export async function openWorkbench(
       return next;
     },
     refusals: () => last.refused,
+    feedProblem: () => (feed.ok ? feed.value?.problem() : feed.problem),
     close: async () => {
       unwatchFile(headLog, commitSeen);
+      if (feed.ok) await feed.value?.stop();
       await turn;
       await Promise.all([...sessions.values()].map((session) => session.close()));
       sessions.clear();
@@ -97,19 +125,19 @@ export async function openWorkbench(
       await queries.close();
       await closeSpareGuests();
       state.close();
-      if (lock?.ok) lock.value.release();
+      releaseLock();
     },
   };
   await workbench.reconcile();
   // A person may edit environments/*.yaml and commit by hand: what the last commit says is what runs.
   if (options.withSync) watchFile(headLog, { interval: 1000, persistent: false }, commitSeen);
-  return ok(workbench);
+  return workbench;
 }
 
 async function repositoryProblem(repository: Git): Promise<Problem | undefined> {
-  const head = await repository.resolve("HEAD");
-  if (!head.ok && head.problem.code !== "revision-unknown") return head.problem;
   if (await repository.isRepository()) return undefined;
+  const head = await repository.resolve("HEAD");
+  if (!head.ok && head.problem.code.match(/^git-(?:owner|missing)$/)) return head.problem;
   return {
     code: "no-repository",
     message: `${join(repository.root, "penstock.yaml")} is there, but the folder is not a Git repository of its own.`,
