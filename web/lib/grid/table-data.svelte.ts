@@ -26,6 +26,7 @@ export class TableData {
   #loading = new Map<string, AbortController>();
   #decimals = new Map<string, number>();
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #wanted: ReadonlyMap<string, () => void> = new Map();
   #isProfiled = false;
 
   constructor(table: { hash: TableHash; columns: readonly Column[]; rows: number }) {
@@ -43,12 +44,10 @@ export class TableData {
       }
     }
     for (const [key, loading] of this.#loading) if (!wanted.has(key)) loading.abort();
-    clearTimeout(this.#timer);
-    const missing = [...wanted].filter(([key]) => !this.#pages.has(key) && !this.#loading.has(key));
-    if (missing.length === 0) return;
-    // The first page at once; while the thumb is dragged, only where it rests.
-    const wait = this.#pages.size === 0 ? 0 : 40;
-    this.#timer = setTimeout(() => missing.forEach(([, load]) => load()), wait);
+    this.#wanted = wanted;
+    if (this.#timer !== undefined) return;
+    // The first page at once; while the thumb is dragged, what it passes at intervals.
+    this.#timer = setTimeout(() => this.#loadWanted(), this.#pages.size === 0 ? 0 : 40);
   }
 
   /** A cell as it is written, or undefined while it is on its way. */
@@ -110,6 +109,13 @@ export class TableData {
 
   #key(page: number, chunk: number): string {
     return `${this.sort?.column ?? ""}\0${this.sort?.descending ?? ""}\0${page}\0${chunk}`;
+  }
+
+  #loadWanted(): void {
+    this.#timer = undefined;
+    for (const [key, load] of this.#wanted) {
+      if (!this.#pages.has(key) && !this.#loading.has(key)) load();
+    }
   }
 
   async #load(page: number, chunk: number): Promise<void> {

@@ -25,11 +25,14 @@ export function layoutGraph(nodes: readonly GraphNode[], edges: readonly GraphEd
   const depth = depths(nodes, links);
   const layers: Slot[][] = [];
   const slotsOf = (at: number) => (layers[at] ??= []);
-  for (const node of nodes) slotsOf(depth.get(node.id) ?? 0).push({ id: node.id, node });
+  const joined = new Set(links.flatMap((link) => [link.from, link.to]));
+  for (const node of nodes) if (joined.has(node.id)) slotsOf(depth.get(node.id) ?? 0).push({ id: node.id, node });
   const routes = links.map((link) => route(link, depth, slotsOf));
   const steps = routes.flatMap((stops): Step[] => stops.slice(1).map((to, index) => ({ from: stops[index] ?? to, to })));
   order(layers, steps);
-  const rows = layers.flatMap((layer) => wrapped(layer ?? [], width));
+  // What neither uses nor is used stands below, out of the edges' way.
+  layers.push(nodes.filter((node) => !joined.has(node.id)).map((node) => ({ id: node.id, node })));
+  const rows = layers.filter((layer) => layer.length > 0).flatMap((layer) => wrapped(layer, width));
   const spots = new Map<string, Spot>();
   rows.forEach((row, index) => place(row, index, width, steps, spots));
   centre(spots, width);
