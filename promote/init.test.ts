@@ -1,13 +1,22 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test, vi } from "vitest";
 import { unwrap } from "#snapshots/problem.ts";
 import { listSnapshots, openWorkspace } from "#snapshots/workspace.ts";
 import { listEnvironments } from "./environments.ts";
 import { git } from "./git.ts";
 import { initWorkspace } from "./init.ts";
+import { openWorkbench } from "./workbench.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "penstock-init-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -84,7 +93,7 @@ describe("initWorkspace", () => {
     expect(readdirSync(root)).toEqual(["thesis.txt"]);
   });
 
-  test("the demo has its two snapshots frozen and everything committed", async () => {
+  test("the demo has its two snapshots frozen and everything committed; opened, its flights begin to arrive", async () => {
     const root = join(folder, "demo");
     unwrap(await initWorkspace({ dir: root, demo: true }));
     const { snapshots, problems } = listSnapshots(unwrap(openWorkspace(root)));
@@ -95,5 +104,14 @@ describe("initWorkspace", () => {
     ]);
     expect(status(root)).toBe("");
     expect(existsSync(join(root, "README.md"))).toBe(true);
+
+    const workbench = unwrap(await openWorkbench(root, { withSync: true, holdLock: true }));
+    const topic = join(root, ".penstock/topics/flights");
+    const size = () =>
+      readdirSync(topic).reduce((sum, name) => sum + statSync(join(topic, name)).size, 0);
+    await vi.waitFor(() => expect(size()).toBeGreaterThan(1000), 20_000);
+    expect(workbench.feedProblem()).toBeUndefined();
+    await workbench.close();
+    expect(status(root)).toBe("");
   });
 });

@@ -2,11 +2,12 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { freeze } from "#snapshots/freeze.ts";
 import { unwrap } from "#snapshots/problem.ts";
 import { approve } from "./approval.ts";
 import { compare, compareRows, readComparison } from "./compare.ts";
+import { withoutPipeline } from "./environments.ts";
 import { history } from "./history.ts";
 import { initWorkspace } from "./init.ts";
 import { plan } from "./plan.ts";
@@ -35,6 +36,7 @@ export const delays = transform(flights, { lookup: { typical: typical.by("origin
 // %%
 metric.mean("late share", delays, (row) => (row.late ? 1 : 0), { better: "lower" });
 `;
+const asAda = ["-c", "user.name=Ada", "-c", "user.email=ada@example.org"];
 const write = (path: string, text: string) => {
   mkdirSync(join(root, path, ".."), { recursive: true });
   writeFileSync(join(root, path), text);
@@ -285,6 +287,19 @@ describe("rolling back", () => {
     expect(
       await rollback({ workbench, environment: "staging", transform: "delays" }),
     ).toMatchObject({ problem: { code: "nothing-before" } });
+  });
+});
+
+describe("a commit made by hand", () => {
+  test("is followed: what the last commit says is what runs", async () => {
+    const file = join(root, "environments/staging.yaml");
+    const before = readFileSync(file, "utf8");
+    writeFileSync(file, withoutPipeline(before, "delays"));
+    expect(runs()).toContain(`staging ${first.hash}`);
+    execFileSync("git", [...asAda, "commit", "-qam", "Nothing in staging"], { cwd: root });
+    await vi.waitFor(() => expect(runs()).not.toContain(`staging ${first.hash}`), 20_000);
+    execFileSync("git", [...asAda, "revert", "--no-edit", "HEAD"], { cwd: root });
+    await vi.waitFor(() => expect(runs()).toContain(`staging ${first.hash}`), 20_000);
   });
 });
 
