@@ -1,4 +1,5 @@
 import { fail, ok, type Problem, type Result } from "#snapshots/problem.ts";
+import type { TableHash } from "#snapshots/table.ts";
 import { analyseCell, type CellAnalysis } from "./analysis.ts";
 import { buildMetrics } from "./bundle.ts";
 import { cellCode, placeInCell } from "./cell-code.ts";
@@ -9,7 +10,8 @@ import { evaluate, keyOf, type CodeOf, type Evaluated, type EvaluateOptions, typ
 import type { CellGuest } from "./cell-guest.ts";
 import type { CellResult, DisplayItem, ValueSummary } from "./guest/interactive.ts";
 import type { TableExpression } from "./guest/slice.ts";
-import { evaluateMetric } from "./run-metric.ts";
+import { inCell } from "./locate.ts";
+import { evaluateMetrics } from "./run-metric.ts";
 import { sha256 } from "./sha256.ts";
 
 /** All a cell needs to run; `text` is the notebook as it stands. */
@@ -114,7 +116,7 @@ async function showTable(run: CellRun, name: string, expression: TableExpression
   if (state.shown.has(key)) return [];
   state.shown.add(key);
   const evaluated = await evaluate(run.context, expression, run.codeOf, options);
-  if (!evaluated.ok) return [problemOutput(state, evaluated.problem, run.id)];
+  if (!evaluated.ok) return [problemOutput(state, inCell(evaluated.problem, run.text), run.id)];
   state.tables++;
   if (!evaluated.value.fromCache) state.made++;
   state.tablesByName.set(name, evaluated.value);
@@ -152,14 +154,21 @@ async function showMetrics(run: CellRun, state: State, options: EvaluateOptions)
   const { context, text, fileName, captured, label } = run;
   const bundle = await buildMetrics({ workspace: context.workspace, notebookText: text, fileName, captured }, { inCell: label });
   if (!bundle.ok) return [problemOutput(state, bundle.problem, run.id)];
-  const outputs: Output[] = [];
-  for (const [index, metric] of bundle.value.metrics.entries()) {
+  const { metrics, code, sourceMap } = bundle.value;
+  const tables = new Map<TableHash, number[]>();
+  for (const [index, metric] of metrics.entries()) {
     const table = await evaluate(context, metric.table, run.codeOf, options);
-    const value = table.ok
-      ? await evaluateMetric({ ...context, ...options, bundle: bundle.value.code, sourceMap: bundle.value.sourceMap, metrics: bundle.value.metrics, index, table: table.value.table.hash })
-      : table;
-    if (!value.ok) outputs.push(problemOutput(state, value.problem, run.id));
-    else outputs.push({ kind: "metric", name: metric.name, value: value.value.value, rows: value.value.rows, ...(metric.better ? { better: metric.better } : {}) });
+    if (!table.ok) return [problemOutput(state, table.problem, run.id)];
+    const { hash } = table.value.table;
+    tables.set(hash, [...(tables.get(hash) ?? []), index]);
+  }
+  const outputs: Output[] = [];
+  for (const [table, only] of tables) {
+    const values = await evaluateMetrics({ ...context, ...options, bundle: code, sourceMap, metrics, table, only });
+    if (!values.ok) return [...outputs, problemOutput(state, inCell(values.problem, text), run.id)];
+    values.value.forEach(({ name, value, rows, better }, at) => {
+      outputs[only[at] ?? 0] = { kind: "metric", name, value, rows, ...(better ? { better } : {}) };
+    });
   }
   return outputs;
 }

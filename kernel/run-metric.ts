@@ -3,7 +3,7 @@ import type { Queries } from "#snapshots/queries.ts";
 import type { ContentStore } from "#snapshots/store.ts";
 import type { TableHash } from "#snapshots/table.ts";
 import { keyOf } from "./evaluate.ts";
-import { openSlice, type BundleDescription } from "./guest/slice.ts";
+import { openSlice, type BundleDescription, type Slice, type SliceBatch } from "./guest/slice.ts";
 import { runtimeVersion } from "./runtime-version.ts";
 import { sha256 } from "./sha256.ts";
 import { placedInSource } from "./source-map.ts";
@@ -18,51 +18,72 @@ type MetricRequest = {
   /** For saying where in the notebook a metric's function failed. */
   sourceMap?: string | undefined;
   metrics: BundleDescription["metrics"];
+  table: TableHash;
   signal?: AbortSignal | undefined;
 };
 
-/** Every metric of a bundle over one table. */
-export async function evaluateMetrics(request: MetricRequest & { table: TableHash }): Promise<Result<EvaluatedMetric[]>> {
-  const values: EvaluatedMetric[] = [];
-  for (const index of request.metrics.keys()) {
-    const value = await evaluateMetric({ ...request, index });
-    if (!value.ok) return value;
-    values.push(value.value);
+/** Metrics of a bundle over one table, all of them unless `only` says which, in one pass. Kept by content like tables. */
+export async function evaluateMetrics(request: MetricRequest & { only?: number[] }): Promise<Result<EvaluatedMetric[]>> {
+  const { metrics, store, bundle, table } = request;
+  const indexes = request.only ?? [...metrics.keys()];
+  const key = (index: number) => keyOf("metric", sha256(bundle), index, table, runtimeVersion());
+  const missing = indexes.filter((index) => store.getEntry(key(index)) === undefined);
+  if (missing.length > 0) {
+    const made = await compute(request, missing);
+    if (!made.ok) return made;
+    made.value.forEach((value, at) => store.putEntry(key(missing[at] ?? 0), JSON.stringify(value)));
   }
-  return ok(values);
+  return ok(
+    indexes.flatMap((index) => {
+      const metric = metrics[index];
+      const kept = store.getEntry(key(index));
+      // Written above, under a key that holds the runtime's version.
+      return metric && kept !== undefined ? [{ ...metric, ...(JSON.parse(kept) as { value: number | null; rows: number }) }] : [];
+    }),
+  );
 }
 
-/** One metric of a bundle over a table, kept by content like a table. */
-export async function evaluateMetric(request: MetricRequest & { table: TableHash; index: number }): Promise<Result<EvaluatedMetric>> {
-  const { store, queries, bundle, index, table, signal } = request;
-  const metric = request.metrics[index];
+async function compute(request: MetricRequest, indexes: number[]): Promise<Result<{ value: number | null; rows: number }[]>> {
+  const { store, queries, bundle, table, signal, sourceMap, metrics } = request;
   const info = store.tableInfo(table);
-  if (!metric || !info) return fail({ code: "no-metric", message: "The metric or its table is not here.", hint: "Run the cell that defines it again." });
-  const key = keyOf("metric", sha256(bundle), index, table, runtimeVersion());
-  const known = store.getEntry(key);
-  if (known !== undefined) return ok({ ...metric, ...(JSON.parse(known) as { value: number | null; rows: number }) });
-  const slice = await openSlice({ bundle, entry: { kind: "metric", index }, input: info.columns });
-  if (!slice.ok) return slice;
+  if (!info)
+    return fail({ code: "table-missing", message: `Table ${table.slice(0, 12)} is not in the content store.`, hint: "Run the cell that makes it again." });
+  const opened = await Promise.all(indexes.map((index) => openSlice({ bundle, entry: { kind: "metric", index }, input: info.columns })));
+  const slices = opened.flatMap((slice): Slice[] => (slice.ok ? [slice.value] : []));
+  const failures = slices.map(() => ({ count: 0, first: undefined as SliceBatch["errors"][number] | undefined }));
   try {
-    let failed = 0;
-    let first: { message: string; line?: number; column?: number } | undefined;
+    for (const slice of opened) if (!slice.ok) return fail(placedInSource(slice.problem, sourceMap));
+    let ahead: Promise<Result<SliceBatch>[]> | undefined;
     for await (const batch of queries.read({ table, ...(signal ? { signal } : {}) })) {
-      const done = await slice.value.run(batch, signal);
-      if (!done.ok) return fail(placedInSource(done.problem, request.sourceMap));
-      failed += done.value.errors.length;
-      first ??= done.value.errors[0];
+      const next = Promise.all(slices.map((slice) => slice.run(batch, signal)));
+      if (ahead) take(await ahead);
+      ahead = next;
     }
-    if (first) return fail(placedInSource(metricProblem(metric.name, failed, first), request.sourceMap));
-    const value = await slice.value.finish();
-    if (!value.ok) return fail(placedInSource(value.problem, request.sourceMap));
-    const result = { value: value.value.value, rows: value.value.rows };
-    store.putEntry(key, JSON.stringify(result));
-    return ok({ ...metric, ...result });
+    if (ahead) take(await ahead);
+    const values: { value: number | null; rows: number }[] = [];
+    for (const [at, slice] of slices.entries()) {
+      const { count = 0, first } = failures[at] ?? {};
+      if (first) return fail(placedInSource(metricProblem(metrics[indexes[at] ?? 0]?.name ?? "", count, first), sourceMap));
+      const value = await slice.finish();
+      if (!value.ok) return fail(placedInSource(value.problem, sourceMap));
+      values.push({ value: value.value.value, rows: value.value.rows });
+    }
+    return ok(values);
   } catch (error) {
-    if (error instanceof ProblemError) return fail(error.problem);
+    if (error instanceof ProblemError) return fail(placedInSource(error.problem, sourceMap));
     throw error;
   } finally {
-    await slice.value.close();
+    await Promise.all(slices.map((slice) => slice.close()));
+  }
+
+  function take(results: Result<SliceBatch>[]): void {
+    results.forEach((result, at) => {
+      if (!result.ok) throw new ProblemError(result.problem);
+      const failure = failures[at];
+      if (!failure) return;
+      failure.count += result.value.errors.length;
+      failure.first ??= result.value.errors[0];
+    });
   }
 }
 

@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { fail, ok, ProblemError, type Problem, type Result } from "#snapshots/problem.ts";
 import type { Queries } from "#snapshots/queries.ts";
 import type { ContentStore } from "#snapshots/store.ts";
@@ -12,7 +13,7 @@ type Outcome = { table: TableInfo; read: number; written: number; filtered: numb
 
 /** Errors kept in full; more are counted. */
 const keptErrors = 100;
-/** Below this many rows a second guest costs more than it saves. */
+/** Below this many rows, or without a core to spare beside reading and writing, a second guest costs more than it saves. */
 const rowsForTwoGuests = 150_000;
 
 /** Streams a table through one or two slice guests in row order into a new table of the store. */
@@ -39,7 +40,7 @@ export async function runTransform(request: {
 
   try {
     const lookups = await readLookups(store, queries, request.lookups, cancelled);
-    const guests = input.rows >= rowsForTwoGuests ? 2 : 1;
+    const guests = input.rows >= rowsForTwoGuests && availableParallelism() > 2 ? 2 : 1;
     const opened = await Promise.all(
       Array.from({ length: guests }, () =>
         openSlice({ bundle: request.bundle, entry: { kind: "transform", name: transform }, input: input.columns, output, lookups }),
