@@ -21,7 +21,10 @@ export const rows: Benchmark[] = [
       const root = mkdtempSync(join(tmpdir(), "penstock-bench-"));
       mkdirSync(join(root, "notebooks"));
       writeFileSync(join(root, "penstock.yaml"), "name: bench\n");
-      const cells = Array.from({ length: 30 }, (_, i) => `// %%\nconst value${i} = ${i === 0 ? 0 : `value${i - 1}`};\n`);
+      const cells = Array.from(
+        { length: 30 },
+        (_, i) => `// %%\nconst value${i} = ${i === 0 ? 0 : `value${i - 1}`};\n`,
+      );
       writeFileSync(join(root, "notebooks/noop.ts"), cells.join("\n"));
       const workspace = unwrap(openWorkspace(root));
       const store = openContentStore(workspace.paths.store);
@@ -40,7 +43,14 @@ export const rows: Benchmark[] = [
           if (round >= warmUp) timings.push(performance.now() - started);
         }
         stop();
-        return [{ label: "no-op cell through a session, p50", value: median(timings), unit: "ms", bar: barMs }];
+        return [
+          {
+            label: "no-op cell through a session, p50",
+            value: median(timings),
+            unit: "ms",
+            bar: barMs,
+          },
+        ];
       } finally {
         await session.close();
         await queries.close();

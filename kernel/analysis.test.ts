@@ -30,7 +30,9 @@ describe("what a cell defines and uses", () => {
 });
 
 test("types are told apart from values", () => {
-  const analysis = analyseCell("type Row = Base & { a: typeof seed }; const r: Row = make<Other>();");
+  const analysis = analyseCell(
+    "type Row = Base & { a: typeof seed }; const r: Row = make<Other>();",
+  );
   expect(analysis.types).toEqual(["Row"]);
   expect(analysis.typeUses).toEqual(["Base", "seed", "Other"]);
   expect(analysis.uses).toEqual(["make"]);
@@ -68,9 +70,14 @@ describe("the graph names both cells and the way out", () => {
     ["import anywhere", ["const f = snapshot('x')", 'import { snapshot } from "penstock";'], []],
   ];
   test.each(cases)("%s", (_, sources, expected) => {
-    const cells = sources.map((source, index) => ({ id: String(index), analysis: analyseCell(source) }));
+    const cells = sources.map((source, index) => ({
+      id: String(index),
+      analysis: analyseCell(source),
+    }));
     const { problems } = buildGraph(cells, (id) => `cell ${Number(id) + 1}`);
-    expect([...problems].flatMap(([id, found]) => found.map((p) => [Number(id), p.code]))).toEqual(expected);
+    expect([...problems].flatMap(([id, found]) => found.map((p) => [Number(id), p.code]))).toEqual(
+      expected,
+    );
   });
 });
 
@@ -78,7 +85,9 @@ describe("a cell's code", () => {
   const run = async (source: string): Promise<unknown> => {
     const code = cellCode(source, analyseCell(source));
     if (!code.ok) throw new Error(code.problem.message);
-    const AsyncFunction = Object.getPrototypeOf(async () => {}).constructor as new (body: string) => () => Promise<unknown>;
+    const AsyncFunction = Object.getPrototypeOf(async () => {}).constructor as new (
+      body: string,
+    ) => () => Promise<unknown>;
     return new AsyncFunction(code.value.code)();
   };
   const cases: [string, unknown][] = [
@@ -99,7 +108,10 @@ describe("a cell's code", () => {
     const code = cellCode(source, analyseCell(source));
     if (!code.ok) throw new Error(code.problem.message);
     const line = code.value.code.split("\n")[1] ?? "";
-    expect(placeInCell(code.value, { line: 2, column: line.indexOf("boom") + 1 })).toEqual({ line: 2, column: 3 });
+    expect(placeInCell(code.value, { line: 2, column: line.indexOf("boom") + 1 })).toEqual({
+      line: 2,
+      column: 3,
+    });
     expect(placeInCell(code.value, { line: 1, column: 7 })).toEqual({ line: 1, column: 7 });
   });
 });

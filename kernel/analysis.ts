@@ -4,7 +4,15 @@ import type { Variable } from "./document.ts";
 import { declaredBy, freeReferences, type Reference } from "./references.ts";
 
 /** The names the module "penstock" gives a notebook. */
-export const penstockNames = ["snapshot", "sql", "transform", "metric", "md", "chart", "display"] as const;
+export const penstockNames = [
+  "snapshot",
+  "sql",
+  "transform",
+  "metric",
+  "md",
+  "chart",
+  "display",
+] as const;
 
 /** One top-level statement of a cell. Offsets count UTF-16 units of the cell's source. */
 export type CellStatement = {
@@ -22,7 +30,13 @@ export type CellStatement = {
   isMetric: boolean;
 };
 
-export type CellImport = { specifier: string; names: string[]; start: number; end: number; isTypeOnly: boolean };
+export type CellImport = {
+  specifier: string;
+  names: string[];
+  start: number;
+  end: number;
+  isTypeOnly: boolean;
+};
 
 export type CellAnalysis = {
   file: ts.SourceFile;
@@ -54,9 +68,17 @@ export function analyseCell(source: string): CellAnalysis {
 }
 
 function analyse(source: string): CellAnalysis {
-  const file = ts.createSourceFile("cell.ts", source, ts.ScriptTarget.ESNext, true, ts.ScriptKind.TS);
+  const file = ts.createSourceFile(
+    "cell.ts",
+    source,
+    ts.ScriptTarget.ESNext,
+    true,
+    ts.ScriptKind.TS,
+  );
   const statements = file.statements.map((node) => readStatement(node, file));
-  const imports = file.statements.filter(ts.isImportDeclaration).map((node) => readImport(node, file));
+  const imports = file.statements
+    .filter(ts.isImportDeclaration)
+    .map((node) => readImport(node, file));
   const fromPenstock = new Set(
     imports.filter((found) => found.specifier === "penstock").flatMap((found) => found.names),
   );
@@ -72,8 +94,12 @@ function analyse(source: string): CellAnalysis {
     statements,
     defines: defines.filter((name) => !fromPenstock.has(name)),
     types,
-    uses: unique(statements.flatMap((statement) => statement.uses)).filter((name) => !own.has(name)),
-    typeUses: unique(statements.flatMap((statement) => statement.typeUses)).filter((name) => !own.has(name)),
+    uses: unique(statements.flatMap((statement) => statement.uses)).filter(
+      (name) => !own.has(name),
+    ),
+    typeUses: unique(statements.flatMap((statement) => statement.typeUses)).filter(
+      (name) => !own.has(name),
+    ),
     imports,
     kinds,
     problems: [...syntaxProblems(file), ...shapeProblems(file, statements)],
@@ -113,7 +139,10 @@ function readImport(node: ts.ImportDeclaration, file: ts.SourceFile): CellImport
 function awaits(node: ts.Node): boolean {
   if (ts.isAwaitExpression(node) || (ts.isForOfStatement(node) && node.awaitModifier)) return true;
   return (
-    ts.forEachChild(node, (child) => (ts.isFunctionLike(child) ? false : awaits(child)) || undefined) ?? false
+    ts.forEachChild(
+      node,
+      (child) => (ts.isFunctionLike(child) ? false : awaits(child)) || undefined,
+    ) ?? false
   );
 }
 
@@ -131,17 +160,23 @@ export function calleeName(node: ts.Node): string {
 
 function isDisplay(node: ts.Statement): boolean {
   if (!ts.isExpressionStatement(node)) return false;
-  const expression = ts.isAwaitExpression(node.expression) ? node.expression.expression : node.expression;
+  const expression = ts.isAwaitExpression(node.expression)
+    ? node.expression.expression
+    : node.expression;
   if (ts.isIdentifier(expression) || ts.isPropertyAccessExpression(expression)) return true;
   if (ts.isTemplateExpression(expression) || ts.isLiteralExpression(expression)) return true;
   const callee = calleeName(expression);
   const isCall = ts.isCallExpression(expression) || ts.isTaggedTemplateExpression(expression);
-  return isCall && /^(?:display|chart|md|sql|snapshot|transform|metric\..*|console\..*)$/.test(callee);
+  return (
+    isCall && /^(?:display|chart|md|sql|snapshot|transform|metric\..*|console\..*)$/.test(callee)
+  );
 }
 
 function isMetric(node: ts.Statement): boolean {
   if (ts.isExpressionStatement(node)) {
-    return ts.isCallExpression(node.expression) && calleeName(node.expression).startsWith("metric.");
+    return (
+      ts.isCallExpression(node.expression) && calleeName(node.expression).startsWith("metric.")
+    );
   }
   return Object.values(kindsOf(node)).includes("metric");
 }
@@ -156,7 +191,8 @@ function kindsOf(node: ts.Statement): Record<string, Variable["kind"]> {
   }
   if (ts.isFunctionDeclaration(node) || ts.isClassDeclaration(node))
     return Object.fromEntries(declaredBy(node).map((name) => [name, "function" as const]));
-  if (isTypeOnly(node)) return Object.fromEntries(declaredBy(node).map((name) => [name, "type" as const]));
+  if (isTypeOnly(node))
+    return Object.fromEntries(declaredBy(node).map((name) => [name, "type" as const]));
   return {};
 }
 
@@ -170,8 +206,13 @@ function declaredNames(declaration: ts.VariableDeclaration): string[] {
 
 function kindOfValue(value: ts.Expression | undefined): Variable["kind"] {
   if (!value) return "value";
-  if (ts.isArrowFunction(value) || ts.isFunctionExpression(value) || ts.isClassExpression(value)) return "function";
-  if (ts.isParenthesizedExpression(value) || ts.isSatisfiesExpression(value) || ts.isAsExpression(value))
+  if (ts.isArrowFunction(value) || ts.isFunctionExpression(value) || ts.isClassExpression(value))
+    return "function";
+  if (
+    ts.isParenthesizedExpression(value) ||
+    ts.isSatisfiesExpression(value) ||
+    ts.isAsExpression(value)
+  )
     return kindOfValue(value.expression);
   const callee = calleeName(value);
   if (ts.isTaggedTemplateExpression(value)) return callee === "sql" ? "sql" : "value";
@@ -186,7 +227,8 @@ function isTypeOnly(node: ts.Statement): boolean {
 
 function syntaxProblems(file: ts.SourceFile): Problem[] {
   // The parser keeps what it met on the file it made; the public way to it would parse once more.
-  const found = (file as { parseDiagnostics?: readonly ts.DiagnosticWithLocation[] }).parseDiagnostics ?? [];
+  const found =
+    (file as { parseDiagnostics?: readonly ts.DiagnosticWithLocation[] }).parseDiagnostics ?? [];
   return found.slice(0, 5).map((diagnostic) => ({
     code: "syntax",
     message: ts.flattenDiagnosticMessageText(diagnostic.messageText, " "),
@@ -198,33 +240,54 @@ function syntaxProblems(file: ts.SourceFile): Problem[] {
 function shapeProblems(file: ts.SourceFile, statements: CellStatement[]): Problem[] {
   const problems: Problem[] = [];
   const refuse = (node: ts.Node, message: string, hint: string) =>
-    problems.push({ code: "unsupported-syntax", message, hint, at: placeOf(file, node.getStart(file)) });
+    problems.push({
+      code: "unsupported-syntax",
+      message,
+      hint,
+      at: placeOf(file, node.getStart(file)),
+    });
   for (const { node } of statements) {
     if (ts.isEnumDeclaration(node))
-      refuse(node, "An enum needs code that types do not leave behind.", "Use a const object: `const Kind = { a: 1 } as const`.");
+      refuse(
+        node,
+        "An enum needs code that types do not leave behind.",
+        "Use a const object: `const Kind = { a: 1 } as const`.",
+      );
     if (ts.isModuleDeclaration(node) && !hasModifier(node, ts.SyntaxKind.DeclareKeyword))
-      refuse(node, "A namespace cannot stand in a notebook.", "Put its functions in cells, or in a module you import.");
+      refuse(
+        node,
+        "A namespace cannot stand in a notebook.",
+        "Put its functions in cells, or in a module you import.",
+      );
     if (ts.isExportAssignment(node) || hasModifier(node, ts.SyntaxKind.DefaultKeyword))
       refuse(node, "A notebook has no default export.", "Give it a name: `export const name = …`.");
     if (ts.isExportDeclaration(node) && node.moduleSpecifier)
       refuse(node, "A cell cannot re-export another module.", "Import the names it needs.");
     if (ts.isReturnStatement(node))
-      refuse(node, "`return` stands outside a function.", "End the cell with the expression you want to see.");
+      refuse(
+        node,
+        "`return` stands outside a function.",
+        "End the cell with the expression you want to see.",
+      );
     if (ts.isImportDeclaration(node)) problems.push(...importProblems(node, file));
   }
   return problems;
 }
 
 function importProblems(node: ts.ImportDeclaration, file: ts.SourceFile): Problem[] {
-  if (!ts.isStringLiteral(node.moduleSpecifier) || node.moduleSpecifier.text !== "penstock") return [];
+  if (!ts.isStringLiteral(node.moduleSpecifier) || node.moduleSpecifier.text !== "penstock")
+    return [];
   const at = placeOf(file, node.getStart(file));
   const bindings = node.importClause?.namedBindings;
   if (!bindings || !ts.isNamedImports(bindings) || node.importClause?.name) {
     const hint = 'Write `import { snapshot, sql, transform } from "penstock";`.';
-    return [{ code: "penstock-import", message: "penstock's names are imported one by one.", hint, at }];
+    return [
+      { code: "penstock-import", message: "penstock's names are imported one by one.", hint, at },
+    ];
   }
   return bindings.elements.flatMap((element) => {
-    if (element.isTypeOnly || node.importClause?.phaseModifier === ts.SyntaxKind.TypeKeyword) return [];
+    if (element.isTypeOnly || node.importClause?.phaseModifier === ts.SyntaxKind.TypeKeyword)
+      return [];
     if (element.propertyName)
       return [
         {
@@ -259,7 +322,13 @@ export function placeOf(file: ts.SourceFile, offset: number): { line: number; co
 
 function fingerprintOf(source: string): string {
   const parts: string[] = [];
-  const file = ts.createSourceFile("cell.ts", source, ts.ScriptTarget.ESNext, false, ts.ScriptKind.TS);
+  const file = ts.createSourceFile(
+    "cell.ts",
+    source,
+    ts.ScriptTarget.ESNext,
+    false,
+    ts.ScriptKind.TS,
+  );
   const collect = (node: ts.Node): void => {
     const children = node.getChildren(file);
     if (children.length === 0) parts.push(node.getText(file));

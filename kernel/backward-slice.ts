@@ -5,7 +5,12 @@ import { literalOf } from "./literal.ts";
 import { purityProblems, statefulRegexes } from "./purity.ts";
 
 /** A code cell of the notebook: where its text begins in the file, and what is in it. */
-export type SliceCell = { label: string; offset: number; firstLine: number; analysis: CellAnalysis };
+export type SliceCell = {
+  label: string;
+  offset: number;
+  firstLine: number;
+  analysis: CellAnalysis;
+};
 
 export type BackwardSlice = {
   /** The notebook's text with everything the transform does not need blanked: offsets and lines stay. */
@@ -36,9 +41,12 @@ export function sliceNotebook(request: {
   captured?: Record<string, unknown> | undefined;
 }): Result<BackwardSlice> {
   const { text, cells, captured = {} } = request;
-  const all: Kept[] = cells.flatMap((cell) => cell.analysis.statements.map((statement) => ({ cell, statement })));
+  const all: Kept[] = cells.flatMap((cell) =>
+    cell.analysis.statements.map((statement) => ({ cell, statement })),
+  );
   const definers = new Map<string, Kept>();
-  for (const entry of all) for (const name of entry.statement.defines) if (!definers.has(name)) definers.set(name, entry);
+  for (const entry of all)
+    for (const name of entry.statement.defines) if (!definers.has(name)) definers.set(name, entry);
   const metrics = all.filter((entry) => entry.statement.isMetric && isWanted(entry));
 
   const kept = new Set<Kept>();
@@ -66,12 +74,14 @@ export function sliceNotebook(request: {
     for (const entry of all) {
       if (entry.cell !== definer.cell || !fills(entry.statement, name)) continue;
       if (!entry.statement.hasAwait) open(entry);
-      else if (Object.hasOwn(captured, name)) replaced.set(definer, (replaced.get(definer) ?? new Set()).add(name));
+      else if (Object.hasOwn(captured, name))
+        replaced.set(definer, (replaced.get(definer) ?? new Set()).add(name));
       else return fail(cannotRepeat(name, entry));
     }
   }
   for (const [entry, names] of replaced) {
-    if (entry.statement.defines.every((name) => names.has(name) || !seen.has(name))) kept.delete(entry);
+    if (entry.statement.defines.every((name) => names.has(name) || !seen.has(name)))
+      kept.delete(entry);
     else return fail(cannotRepeat([...names][0] ?? "", entry));
   }
   const problem = firstImpurity([...kept]);
@@ -83,8 +93,14 @@ export function sliceNotebook(request: {
     const { start, end } = rangeOf(entry);
     const values = replaced.get(entry);
     if (values) {
-      const declarations = [...values].toSorted().map((name) => `const ${name} = ${literalOf(captured[name])};`);
-      edits.push({ start, end, text: declarations.join(" ") + blank(text.slice(start, end)).replace(/^ */, "") });
+      const declarations = [...values]
+        .toSorted()
+        .map((name) => `const ${name} = ${literalOf(captured[name])};`);
+      edits.push({
+        start,
+        end,
+        text: declarations.join(" ") + blank(text.slice(start, end)).replace(/^ */, ""),
+      });
     } else if (kept.has(entry)) {
       const isMetric = metrics.includes(entry);
       if (isMetric && ts.isExpressionStatement(entry.statement.node)) {
@@ -92,7 +108,12 @@ export function sliceNotebook(request: {
         metricNames.push(name);
         edits.push({ start, end, text: `const ${name} = ${uncommented(entry)}` });
       } else {
-        if (isMetric) metricNames.push(...entry.statement.defines.filter((name) => entry.cell.analysis.kinds[name] === "metric"));
+        if (isMetric)
+          metricNames.push(
+            ...entry.statement.defines.filter(
+              (name) => entry.cell.analysis.kinds[name] === "metric",
+            ),
+          );
         edits.push({ start, end, text: uncommented(entry) });
       }
     }
@@ -130,7 +151,8 @@ export function sliceNotebook(request: {
 
 /** Whether a statement that declares nothing may change what a name holds: `map.set(…)`, a loop that fills it. */
 function fills(statement: CellStatement, name: string): boolean {
-  if (statement.defines.length > 0 || statement.isDisplay || !statement.uses.includes(name)) return false;
+  if (statement.defines.length > 0 || statement.isDisplay || !statement.uses.includes(name))
+    return false;
   return !ts.isImportDeclaration(statement.node) && !ts.isExportDeclaration(statement.node);
 }
 
@@ -138,7 +160,9 @@ function firstImpurity(kept: Kept[]): Problem | undefined {
   const names = new Set(kept.flatMap(({ statement }) => statement.defines));
   for (const name of penstockNames) names.add(name);
   const regexes = new Set(kept.flatMap(({ statement }) => statefulRegexes(statement.node)));
-  for (const { cell, statement } of [...kept].toSorted((a, b) => a.cell.offset - b.cell.offset || a.statement.start - b.statement.start)) {
+  for (const { cell, statement } of [...kept].toSorted(
+    (a, b) => a.cell.offset - b.cell.offset || a.statement.start - b.statement.start,
+  )) {
     const [problem] = purityProblems(statement.node, cell.analysis.file, names, regexes);
     if (problem) return inNotebook(problem, cell);
   }

@@ -70,14 +70,20 @@ export async function buildBundle(request: BundleRequest): Promise<Result<Bundle
   if (!own)
     return {
       ok: false,
-      problem: { code: "no-transform", message: `\`${transform}\` is not a transform.`, hint: `Define it as \`export const ${transform} = transform(input, (row) => …);\`.` },
+      problem: {
+        code: "no-transform",
+        message: `\`${transform}\` is not a transform.`,
+        hint: `Define it as \`export const ${transform} = transform(input, (row) => …);\`.`,
+      },
     };
 
   const contracts = await contractsOf(request, slice.value, compiled.value.code, description.value);
   if (!contracts.ok) return contracts;
   const outputs = contracts.value;
   const output = outputs[transform] ?? [];
-  const metricsBundle = request.withMetrics ? await buildMetrics(request, { over: transform }) : undefined;
+  const metricsBundle = request.withMetrics
+    ? await buildMetrics(request, { over: transform })
+    : undefined;
   if (metricsBundle && !metricsBundle.ok) return metricsBundle;
   return ok({
     ...compiled.value,
@@ -91,7 +97,9 @@ export async function buildBundle(request: BundleRequest): Promise<Result<Bundle
     lookups: own.lookups,
     captured: slice.value.captured,
     description: description.value,
-    ...(metricsBundle && metricsBundle.value.metrics.length > 0 ? { metricsBundle: metricsBundle.value } : {}),
+    ...(metricsBundle && metricsBundle.value.metrics.length > 0
+      ? { metricsBundle: metricsBundle.value }
+      : {}),
   });
 }
 
@@ -100,13 +108,28 @@ export async function buildMetrics(
   request: Omit<BundleRequest, "transform">,
   which: { over: string } | { inCell: string },
 ): Promise<Result<MetricsBundle>> {
-  const slice = sliceText({ text: request.notebookText, names: "over" in which ? [which.over] : [], metrics: which, captured: request.captured });
+  const slice = sliceText({
+    text: request.notebookText,
+    names: "over" in which ? [which.over] : [],
+    metrics: which,
+    captured: request.captured,
+  });
   if (!slice.ok) return slice;
-  const compiled = await compileSlice(request, slice.value, slice.value.transforms, slice.value.metrics);
+  const compiled = await compileSlice(
+    request,
+    slice.value,
+    slice.value.transforms,
+    slice.value.metrics,
+  );
   if (!compiled.ok) return compiled;
   const description = await described(compiled.value.code);
   if (!description.ok) return description;
-  return ok({ ...compiled.value, sha256: sha256(compiled.value.code), metrics: description.value.metrics, description: description.value });
+  return ok({
+    ...compiled.value,
+    sha256: sha256(compiled.value.code),
+    metrics: description.value.metrics,
+    description: description.value,
+  });
 }
 
 /** The notebook's text with disabled cells blanked: they define nothing. */
@@ -130,7 +153,11 @@ function compileSlice(
   ];
   const exported = names.filter((name) => !isExported(slice.code, name));
   const notebook = `${slice.code}\nexport { ${exported.join(", ")} };\n`;
-  return compileModules({ root: workspace.root, fileName, modules: { entry: entry.join("\n"), notebook } });
+  return compileModules({
+    root: workspace.root,
+    fileName,
+    modules: { entry: entry.join("\n"), notebook },
+  });
 }
 
 const probePrefix = "__table_";
@@ -139,13 +166,23 @@ const probePrefix = "__table_";
  * Contracts of a slice's transforms, in the order of the file: a query's columns are found before the transform that
  * reads it is typed, and the other way round.
  */
-async function contractsOf(request: BundleRequest, slice: BackwardSlice, code: string, description: BundleDescription): Promise<Result<Record<string, Column[]>>> {
+async function contractsOf(
+  request: BundleRequest,
+  slice: BackwardSlice,
+  code: string,
+  description: BundleDescription,
+): Promise<Result<Record<string, Column[]>>> {
   const { workspace, fileName, notebookText, columnsOf } = request;
   const tables: Record<string, Column[]> = { ...request.tables };
   const outputs: Record<string, Column[]> = {};
   const types = generateTypes(workspace);
-  const kinds: Record<string, string> = Object.assign({}, ...sliceCells(notebookText).map((cell) => cell.analysis.kinds));
-  const unknown = slice.names.filter((name) => kinds[name] === "sql" && !Object.hasOwn(tables, name));
+  const kinds: Record<string, string> = Object.assign(
+    {},
+    ...sliceCells(notebookText).map((cell) => cell.analysis.kinds),
+  );
+  const unknown = slice.names.filter(
+    (name) => kinds[name] === "sql" && !Object.hasOwn(tables, name),
+  );
   const expressions: Result<Record<string, TableExpression>> =
     columnsOf && unknown.length > 0 ? await expressionsOf(request, slice, unknown) : ok({});
   if (!expressions.ok) return expressions;
@@ -156,7 +193,10 @@ async function contractsOf(request: BundleRequest, slice: BackwardSlice, code: s
       if (!columns.ok) return columns;
       tables[name] = columns.value;
     } else if (slice.transforms.includes(name)) {
-      const contract = await sharedLanguage().contract({ fileName, text: withoutDisabled(notebookText), types, tables }, name);
+      const contract = await sharedLanguage().contract(
+        { fileName, text: withoutDisabled(notebookText), types, tables },
+        name,
+      );
       if (!contract.ok) return fail(inCell(contract.problem, notebookText));
       outputs[name] = contract.value;
     }
@@ -165,16 +205,24 @@ async function contractsOf(request: BundleRequest, slice: BackwardSlice, code: s
 }
 
 /** What the queries of a slice ask for. A probe bundle reads each through a transform, whose input is then described. */
-async function expressionsOf(request: BundleRequest, slice: BackwardSlice, names: string[]): Promise<Result<Record<string, TableExpression>>> {
+async function expressionsOf(
+  request: BundleRequest,
+  slice: BackwardSlice,
+  names: string[],
+): Promise<Result<Record<string, TableExpression>>> {
   const compiled = await compileSlice(request, slice, slice.transforms, [], names);
   if (!compiled.ok) return compiled;
   const description = await described(compiled.value.code);
   if (!description.ok) return description;
   const { transforms } = description.value;
-  return ok(Object.fromEntries(names.flatMap((name) => {
-    const probe = transforms[probePrefix + name];
-    return probe ? [[name, probe.input]] : [];
-  })));
+  return ok(
+    Object.fromEntries(
+      names.flatMap((name) => {
+        const probe = transforms[probePrefix + name];
+        return probe ? [[name, probe.input]] : [];
+      }),
+    ),
+  );
 }
 
 const descriptions = new Map<string, Promise<Result<BundleDescription>>>();
@@ -192,7 +240,12 @@ function described(code: string): Promise<Result<BundleDescription>> {
   return asked;
 }
 
-function keyOf(workspace: Workspace, input: TableExpression, description: BundleDescription, output: Column[]): string[] {
+function keyOf(
+  workspace: Workspace,
+  input: TableExpression,
+  description: BundleDescription,
+  output: Column[],
+): string[] {
   if (input.kind === "sql") return [];
   if (input.kind === "transform") {
     const inner = description.transforms[input.name];
@@ -208,5 +261,7 @@ function keyOf(workspace: Workspace, input: TableExpression, description: Bundle
 }
 
 function isExported(code: string, name: string): boolean {
-  return new RegExp(`export\\s+(?:const|let|var|function|class)\\s+${name.replaceAll("$", "\\$")}(?![\\w$])`).test(code);
+  return new RegExp(
+    `export\\s+(?:const|let|var|function|class)\\s+${name.replaceAll("$", "\\$")}(?![\\w$])`,
+  ).test(code);
 }

@@ -42,7 +42,8 @@ export function cellCode(
     }
   }
   const last = analysis.statements.at(-1);
-  const showsLast = last !== undefined && ts.isExpressionStatement(last.node) && !isSilent(last.node.expression);
+  const showsLast =
+    last !== undefined && ts.isExpressionStatement(last.node) && !isSilent(last.node.expression);
   let closing = "";
   if (last && showsLast && ts.isExpressionStatement(last.node)) {
     insert(last.start, "const __last = (");
@@ -79,11 +80,16 @@ function isSilent(expression: ts.Expression): boolean {
   return false;
 }
 
-function importText(node: ts.ImportDeclaration, text: string, access: Record<string, string>): string {
+function importText(
+  node: ts.ImportDeclaration,
+  text: string,
+  access: Record<string, string>,
+): string {
   const specifier = ts.isStringLiteral(node.moduleSpecifier) ? node.moduleSpecifier.text : "";
   const open = access[specifier];
   const clause = node.importClause;
-  if (open === undefined || !clause || clause.phaseModifier === ts.SyntaxKind.TypeKeyword) return blank(text);
+  if (open === undefined || !clause || clause.phaseModifier === ts.SyntaxKind.TypeKeyword)
+    return blank(text);
   const parts: string[] = [];
   if (clause.name) parts.push(`${clause.name.text} = ${open}().default`);
   const bindings = clause.namedBindings;
@@ -91,7 +97,11 @@ function importText(node: ts.ImportDeclaration, text: string, access: Record<str
   if (bindings && ts.isNamedImports(bindings)) {
     const names = bindings.elements
       .filter((element) => !element.isTypeOnly)
-      .map((element) => (element.propertyName ? `${element.propertyName.text}: ${element.name.text}` : element.name.text));
+      .map((element) =>
+        element.propertyName
+          ? `${element.propertyName.text}: ${element.name.text}`
+          : element.name.text,
+      );
     if (names.length > 0) parts.push(`{ ${names.join(", ")} } = ${open}()`);
   }
   if (parts.length === 0) return blank(text);
@@ -115,7 +125,8 @@ function stripped(code: string): Result<string> {
   } catch (error) {
     const problem: Problem = {
       code: "unsupported-syntax",
-      message: error instanceof Error ? firstLine(error.message) : "The cell could not be compiled.",
+      message:
+        error instanceof Error ? firstLine(error.message) : "The cell could not be compiled.",
       hint: "Use syntax that is JavaScript once its types are taken out: no enum, namespace or parameter property.",
     };
     return fail(problem);
@@ -123,7 +134,9 @@ function stripped(code: string): Result<string> {
 }
 
 function firstLine(message: string): string {
-  return (message.split("\n").find((line) => line.trim() !== "") ?? message).replace(/^\s*x\s*/, "").trim();
+  return (message.split("\n").find((line) => line.trim() !== "") ?? message)
+    .replace(/^\s*x\s*/, "")
+    .trim();
 }
 
 function apply(text: string, edits: Edit[]): string {

@@ -15,7 +15,11 @@ import { sandboxState } from "./guest/sandbox.ts";
 
 /** The interactive guest of one notebook. A guest that was killed is followed by a fresh one when the next cell runs. */
 export type CellGuest = {
-  run(cell: Omit<Cell, "sourceUrl">, onOutput: (output: Output) => void, signal: AbortSignal): Promise<Result<CellResult>>;
+  run(
+    cell: Omit<Cell, "sourceUrl">,
+    onOutput: (output: Output) => void,
+    signal: AbortSignal,
+  ): Promise<Result<CellResult>>;
   restore(values: Record<string, unknown>): Promise<Result<void>>;
   /** Key of each value the living guest holds, by name. */
   live: Map<string, string>;
@@ -24,7 +28,13 @@ export type CellGuest = {
   close(): Promise<void>;
 };
 
-export function openCellGuest({ context, codeOf }: { context: Evaluation; codeOf: CodeOf }): CellGuest {
+export function openCellGuest({
+  context,
+  codeOf,
+}: {
+  context: Evaluation;
+  codeOf: CodeOf;
+}): CellGuest {
   const live = new Map<string, string>();
   let guest: Promise<Result<Interactive>> | undefined;
   let hear: { cell: string; onOutput(output: Output): void; signal: AbortSignal } | undefined;
@@ -60,7 +70,10 @@ export function openCellGuest({ context, codeOf }: { context: Evaluation; codeOf
       for (const name of cell.defines) live.delete(name);
       hear = { cell: cell.id, onOutput: listener, signal };
       // Each run has a source of its own, so that a function's place is told in the text it was made from.
-      const done = await opened.value.run({ ...cell, sourceUrl: `cell/${cell.id}/${++runs}` }, signal);
+      const done = await opened.value.run(
+        { ...cell, sourceUrl: `cell/${cell.id}/${++runs}` },
+        signal,
+      );
       hear = undefined;
       if (!opened.value.isAlive) live.clear();
       return done;

@@ -6,7 +6,14 @@ import { cellCode, placeInCell } from "./cell-code.ts";
 import { cellModules } from "./cell-modules.ts";
 import { chartOutput, tableOutputs } from "./cell-outputs.ts";
 import type { Output, Variable } from "./document.ts";
-import { evaluate, keyOf, type CodeOf, type Evaluated, type EvaluateOptions, type Evaluation } from "./evaluate.ts";
+import {
+  evaluate,
+  keyOf,
+  type CodeOf,
+  type Evaluated,
+  type EvaluateOptions,
+  type Evaluation,
+} from "./evaluate.ts";
 import type { CellGuest } from "./cell-guest.ts";
 import type { CellResult, DisplayItem, ValueSummary } from "./guest/interactive.ts";
 import type { TableExpression } from "./guest/slice.ts";
@@ -59,11 +66,13 @@ export async function runCell(run: CellRun): Promise<CellOutcome> {
   for (const item of displays) shown.push(...(await showItem(run, item, state, options)));
   for (const [name, summary] of Object.entries(result.defined)) {
     if (!isName(name)) continue;
-    if (summary.kind === "table") shown.push(...(await showTable(run, name, summary.expression, state, options)));
+    if (summary.kind === "table")
+      shown.push(...(await showTable(run, name, summary.expression, state, options)));
     state.values[name] = keyOfValue(name, summary, state, analysis, run);
     state.variables.push(variableOf(name, summary, state, analysis, run.id));
   }
-  if (analysis.statements.some((statement) => statement.isMetric)) shown.push(...(await showMetrics(run, state, options)));
+  if (analysis.statements.some((statement) => statement.isMetric))
+    shown.push(...(await showMetrics(run, state, options)));
   if (result.last) shown.push(...(await showLast(run, result.last, analysis, state, options)));
   const problem = state.problems.length > 0;
   return {
@@ -87,12 +96,22 @@ type State = {
 };
 
 function newState(): State {
-  return { values: {}, variables: [], tablesByName: new Map(), shown: new Set(), problems: [], tables: 0, made: 0 };
+  return {
+    values: {},
+    variables: [],
+    tablesByName: new Map(),
+    shown: new Set(),
+    problems: [],
+    tables: 0,
+    made: 0,
+  };
 }
 
 /** Compiles a cell and runs it in the guest; displays that need a table are handed back in order. */
 export async function execute(
-  run: Pick<CellRun, "id" | "source" | "fileName" | "guest" | "inputs" | "signal"> & { context: Evaluation },
+  run: Pick<CellRun, "id" | "source" | "fileName" | "guest" | "inputs" | "signal"> & {
+    context: Evaluation;
+  },
   analysis: CellAnalysis,
   onOutput: (output: Output) => void,
 ): Promise<Result<{ result: CellResult; displays: DisplayItem[] }>> {
@@ -101,17 +120,31 @@ export async function execute(
   const code = cellCode(run.source, analysis, modules.value);
   if (!code.ok) return code;
   const done = await run.guest.run(
-    { id: run.id, code: code.value.code, uses: Object.keys(run.inputs), defines: code.value.defines.filter((name) => name !== "__last") },
+    {
+      id: run.id,
+      code: code.value.code,
+      uses: Object.keys(run.inputs),
+      defines: code.value.defines.filter((name) => name !== "__last"),
+    },
     onOutput,
     run.signal,
   );
   if (done.ok) return ok({ result: done.value, displays: done.value.displays });
   const { line, column } = done.problem.at ?? {};
   if (line === undefined || column === undefined) return done;
-  return fail({ ...done.problem, at: { ...done.problem.at, ...placeInCell(code.value, { line, column }) } });
+  return fail({
+    ...done.problem,
+    at: { ...done.problem.at, ...placeInCell(code.value, { line, column }) },
+  });
 }
 
-async function showTable(run: CellRun, name: string, expression: TableExpression, state: State, options: EvaluateOptions): Promise<Output[]> {
+async function showTable(
+  run: CellRun,
+  name: string,
+  expression: TableExpression,
+  state: State,
+  options: EvaluateOptions,
+): Promise<Output[]> {
   const key = JSON.stringify(expression);
   if (state.shown.has(key)) return [];
   state.shown.add(key);
@@ -121,16 +154,30 @@ async function showTable(run: CellRun, name: string, expression: TableExpression
   if (!evaluated.value.fromCache) state.made++;
   state.tablesByName.set(name, evaluated.value);
   const code = expression.kind === "transform" ? await run.codeOf(expression.name) : undefined;
-  const shown = tableOutputs(name, evaluated.value, code?.ok ? sha256(code.value.code) : undefined, run.text);
+  const shown = tableOutputs(
+    name,
+    evaluated.value,
+    code?.ok ? sha256(code.value.code) : undefined,
+    run.text,
+  );
   return shown;
 }
 
-async function showItem(run: CellRun, item: DisplayItem, state: State, options: EvaluateOptions): Promise<Output[]> {
+async function showItem(
+  run: CellRun,
+  item: DisplayItem,
+  state: State,
+  options: EvaluateOptions,
+): Promise<Output[]> {
   switch (item.kind) {
     case "table":
       return showTable(run, nameOfExpression(item.expression), item.expression, state, options);
     case "chart": {
-      const data = item.expression ? { expression: item.expression } : item.rows ? { rows: item.rows } : undefined;
+      const data = item.expression
+        ? { expression: item.expression }
+        : item.rows
+          ? { rows: item.rows }
+          : undefined;
       const chart = await chartOutput(run.context, item.spec, data, run.codeOf, options);
       return [chart.ok ? chart.value : problemOutput(state, chart.problem, run.id)];
     }
@@ -141,18 +188,38 @@ async function showItem(run: CellRun, item: DisplayItem, state: State, options: 
   }
 }
 
-async function showLast(run: CellRun, last: ValueSummary, analysis: CellAnalysis, state: State, options: EvaluateOptions): Promise<Output[]> {
+async function showLast(
+  run: CellRun,
+  last: ValueSummary,
+  analysis: CellAnalysis,
+  state: State,
+  options: EvaluateOptions,
+): Promise<Output[]> {
   const { file, statements } = analysis;
   const text = statements.at(-1)?.node.getText(file).replace(/;\s*$/, "") ?? "";
-  if (last.kind === "table") return showTable(run, /^[\w$]+$/.test(text) ? text : nameOfExpression(last.expression), last.expression, state, options);
+  if (last.kind === "table")
+    return showTable(
+      run,
+      /^[\w$]+$/.test(text) ? text : nameOfExpression(last.expression),
+      last.expression,
+      state,
+      options,
+    );
   if (last.kind === "metric" || last.text === "undefined") return [];
   return [{ kind: "text", stream: "value", text: last.text }];
 }
 
 /** A cell's metrics, each over its own table, in one bundle. */
-async function showMetrics(run: CellRun, state: State, options: EvaluateOptions): Promise<Output[]> {
+async function showMetrics(
+  run: CellRun,
+  state: State,
+  options: EvaluateOptions,
+): Promise<Output[]> {
   const { context, text, fileName, captured, label } = run;
-  const bundle = await buildMetrics({ workspace: context.workspace, notebookText: text, fileName, captured }, { inCell: label });
+  const bundle = await buildMetrics(
+    { workspace: context.workspace, notebookText: text, fileName, captured },
+    { inCell: label },
+  );
   if (!bundle.ok) return [problemOutput(state, bundle.problem, run.id)];
   const { metrics, code, sourceMap } = bundle.value;
   const tables = new Map<TableHash, number[]>();
@@ -164,7 +231,15 @@ async function showMetrics(run: CellRun, state: State, options: EvaluateOptions)
   }
   const outputs: Output[] = [];
   for (const [table, only] of tables) {
-    const values = await evaluateMetrics({ ...context, ...options, bundle: code, sourceMap, metrics, table, only });
+    const values = await evaluateMetrics({
+      ...context,
+      ...options,
+      bundle: code,
+      sourceMap,
+      metrics,
+      table,
+      only,
+    });
     if (!values.ok) return [...outputs, problemOutput(state, inCell(values.problem, text), run.id)];
     values.value.forEach(({ name, value, rows, better }, at) => {
       outputs[only[at] ?? 0] = { kind: "metric", name, value, rows, ...(better ? { better } : {}) };
@@ -174,7 +249,13 @@ async function showMetrics(run: CellRun, state: State, options: EvaluateOptions)
 }
 
 /** Equal keys mean equal values: what depends on the value need not run again. */
-function keyOfValue(name: string, summary: ValueSummary, state: State, analysis: CellAnalysis, run: CellRun): string {
+function keyOfValue(
+  name: string,
+  summary: ValueSummary,
+  state: State,
+  analysis: CellAnalysis,
+  run: CellRun,
+): string {
   if (summary.kind === "table") {
     const evaluated = state.tablesByName.get(name);
     return keyOf("table", summary.expression, evaluated?.table.hash ?? "");
@@ -183,12 +264,26 @@ function keyOfValue(name: string, summary: ValueSummary, state: State, analysis:
   return keyOf("recipe", name, analysis.fingerprint, run.inputs);
 }
 
-function variableOf(name: string, summary: ValueSummary, state: State, analysis: CellAnalysis, cell: string): Variable {
+function variableOf(
+  name: string,
+  summary: ValueSummary,
+  state: State,
+  analysis: CellAnalysis,
+  cell: string,
+): Variable {
   const table = state.tablesByName.get(name)?.table;
   const kind = analysis.kinds[name] ?? "value";
-  if (summary.kind !== "table") return { name, cell, kind: summary.kind === "function" ? "function" : kind, summary: shortened(summary.kind === "metric" ? "metric" : summary.text) };
+  if (summary.kind !== "table")
+    return {
+      name,
+      cell,
+      kind: summary.kind === "function" ? "function" : kind,
+      summary: shortened(summary.kind === "metric" ? "metric" : summary.text),
+    };
   const tableKind = summary.expression.kind;
-  const counted = table ? `${table.rows.toLocaleString("en-US")} rows × ${table.columns.length} columns` : "no rows: see the cell";
+  const counted = table
+    ? `${table.rows.toLocaleString("en-US")} rows × ${table.columns.length} columns`
+    : "no rows: see the cell";
   return { name, cell, kind: tableKind, summary: counted, ...(table ? { table: table.hash } : {}) };
 }
 
@@ -208,7 +303,14 @@ function atCell(problem: Problem, id: string): Problem {
 }
 
 function failed(outputs: Output[], problem: Problem): CellOutcome {
-  return { isOk: false, outputs: [...outputs, { kind: "problem", problem }], variables: [], values: {}, summaries: {}, fromCache: false };
+  return {
+    isOk: false,
+    outputs: [...outputs, { kind: "problem", problem }],
+    variables: [],
+    values: {},
+    summaries: {},
+    fromCache: false,
+  };
 }
 
 function nameOfExpression(expression: TableExpression): string {
@@ -218,4 +320,3 @@ function nameOfExpression(expression: TableExpression): string {
 function isName(name: string): boolean {
   return name !== "__last";
 }
-

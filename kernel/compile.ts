@@ -44,14 +44,21 @@ export async function compileModules(request: {
       tsconfigRaw: { compilerOptions: { target: "ESNext", useDefineForClassFields: true } },
       plugins: [inMemory(request), insideWorkspace(request.root)],
     });
-    const text = (suffix: string) => result.outputFiles.find((file) => file.path.endsWith(suffix))?.text ?? "";
+    const text = (suffix: string) =>
+      result.outputFiles.find((file) => file.path.endsWith(suffix))?.text ?? "";
     return ok({ code: text(".js"), sourceMap: text(".js.map") });
   } catch (error) {
     return fail(problemOf(error as BuildFailure));
   }
 }
 
-function inMemory({ fileName, modules }: { fileName: string; modules: Record<string, string> }): Plugin {
+function inMemory({
+  fileName,
+  modules,
+}: {
+  fileName: string;
+  modules: Record<string, string>;
+}): Plugin {
   return {
     name: "notebook",
     setup(build) {
@@ -65,7 +72,10 @@ function inMemory({ fileName, modules }: { fileName: string; modules: Record<str
         resolveDir: dirname(fileName),
       }));
       // Its own namespace, with paths relative to the runtime's folder: where Penstock is installed must not show in the bytes.
-      build.onResolve({ filter: /^penstock$/ }, () => ({ path: "bundle-runtime.ts", namespace: "penstock" }));
+      build.onResolve({ filter: /^penstock$/ }, () => ({
+        path: "bundle-runtime.ts",
+        namespace: "penstock",
+      }));
       build.onResolve({ filter: /^\.{1,2}\//, namespace: "penstock" }, ({ path, importer }) => ({
         path: join(dirname(importer), path),
         namespace: "penstock",
@@ -84,7 +94,8 @@ function insideWorkspace(root: string): Plugin {
     name: "inside-workspace",
     setup(build) {
       build.onResolve({ filter: /.*/ }, async ({ path, pluginData, ...rest }) => {
-        if (pluginData === asked || rest.kind === "entry-point" || path === "penstock") return undefined;
+        if (pluginData === asked || rest.kind === "entry-point" || path === "penstock")
+          return undefined;
         if (rest.namespace === "penstock") return undefined;
         if (/^(?:node|npm|jsr|https?|file|data):/.test(path)) return { errors: [outside(path)] };
         const found = await build.resolve(path, { ...rest, pluginData: asked });
@@ -108,7 +119,9 @@ function isInside(root: string, path: string): boolean {
 function outside(path: string): { text: string; notes: { text: string }[] } {
   return {
     text: `"${path}" lies outside the workspace, so a notebook cannot import it.`,
-    notes: [{ text: "Copy what you need into the workspace, or install the package in it with npm." }],
+    notes: [
+      { text: "Copy what you need into the workspace, or install the package in it with npm." },
+    ],
   };
 }
 
@@ -116,7 +129,13 @@ function missing(path: string): { text: string; notes: { text: string }[] } {
   const isFile = path.startsWith(".");
   return {
     text: `"${path}" cannot be found.`,
-    notes: [{ text: isFile ? "Check the path; it is relative to the notebook, with its extension." : `Install it in the workspace: \`npm install ${path}\`.` }],
+    notes: [
+      {
+        text: isFile
+          ? "Check the path; it is relative to the notebook, with its extension."
+          : `Install it in the workspace: \`npm install ${path}\`.`,
+      },
+    ],
   };
 }
 
@@ -128,6 +147,14 @@ function problemOf(error: Partial<BuildFailure>): Problem {
     code: "bundle",
     message: first.text,
     ...(hint === undefined || hint === "" ? { hint: "Correct it and run again." } : { hint }),
-    ...(first.location ? { at: { ...(first.location.file.startsWith("notebook:") ? {} : { file: first.location.file }), line: first.location.line, column: first.location.column + 1 } } : {}),
+    ...(first.location
+      ? {
+          at: {
+            ...(first.location.file.startsWith("notebook:") ? {} : { file: first.location.file }),
+            line: first.location.line,
+            column: first.location.column + 1,
+          },
+        }
+      : {}),
   };
 }

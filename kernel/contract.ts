@@ -13,14 +13,28 @@ export function outputContract(
   const call = transformCall(file, transform);
   const apply = call?.arguments.at(-1);
   if (!call || !apply)
-    return fail({ code: "no-transform", message: `The notebook defines no transform \`${transform}\`.`, hint: `Write \`export const ${transform} = transform(input, (row) => …);\` in a cell.` });
+    return fail({
+      code: "no-transform",
+      message: `The notebook defines no transform \`${transform}\`.`,
+      hint: `Write \`export const ${transform} = transform(input, (row) => …);\` in a cell.`,
+    });
   const at = placeIn(file, apply.getStart(file));
   const signature = checker.getTypeAtLocation(apply).getCallSignatures()[0];
   if (!signature)
-    return fail({ code: "no-contract", message: `\`${transform}\` gets no function.`, hint: "Give it a function of a row that returns a record, several, or null.", at });
+    return fail({
+      code: "no-contract",
+      message: `\`${transform}\` gets no function.`,
+      hint: "Give it a function of a row that returns a record, several, or null.",
+      at,
+    });
   const records = recordTypes(checker, signature.getReturnType());
   if (records.length === 0)
-    return fail({ code: "no-contract", message: `\`${transform}\` never returns a record, so its output has no columns.`, hint: "Return an object with the output's columns.", at });
+    return fail({
+      code: "no-contract",
+      message: `\`${transform}\` never returns a record, so its output has no columns.`,
+      hint: "Return an object with the output's columns.",
+      at,
+    });
 
   const columns: Column[] = [];
   for (const name of columnNames(checker, apply, records)) {
@@ -34,11 +48,19 @@ export function outputContract(
       types.push(...parts.types);
     }
     const sqlType = sqlTypeOf(checker, types, apply);
-    if (!sqlType.ok) return fail(columnProblem(transform, name, sqlType.problem, placeOfColumn(file, apply, name) ?? at));
+    if (!sqlType.ok)
+      return fail(
+        columnProblem(transform, name, sqlType.problem, placeOfColumn(file, apply, name) ?? at),
+      );
     columns.push({ name, type: sqlType.value, nullable });
   }
   if (columns.length === 0)
-    return fail({ code: "no-contract", message: `The records \`${transform}\` returns have no columns that types can name.`, hint: "Return an object literal, or declare its type.", at });
+    return fail({
+      code: "no-contract",
+      message: `The records \`${transform}\` returns have no columns that types can name.`,
+      hint: "Return an object literal, or declare its type.",
+      at,
+    });
   return ok(columns);
 }
 
@@ -49,7 +71,12 @@ export function transformCall(file: ts.SourceFile, name: string): ts.CallExpress
     for (const { name: bound, initializer } of statement.declarationList.declarations) {
       if (!ts.isIdentifier(bound) || bound.text !== name || !initializer) continue;
       let value: ts.Expression = initializer;
-      while (ts.isParenthesizedExpression(value) || ts.isAsExpression(value) || ts.isSatisfiesExpression(value)) value = value.expression;
+      while (
+        ts.isParenthesizedExpression(value) ||
+        ts.isAsExpression(value) ||
+        ts.isSatisfiesExpression(value)
+      )
+        value = value.expression;
       if (ts.isCallExpression(value) && calleeName(value) === "transform") return value;
     }
   }
@@ -61,7 +88,9 @@ function recordTypes(checker: ts.TypeChecker, type: ts.Type): ts.Type[] {
   const { types } = withoutNull(type);
   return types.flatMap((part) => {
     if (checker.isArrayType(part) || checker.isTupleType(part))
-      return checker.getTypeArguments(part as ts.TypeReference).flatMap((item) => recordTypes(checker, item));
+      return checker
+        .getTypeArguments(part as ts.TypeReference)
+        .flatMap((item) => recordTypes(checker, item));
     return (part.flags & (ts.TypeFlags.Object | ts.TypeFlags.Intersection)) !== 0 ? [part] : [];
   });
 }
@@ -69,17 +98,33 @@ function recordTypes(checker: ts.TypeChecker, type: ts.Type): ts.Type[] {
 /** Column names in the order JavaScript gives an object literal's keys: TypeScript orders a spread's last. */
 function columnNames(checker: ts.TypeChecker, apply: ts.Expression, records: ts.Type[]): string[] {
   const names = new Set<string>();
-  for (const literal of returnedLiterals(apply)) for (const name of keysOf(checker, literal)) names.add(name);
-  const typed = new Set(records.flatMap((record) => checker.getPropertiesOfType(record).map((found) => found.name).filter(isPlainName)));
-  return [...[...names].filter((name) => typed.has(name)), ...[...typed].filter((name) => !names.has(name))];
+  for (const literal of returnedLiterals(apply))
+    for (const name of keysOf(checker, literal)) names.add(name);
+  const typed = new Set(
+    records.flatMap((record) =>
+      checker
+        .getPropertiesOfType(record)
+        .map((found) => found.name)
+        .filter(isPlainName),
+    ),
+  );
+  return [
+    ...[...names].filter((name) => typed.has(name)),
+    ...[...typed].filter((name) => !names.has(name)),
+  ];
 }
 
 function keysOf(checker: ts.TypeChecker, literal: ts.ObjectLiteralExpression): string[] {
   return literal.properties.flatMap((property) => {
     if (ts.isSpreadAssignment(property))
-      return checker.getPropertiesOfType(checker.getTypeAtLocation(property.expression)).map((found) => found.name).filter(isPlainName);
+      return checker
+        .getPropertiesOfType(checker.getTypeAtLocation(property.expression))
+        .map((found) => found.name)
+        .filter(isPlainName);
     const { name } = property;
-    return ts.isIdentifier(name) || ts.isStringLiteralLike(name) || ts.isNumericLiteral(name) ? [name.text] : [];
+    return ts.isIdentifier(name) || ts.isStringLiteralLike(name) || ts.isNumericLiteral(name)
+      ? [name.text]
+      : [];
   });
 }
 
@@ -87,7 +132,12 @@ function returnedLiterals(apply: ts.Expression): ts.ObjectLiteralExpression[] {
   const found: ts.ObjectLiteralExpression[] = [];
   const take = (expression: ts.Expression): void => {
     if (ts.isObjectLiteralExpression(expression)) found.push(expression);
-    else if (ts.isParenthesizedExpression(expression) || ts.isAsExpression(expression) || ts.isSatisfiesExpression(expression)) take(expression.expression);
+    else if (
+      ts.isParenthesizedExpression(expression) ||
+      ts.isAsExpression(expression) ||
+      ts.isSatisfiesExpression(expression)
+    )
+      take(expression.expression);
     else if (ts.isConditionalExpression(expression)) {
       take(expression.whenTrue);
       take(expression.whenFalse);
@@ -106,10 +156,15 @@ function returnedLiterals(apply: ts.Expression): ts.ObjectLiteralExpression[] {
   return found;
 }
 
-function placeOfColumn(file: ts.SourceFile, apply: ts.Expression, name: string): { line: number; column: number } | undefined {
+function placeOfColumn(
+  file: ts.SourceFile,
+  apply: ts.Expression,
+  name: string,
+): { line: number; column: number } | undefined {
   for (const literal of returnedLiterals(apply)) {
     for (const property of literal.properties)
-      if (property.name?.getText(file).replace(/^["']|["']$/g, "") === name) return placeIn(file, property.getStart(file));
+      if (property.name?.getText(file).replace(/^["']|["']$/g, "") === name)
+        return placeIn(file, property.getStart(file));
   }
   return undefined;
 }
@@ -134,15 +189,25 @@ function sqlTypeOf(checker: ts.TypeChecker, types: ts.Type[], at: ts.Node): Resu
     found.add(one.value);
   }
   const numbers = [...found];
-  if (integers && !numbers.every((type) => isInteger(type)) ) found.add("DOUBLE");
+  if (integers && !numbers.every((type) => isInteger(type))) found.add("DOUBLE");
   if (integers && found.size === 0) found.add("DOUBLE");
-  if (found.size === 0) return fail({ code: "untyped", message: "is always null", hint: "Declare what it can hold, for example `null as number | null`." });
+  if (found.size === 0)
+    return fail({
+      code: "untyped",
+      message: "is always null",
+      hint: "Declare what it can hold, for example `null as number | null`.",
+    });
   const [first = "", ...others] = found;
   if (others.length === 0) return ok(first);
   if ([...found].every((type) => isInteger(type))) return ok("BIGINT");
-  if ([...found].every((type) => isInteger(type) || type === "DOUBLE" || type === "FLOAT")) return ok("DOUBLE");
+  if ([...found].every((type) => isInteger(type) || type === "DOUBLE" || type === "FLOAT"))
+    return ok("DOUBLE");
   if ([...found].every((type) => textTypes.test(type))) return ok("VARCHAR");
-  return fail({ code: "mixed", message: `can be ${[...found].join(" or ")}`, hint: "Give it one type in every record." });
+  return fail({
+    code: "mixed",
+    message: `can be ${[...found].join(" or ")}`,
+    hint: "Give it one type in every record.",
+  });
 }
 
 const textTypes = /^(?:VARCHAR|UUID|JSON|ENUM.*|TIME)$/;
@@ -153,15 +218,26 @@ function isInteger(type: string): boolean {
 
 function sqlTypeOfOne(checker: ts.TypeChecker, type: ts.Type, at: ts.Node): Result<string> {
   const { flags } = type;
-  if ((flags & ts.TypeFlags.Any) !== 0) return fail({ code: "any", message: "has the type `any`", hint: "Declare its type: `as number`, `as string`, …" });
-  if ((flags & ts.TypeFlags.Unknown) !== 0) return fail({ code: "unknown", message: "has the type `unknown`", hint: "Declare its type: `as number`, `as string`, …" });
+  if ((flags & ts.TypeFlags.Any) !== 0)
+    return fail({
+      code: "any",
+      message: "has the type `any`",
+      hint: "Declare its type: `as number`, `as string`, …",
+    });
+  if ((flags & ts.TypeFlags.Unknown) !== 0)
+    return fail({
+      code: "unknown",
+      message: "has the type `unknown`",
+      hint: "Declare its type: `as number`, `as string`, …",
+    });
   const branded = brandOf(checker, type, at);
   if (branded !== undefined) return ok(branded);
   if ((flags & ts.TypeFlags.BooleanLike) !== 0) return ok("BOOLEAN");
   if ((flags & ts.TypeFlags.NumberLike) !== 0) return ok("DOUBLE");
   if ((flags & ts.TypeFlags.StringLike) !== 0) return ok("VARCHAR");
   if ((flags & ts.TypeFlags.BigIntLike) !== 0) return ok("HUGEINT");
-  if ((flags & (ts.TypeFlags.Object | ts.TypeFlags.Intersection)) === 0) return unsupported(checker, type);
+  if ((flags & (ts.TypeFlags.Object | ts.TypeFlags.Intersection)) === 0)
+    return unsupported(checker, type);
   const name = type.symbol?.name ?? type.aliasSymbol?.name ?? "";
   if (name === "Date") return ok("TIMESTAMP");
   if (name === "Uint8Array") return ok("BLOB");
@@ -174,7 +250,9 @@ function sqlTypeOfOne(checker: ts.TypeChecker, type: ts.Type, at: ts.Node): Resu
     return valueType.ok ? ok(`MAP(${keyType.value}, ${valueType.value})`) : valueType;
   }
   if (checker.isArrayType(type) || checker.isTupleType(type)) {
-    const items = checker.getTypeArguments(type as ts.TypeReference).flatMap((item) => withoutNull(item).types);
+    const items = checker
+      .getTypeArguments(type as ts.TypeReference)
+      .flatMap((item) => withoutNull(item).types);
     const item = sqlTypeOf(checker, items, at);
     return item.ok ? ok(`${item.value}[]`) : item;
   }
@@ -186,7 +264,11 @@ function structOf(checker: ts.TypeChecker, type: ts.Type, at: ts.Node): Result<s
   const fields: string[] = [];
   for (const property of checker.getPropertiesOfType(type)) {
     if (!isPlainName(property.name)) return unsupported(checker, type);
-    const field = sqlTypeOf(checker, withoutNull(checker.getTypeOfSymbolAtLocation(property, at)).types, at);
+    const field = sqlTypeOf(
+      checker,
+      withoutNull(checker.getTypeOfSymbolAtLocation(property, at)).types,
+      at,
+    );
     if (!field.ok) return field;
     fields.push(`${quoteName(property.name)} ${field.value}`);
   }
@@ -195,7 +277,9 @@ function structOf(checker: ts.TypeChecker, type: ts.Type, at: ts.Node): Result<s
 
 /** The SQL type a branded alias carries: \`Sql<number, "BIGINT">\` gives BIGINT. */
 function brandOf(checker: ts.TypeChecker, type: ts.Type, at: ts.Node): string | undefined {
-  const brand = checker.getPropertiesOfType(type).find((property) => property.name.startsWith("__@sqlType"));
+  const brand = checker
+    .getPropertiesOfType(type)
+    .find((property) => property.name.startsWith("__@sqlType"));
   if (!brand) return undefined;
   const { types } = withoutNull(checker.getTypeOfSymbolAtLocation(brand, at));
   const [only] = types;
@@ -207,10 +291,19 @@ function isPlainName(name: string): boolean {
 }
 
 function unsupported(checker: ts.TypeChecker, type: ts.Type): Result<string> {
-  return fail({ code: "unsupported", message: `has the type \`${checker.typeToString(type)}\`, which no column can hold`, hint: "Return numbers, text, booleans, dates, lists or records of these." });
+  return fail({
+    code: "unsupported",
+    message: `has the type \`${checker.typeToString(type)}\`, which no column can hold`,
+    hint: "Return numbers, text, booleans, dates, lists or records of these.",
+  });
 }
 
-function columnProblem(transform: string, column: string, why: Problem, at: { line: number; column: number }): Problem {
+function columnProblem(
+  transform: string,
+  column: string,
+  why: Problem,
+  at: { line: number; column: number },
+): Problem {
   return {
     code: "no-contract",
     message: `Column \`${column}\` of \`${transform}\` ${why.message}.`,

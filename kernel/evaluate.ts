@@ -39,7 +39,10 @@ export type Transformed = {
   elapsedMs: number;
 };
 
-export type EvaluateOptions = { signal?: AbortSignal | undefined; onProgress?: ((fraction: number) => void) | undefined };
+export type EvaluateOptions = {
+  signal?: AbortSignal | undefined;
+  onProgress?: ((fraction: number) => void) | undefined;
+};
 
 /** The table an expression stands for. Everything is kept by the hash of code, inputs and runtime: a hit executes nothing. */
 export async function evaluate(
@@ -146,7 +149,9 @@ async function evaluateNamed(
     lookups,
     output,
   });
-  return done.ok ? ok({ table: done.value.table, fromCache: done.value.fromCache, transformed: done.value }) : done;
+  return done.ok
+    ? ok({ table: done.value.table, fromCache: done.value.fromCache, transformed: done.value })
+    : done;
 }
 
 /** Runs one transform of a bundle over a table, in fresh slice guests, and keeps its output by content. */
@@ -164,7 +169,15 @@ export async function evaluateTransform(
 ): Promise<Result<Transformed>> {
   const started = performance.now();
   const { store, bundle, transform, input, lookups, output } = request;
-  const key = keyOf("transform", sha256(bundle), transform, input, lookups, output, runtimeVersion());
+  const key = keyOf(
+    "transform",
+    sha256(bundle),
+    transform,
+    input,
+    lookups,
+    output,
+    runtimeVersion(),
+  );
   const known = readKept(store, key);
   if (known) return ok({ ...known, fromCache: true, elapsedMs: performance.now() - started });
   const done = await runTransform(request);
@@ -187,7 +200,9 @@ function readKept(store: ContentStore, key: string): Kept | undefined {
 
 /** A cache key: the SHA-256 of its parts, the order of an object's fields aside. */
 export function keyOf(...parts: unknown[]): string {
-  return createHash("sha256").update(JSON.stringify(parts.map(sorted))).digest("hex");
+  return createHash("sha256")
+    .update(JSON.stringify(parts.map(sorted)))
+    .digest("hex");
 }
 
 function sorted(value: unknown): unknown {
@@ -201,6 +216,11 @@ function sorted(value: unknown): unknown {
 }
 
 function withShownNames(problem: Problem, shown: Record<string, string>): Problem {
-  const plain = (text: string) => Object.entries(shown).reduce((out, [alias, name]) => out.replaceAll(alias, name), text);
-  return { ...problem, message: plain(problem.message), ...(problem.hint === undefined ? {} : { hint: plain(problem.hint) }) };
+  const plain = (text: string) =>
+    Object.entries(shown).reduce((out, [alias, name]) => out.replaceAll(alias, name), text);
+  return {
+    ...problem,
+    message: plain(problem.message),
+    ...(problem.hint === undefined ? {} : { hint: plain(problem.hint) }),
+  };
 }

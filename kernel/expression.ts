@@ -2,7 +2,11 @@ import type { TableExpression } from "./guest/slice.ts";
 import type { TableHash } from "#snapshots/table.ts";
 
 /** A query with the tables it reads under names of their own. */
-export type BoundQuery = { sql: string; inputs: Record<string, TableHash>; shown: Record<string, string> };
+export type BoundQuery = {
+  sql: string;
+  inputs: Record<string, TableHash>;
+  shown: Record<string, string>;
+};
 
 /**
  * Puts tables and literals into a query's text. Every table gets one alias that no name in the text can hide;
@@ -35,7 +39,9 @@ export function bindQuery(
 
 function nameOf(expression: TableExpression): string {
   if (expression.kind === "sql") return "query";
-  return expression.kind === "snapshot" ? (expression.name.split("@")[0] ?? expression.name) : expression.name;
+  return expression.kind === "snapshot"
+    ? (expression.name.split("@")[0] ?? expression.name)
+    : expression.name;
 }
 
 function literal(value: string | number | boolean | null): string {

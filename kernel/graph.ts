@@ -19,12 +19,16 @@ export type Graph = {
 };
 
 /** Who defines what, who uses it, and what is wrong with that. `cells` are in the order of the file. */
-export function buildGraph(cells: GraphCell[], labelOf: (id: CellId) => string = (id) => id): Graph {
+export function buildGraph(
+  cells: GraphCell[],
+  labelOf: (id: CellId) => string = (id) => id,
+): Graph {
   const definers = new Map<string, CellId>();
   const problems = new Map<CellId, Problem[]>();
   const position = new Map(cells.map((cell, index) => [cell.id, index]));
   const imported = new Set<string>();
-  const add = (id: CellId, problem: Problem) => problems.set(id, [...(problems.get(id) ?? []), problem]);
+  const add = (id: CellId, problem: Problem) =>
+    problems.set(id, [...(problems.get(id) ?? []), problem]);
 
   for (const { id, analysis } of cells) {
     for (const name of penstockImports(analysis)) imported.add(name);
@@ -123,7 +127,11 @@ function isWrittenBy(analysis: CellAnalysis, name: string): boolean {
 
 function placeOfUse(analysis: CellAnalysis, name: string): { line: number; column: number } {
   const statement = analysis.statements.find((found) => found.uses.includes(name));
-  const inside = statement ? new RegExp(`(?<![\\w$.])${name.replaceAll("$", "\\$")}(?![\\w$])`).exec(statement.node.getText(analysis.file)) : null;
+  const inside = statement
+    ? new RegExp(`(?<![\\w$.])${name.replaceAll("$", "\\$")}(?![\\w$])`).exec(
+        statement.node.getText(analysis.file),
+      )
+    : null;
   return placeOf(analysis.file, (statement?.start ?? 0) + (inside?.index ?? 0));
 }
 

@@ -20,8 +20,18 @@ export async function runNotebook(
   const file = isAbsolute(path) ? path : join(workspace.root, path);
   const text = request.text ?? (await readFile(file, "utf8").catch(() => undefined));
   if (text === undefined)
-    return fail({ code: "no-notebook", message: `There is no notebook ${path}.`, hint: "Name a .ts file in notebooks/." });
-  const opened = await openSession({ workspace, store, queries, name: basename(file, ".ts"), text });
+    return fail({
+      code: "no-notebook",
+      message: `There is no notebook ${path}.`,
+      hint: "Name a .ts file in notebooks/.",
+    });
+  const opened = await openSession({
+    workspace,
+    store,
+    queries,
+    name: basename(file, ".ts"),
+    text,
+  });
   if (!opened.ok) return opened;
   const session = opened.value;
   const interrupt = () => void session.apply({ type: "interrupt" });
@@ -30,7 +40,12 @@ export async function runNotebook(
     if (onEvent) session.subscribe(onEvent);
     if (!signal?.aborted) await session.apply({ type: "runAll" });
     await session.whenIdle();
-    if (signal?.aborted) return fail({ code: "cancelled", message: "The run was cancelled.", hint: "Nothing was changed; run it again when you like." });
+    if (signal?.aborted)
+      return fail({
+        code: "cancelled",
+        message: "The run was cancelled.",
+        hint: "Nothing was changed; run it again when you like.",
+      });
     return ok(session.document());
   } finally {
     signal?.removeEventListener("abort", interrupt);

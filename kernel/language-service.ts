@@ -19,9 +19,20 @@ export type LanguageInput = {
 };
 
 /** A place in the notebook's text; offsets count UTF-16 units. */
-export type TextDiagnostic = { start: number; end: number; severity: "error" | "warning"; message: string };
+export type TextDiagnostic = {
+  start: number;
+  end: number;
+  severity: "error" | "warning";
+  message: string;
+};
 
-export type Completion = { label: string; kind: string; detail?: string; insertText?: string; sortText?: string };
+export type Completion = {
+  label: string;
+  kind: string;
+  detail?: string;
+  insertText?: string;
+  sortText?: string;
+};
 
 export type LanguageService = {
   contract(input: LanguageInput, transform: string): Result<Column[]>;
@@ -64,7 +75,8 @@ export function createLanguageService(): LanguageService {
     getCurrentDirectory: () => "/",
     getDefaultLibFileName: () => join(libFolder, "lib.esnext.d.ts"),
     fileExists: (name) => files.has(name) || existsSync(name),
-    readFile: (name) => files.get(name)?.text ?? (existsSync(name) ? readFileSync(name, "utf8") : undefined),
+    readFile: (name) =>
+      files.get(name)?.text ?? (existsSync(name) ? readFileSync(name, "utf8") : undefined),
     directoryExists: (name) => name === "/penstock" || existsSync(name),
     getDirectories: () => [],
   };
@@ -90,11 +102,16 @@ export function createLanguageService(): LanguageService {
       const file = program?.getSourceFile(input.fileName);
       if (!program || !file) throw new Error(`no program for ${input.fileName}`);
       const contract = outputContract(program.getTypeChecker(), file, transform);
-      return contract.ok ? contract : { ok: false, problem: { ...contract.problem, ...placed(contract.problem.at, file) } };
+      return contract.ok
+        ? contract
+        : { ok: false, problem: { ...contract.problem, ...placed(contract.problem.at, file) } };
     },
     diagnostics(input) {
       open(input);
-      const found = [...service.getSyntacticDiagnostics(input.fileName), ...service.getSemanticDiagnostics(input.fileName)];
+      const found = [
+        ...service.getSyntacticDiagnostics(input.fileName),
+        ...service.getSemanticDiagnostics(input.fileName),
+      ];
       return found.flatMap(({ start, length, category, messageText }) => {
         if (start === undefined || category === ts.DiagnosticCategory.Message) return [];
         const message = ts.flattenDiagnosticMessageText(messageText, "\n");
@@ -102,7 +119,8 @@ export function createLanguageService(): LanguageService {
           {
             start: typed.toWritten(start),
             end: typed.toWritten(start + (length ?? 1)),
-            severity: category === ts.DiagnosticCategory.Error ? ("error" as const) : ("warning" as const),
+            severity:
+              category === ts.DiagnosticCategory.Error ? ("error" as const) : ("warning" as const),
             message: message.replaceAll(/import\("\/penstock\/penstock"\)\./g, ""),
           },
         ];
@@ -110,7 +128,9 @@ export function createLanguageService(): LanguageService {
     },
     completions(input, offset) {
       open(input);
-      const found = service.getCompletionsAtPosition(input.fileName, typed.toTyped(offset), { includeCompletionsWithInsertText: true });
+      const found = service.getCompletionsAtPosition(input.fileName, typed.toTyped(offset), {
+        includeCompletionsWithInsertText: true,
+      });
       const own = found?.entries ?? [];
       return own.slice(0, 300).map((entry) => ({
         label: entry.name,

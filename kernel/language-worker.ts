@@ -14,7 +14,10 @@ parentPort?.on("message", (request: LanguageRequest) => {
   try {
     parentPort?.postMessage({ id: request.id, value: answer(request) });
   } catch (error) {
-    parentPort?.postMessage({ id: request.id, failure: error instanceof Error ? error.message : String(error) });
+    parentPort?.postMessage({
+      id: request.id,
+      failure: error instanceof Error ? error.message : String(error),
+    });
   }
 });
 

@@ -12,7 +12,11 @@ export type Language = {
   hover(input: LanguageInput, offset: number): Promise<string | undefined>;
 };
 
-type Question = LanguageRequest extends infer R ? (R extends unknown ? Omit<R, "id"> : never) : never;
+type Question = LanguageRequest extends infer R
+  ? R extends unknown
+    ? Omit<R, "id">
+    : never
+  : never;
 type Waiting = { resolve(value: unknown): void; reject(error: Error): void };
 
 let shared: Language | undefined;
@@ -31,16 +35,20 @@ function startLanguage(): Language {
   function thread(): Worker {
     if (worker) return worker;
     const started = new Worker(new URL("./language-worker.ts", import.meta.url));
-    started.on("message", ({ id, value, failure }: { id: number; value?: unknown; failure?: string }) => {
-      const asked = waiting.get(id);
-      waiting.delete(id);
-      if (waiting.size === 0) started.unref();
-      if (failure === undefined) asked?.resolve(value);
-      else asked?.reject(new Error(failure));
-    });
+    started.on(
+      "message",
+      ({ id, value, failure }: { id: number; value?: unknown; failure?: string }) => {
+        const asked = waiting.get(id);
+        waiting.delete(id);
+        if (waiting.size === 0) started.unref();
+        if (failure === undefined) asked?.resolve(value);
+        else asked?.reject(new Error(failure));
+      },
+    );
     started.on("error", (error) => {
       worker = undefined;
-      for (const asked of waiting.values()) asked.reject(error instanceof Error ? error : new Error(String(error)));
+      for (const asked of waiting.values())
+        asked.reject(error instanceof Error ? error : new Error(String(error)));
       waiting.clear();
     });
     started.unref();

@@ -9,7 +9,12 @@ import type { Session } from "./session.ts";
 import { generateTypes } from "./types.ts";
 
 /** Type errors of a notebook's cells, at their places. */
-export async function notebookDiagnostics(workspace: Workspace, fileName: string, session: Session, tables: Record<string, Column[]>): Promise<Diagnostic[]> {
+export async function notebookDiagnostics(
+  workspace: Workspace,
+  fileName: string,
+  session: Session,
+  tables: Record<string, Column[]>,
+): Promise<Diagnostic[]> {
   const input = inputOf(workspace, fileName, session, tables);
   const found = await sharedLanguage().diagnostics(input);
   return found.flatMap(({ start, end, severity, message }) => {
@@ -31,7 +36,9 @@ export async function notebookCompletions(
   at: { cell: CellId; line: number; column: number },
 ): Promise<Completion[]> {
   const offset = offsetOf(session, at);
-  return offset === undefined ? [] : sharedLanguage().completions(inputOf(workspace, fileName, session, tables), offset);
+  return offset === undefined
+    ? []
+    : sharedLanguage().completions(inputOf(workspace, fileName, session, tables), offset);
 }
 
 export async function notebookHover(
@@ -42,14 +49,29 @@ export async function notebookHover(
   at: { cell: CellId; line: number; column: number },
 ): Promise<string | undefined> {
   const offset = offsetOf(session, at);
-  return offset === undefined ? undefined : sharedLanguage().hover(inputOf(workspace, fileName, session, tables), offset);
+  return offset === undefined
+    ? undefined
+    : sharedLanguage().hover(inputOf(workspace, fileName, session, tables), offset);
 }
 
-function inputOf(workspace: Workspace, fileName: string, session: Session, tables: Record<string, Column[]>): LanguageInput {
-  return { fileName, text: withoutDisabled(serialise(session.notebook)), types: generateTypes(workspace), tables };
+function inputOf(
+  workspace: Workspace,
+  fileName: string,
+  session: Session,
+  tables: Record<string, Column[]>,
+): LanguageInput {
+  return {
+    fileName,
+    text: withoutDisabled(serialise(session.notebook)),
+    types: generateTypes(workspace),
+    tables,
+  };
 }
 
-function placeOf(session: Session, offset: number): { cell: CellId; line: number; column: number } | undefined {
+function placeOf(
+  session: Session,
+  offset: number,
+): { cell: CellId; line: number; column: number } | undefined {
   const offsets = firstOffsets(session.notebook);
   const index = offsets.findLastIndex((first) => first <= offset);
   const cell = session.notebook.cells[index];
@@ -59,7 +81,10 @@ function placeOf(session: Session, offset: number): { cell: CellId; line: number
   return { cell: id, line: before.length, column: (before.at(-1)?.length ?? 0) + 1 };
 }
 
-function offsetOf(session: Session, at: { cell: CellId; line: number; column: number }): number | undefined {
+function offsetOf(
+  session: Session,
+  at: { cell: CellId; line: number; column: number },
+): number | undefined {
   const index = session.ids.indexOf(at.cell);
   const cell = session.notebook.cells[index];
   const first = firstOffsets(session.notebook)[index];

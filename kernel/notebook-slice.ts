@@ -19,7 +19,14 @@ export function sliceCells(text: string): SliceCell[] {
   const lines = firstLines(notebook);
   return notebook.cells.flatMap((cell, index) =>
     cell.kind === "code" && !cell.disabled
-      ? [{ label: `cell ${index + 1}`, offset: offsets[index] ?? 0, firstLine: lines[index] ?? 0, analysis: analyseCell(cell.body) }]
+      ? [
+          {
+            label: `cell ${index + 1}`,
+            offset: offsets[index] ?? 0,
+            firstLine: lines[index] ?? 0,
+            analysis: analyseCell(cell.body),
+          },
+        ]
       : [],
   );
 }

@@ -102,7 +102,8 @@ export function moveCell(notebook: Notebook, from: number, to: number): Notebook
   const cell = notebook.cells[from];
   if (!cell || from === to) return notebook;
   const { newline } = notebook;
-  const marked = cell.marker === "" ? { ...cell, marker: markerFor("code", false) + newline } : cell;
+  const marked =
+    cell.marker === "" ? { ...cell, marker: markerFor("code", false) + newline } : cell;
   const cells = notebook.cells.toSpliced(from, 1).toSpliced(to, 0, marked);
   const first = cells[1];
   if (to === 0 && first?.marker === "") {
@@ -116,11 +117,17 @@ export function setDisabled(notebook: Notebook, index: number, disabled: boolean
   const cell = notebook.cells[index];
   if (!cell || cell.disabled === disabled) return notebook;
   const lineBreak = /[\r\n]*$/.exec(cell.marker)?.[0] || notebook.newline;
-  const line = cell.marker.slice(0, cell.marker.length - (/[\r\n]*$/.exec(cell.marker)?.[0].length ?? 0));
+  const line = cell.marker.slice(
+    0,
+    cell.marker.length - (/[\r\n]*$/.exec(cell.marker)?.[0].length ?? 0),
+  );
   const marker = disabled
     ? (line === "" ? "// %%" : line.trimEnd()) + " [disabled]"
     : line.replace(/[ \t]*\[disabled\]/i, "");
-  return { ...notebook, cells: notebook.cells.with(index, { ...cell, marker: marker + lineBreak, disabled }) };
+  return {
+    ...notebook,
+    cells: notebook.cells.with(index, { ...cell, marker: marker + lineBreak, disabled }),
+  };
 }
 
 /** Zero-based line of the file on which each cell's text begins. */

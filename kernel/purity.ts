@@ -23,8 +23,20 @@ const impureNames: Record<string, string> = {
 };
 
 const mutators = new Set([
-  "push", "pop", "shift", "unshift", "splice", "sort", "reverse", "fill", "copyWithin",
-  "set", "add", "delete", "clear", "setTime",
+  "push",
+  "pop",
+  "shift",
+  "unshift",
+  "splice",
+  "sort",
+  "reverse",
+  "fill",
+  "copyWithin",
+  "set",
+  "add",
+  "delete",
+  "clear",
+  "setTime",
 ]);
 
 /**
@@ -39,26 +51,47 @@ export function purityProblems(
 ): Problem[] {
   const problems: Problem[] = [];
   const refuse = (node: ts.Node, message: string, hint: string) =>
-    problems.push({ code: "impure-transform", message, hint, at: placeOf(file, node.getStart(file)) });
+    problems.push({
+      code: "impure-transform",
+      message,
+      hint,
+      at: placeOf(file, node.getStart(file)),
+    });
 
   for (const { node, name, kind } of freeReferences(statement)) {
     if (kind === "type" || notebookNames.has(name)) continue;
     if (Object.hasOwn(impureNames, name))
       refuse(node, `A transform cannot use \`${name}\`: it ${impureNames[name]}.`, insteadOf(name));
     if (name === "Math" && isMember(node, "random"))
-      refuse(node, "A transform cannot use `Math.random`: the same record must give the same output.", "Derive the value from the record, or draw it in a cell and capture it.");
+      refuse(
+        node,
+        "A transform cannot use `Math.random`: the same record must give the same output.",
+        "Derive the value from the record, or draw it in a cell and capture it.",
+      );
     if (name === "Date" && readsClock(node))
-      refuse(node, "A transform cannot read the clock: the same record must give the same output.", "Use a time the record carries.");
+      refuse(
+        node,
+        "A transform cannot read the clock: the same record must give the same output.",
+        "Use a time the record carries.",
+      );
   }
   for (const outer of outermostFunctions(statement)) {
     if (isAsync(outer))
-      refuse(outer, "A transform's code cannot be asynchronous.", "Compute what it waits for in a cell, and capture the value or make it a lookup.");
+      refuse(
+        outer,
+        "A transform's code cannot be asynchronous.",
+        "Compute what it waits for in a cell, and capture the value or make it a lookup.",
+      );
     checkCaptured(outer);
   }
   return problems;
 
   function checkCaptured(outer: ts.FunctionLikeDeclaration): void {
-    const captured = new Set(freeReferences(outer).filter((found) => found.kind !== "type").map((found) => found.node));
+    const captured = new Set(
+      freeReferences(outer)
+        .filter((found) => found.kind !== "type")
+        .map((found) => found.node),
+    );
     const visit = (node: ts.Node): void => {
       if (ts.isIdentifier(node) && captured.has(node)) checkUse(node);
       ts.forEachChild(node, visit);
@@ -69,19 +102,35 @@ export function purityProblems(
   function checkUse(node: ts.Identifier): void {
     const { text } = node;
     if (isWritten(node)) {
-      refuse(node, `A transform cannot assign to \`${text}\`, which is outside it: state between records would make the output depend on their order.`, "Return what you compute in the record.");
+      refuse(
+        node,
+        `A transform cannot assign to \`${text}\`, which is outside it: state between records would make the output depend on their order.`,
+        "Return what you compute in the record.",
+      );
       return;
     }
     const chain = chainOf(node);
     if (chain !== node && isWritten(chain)) {
-      refuse(chain, `A transform cannot change \`${text}\`, which is outside it: state between records would make the output depend on their order.`, "Copy it first: `{ ...value, changed }`.");
+      refuse(
+        chain,
+        `A transform cannot change \`${text}\`, which is outside it: state between records would make the output depend on their order.`,
+        "Copy it first: `{ ...value, changed }`.",
+      );
       return;
     }
     if (isMutatorCall(chain)) {
-      refuse(chain, `A transform cannot change \`${text}\`, which is outside it: state between records would make the output depend on their order.`, "Copy it first, for example with `toSorted()` or `[...values, more]`.");
+      refuse(
+        chain,
+        `A transform cannot change \`${text}\`, which is outside it: state between records would make the output depend on their order.`,
+        "Copy it first, for example with `toSorted()` or `[...values, more]`.",
+      );
     }
     if (regexes.has(text) && !isStatelessRegexUse(node)) {
-      refuse(node, `\`${text}\` is a regular expression with flag g or y, which remembers where it stopped.`, "Drop the flag, or write the expression inside the function.");
+      refuse(
+        node,
+        `\`${text}\` is a regular expression with flag g or y, which remembers where it stopped.`,
+        "Drop the flag, or write the expression inside the function.",
+      );
     }
   }
 }
@@ -91,8 +140,12 @@ export function statefulRegexes(statement: ts.Statement): string[] {
   if (!ts.isVariableStatement(statement)) return [];
   return statement.declarationList.declarations.flatMap(({ name, initializer }) => {
     if (!ts.isIdentifier(name) || !initializer) return [];
-    const isLiteral = ts.isRegularExpressionLiteral(initializer) && /\/[a-z]*[gy][a-z]*$/.test(initializer.text);
-    const flags = ts.isNewExpression(initializer) && calleeName(initializer.expression) === "RegExp" ? initializer.arguments?.[1] : undefined;
+    const isLiteral =
+      ts.isRegularExpressionLiteral(initializer) && /\/[a-z]*[gy][a-z]*$/.test(initializer.text);
+    const flags =
+      ts.isNewExpression(initializer) && calleeName(initializer.expression) === "RegExp"
+        ? initializer.arguments?.[1]
+        : undefined;
     const isBuilt = flags !== undefined && ts.isStringLiteralLike(flags) && /[gy]/.test(flags.text);
     return isLiteral || isBuilt ? [name.text] : [];
   });
@@ -100,12 +153,14 @@ export function statefulRegexes(statement: ts.Statement): string[] {
 
 function insteadOf(name: string): string {
   if (name === "console") return "Return the value in the record, and look at the table.";
-  if (name === "fetch") return "Fetch it in a cell, freeze it as a snapshot, and read it as a lookup.";
+  if (name === "fetch")
+    return "Fetch it in a cell, freeze it as a snapshot, and read it as a lookup.";
   return "Compute it in a cell and capture the value, or take it from the record.";
 }
 
 function outermostFunctions(node: ts.Node): ts.FunctionLikeDeclaration[] {
-  if (ts.isFunctionLike(node) && "body" in node && node.body) return [node as ts.FunctionLikeDeclaration];
+  if (ts.isFunctionLike(node) && "body" in node && node.body)
+    return [node as ts.FunctionLikeDeclaration];
   const found: ts.FunctionLikeDeclaration[] = [];
   ts.forEachChild(node, (child) => {
     found.push(...outermostFunctions(child));
@@ -119,17 +174,23 @@ function isAsync(node: ts.FunctionLikeDeclaration): boolean {
 
 function isMember(node: ts.Identifier, member: string): boolean {
   const { parent } = node;
-  if (ts.isPropertyAccessExpression(parent)) return parent.expression === node && parent.name.text === member;
+  if (ts.isPropertyAccessExpression(parent))
+    return parent.expression === node && parent.name.text === member;
   if (ts.isVariableDeclaration(parent) && ts.isObjectBindingPattern(parent.name))
-    return parent.name.elements.some((element) => (element.propertyName ?? element.name).getText() === member);
+    return parent.name.elements.some(
+      (element) => (element.propertyName ?? element.name).getText() === member,
+    );
   if (ts.isElementAccessExpression(parent) && parent.expression === node)
-    return !ts.isStringLiteral(parent.argumentExpression) || parent.argumentExpression.text === member;
+    return (
+      !ts.isStringLiteral(parent.argumentExpression) || parent.argumentExpression.text === member
+    );
   return false;
 }
 
 function readsClock(node: ts.Identifier): boolean {
   const { parent } = node;
-  if (ts.isNewExpression(parent) && parent.expression === node) return (parent.arguments?.length ?? 0) === 0;
+  if (ts.isNewExpression(parent) && parent.expression === node)
+    return (parent.arguments?.length ?? 0) === 0;
   if (ts.isCallExpression(parent) && parent.expression === node) return true;
   return isMember(node, "now");
 }
@@ -140,7 +201,8 @@ function chainOf(node: ts.Identifier): ts.Expression {
   for (;;) {
     const { parent } = at;
     const isLink =
-      (ts.isPropertyAccessExpression(parent) || ts.isElementAccessExpression(parent)) && parent.expression === at;
+      (ts.isPropertyAccessExpression(parent) || ts.isElementAccessExpression(parent)) &&
+      parent.expression === at;
     if (isLink && rootIdentifier(parent) === node) at = parent;
     else if (ts.isNonNullExpression(parent) || ts.isParenthesizedExpression(parent)) at = parent;
     else return at;
@@ -151,7 +213,9 @@ function isMutatorCall(chain: ts.Expression): boolean {
   if (!ts.isPropertyAccessExpression(chain)) return false;
   const { parent } = chain;
   if (calleeName(chain) === "Object.assign") return false;
-  return ts.isCallExpression(parent) && parent.expression === chain && mutators.has(chain.name.text);
+  return (
+    ts.isCallExpression(parent) && parent.expression === chain && mutators.has(chain.name.text)
+  );
 }
 
 /** `text.replace(re, …)` and its kin begin at 0 whatever the expression remembers. */

@@ -59,7 +59,9 @@ export function freeReferences(root: ts.Node): Reference[] {
     }
     const names = new Set<string>();
     if ("typeParameters" in node) {
-      for (const parameter of (node.typeParameters as ts.NodeArray<ts.TypeParameterDeclaration> | undefined) ?? [])
+      for (const parameter of (node.typeParameters as
+        | ts.NodeArray<ts.TypeParameterDeclaration>
+        | undefined) ?? [])
         names.add(parameter.name.text);
     }
     if (ts.isInferTypeNode(node)) names.add(node.typeParameter.name.text);
@@ -83,7 +85,9 @@ function isClassBase(node: ts.Node): node is ts.ExpressionWithTypeArguments {
 /** Names a statement declares in the scope it stands in, types included. */
 export function declaredBy(statement: ts.Node): string[] {
   if (ts.isVariableStatement(statement)) {
-    return statement.declarationList.declarations.flatMap((declaration) => boundNames(declaration.name));
+    return statement.declarationList.declarations.flatMap((declaration) =>
+      boundNames(declaration.name),
+    );
   }
   if (
     ts.isFunctionDeclaration(statement) ||
@@ -110,7 +114,9 @@ export function declaredBy(statement: ts.Node): string[] {
 /** The names a binding pattern introduces. */
 export function boundNames(name: ts.BindingName): string[] {
   if (ts.isIdentifier(name)) return [name.text];
-  return name.elements.flatMap((element) => (ts.isBindingElement(element) ? boundNames(element.name) : []));
+  return name.elements.flatMap((element) =>
+    ts.isBindingElement(element) ? boundNames(element.name) : [],
+  );
 }
 
 /** The identifier a chain like `a.b[c].d` begins with, if it begins with one. */
@@ -128,23 +134,27 @@ export function rootIdentifier(node: ts.Expression): ts.Identifier | undefined {
 function scopeOf(node: ts.Node, scope: Scope): Scope {
   const names = new Set<string>();
   if (ts.isFunctionLike(node)) {
-    for (const parameter of node.parameters) for (const name of boundNames(parameter.name)) names.add(name);
+    for (const parameter of node.parameters)
+      for (const name of boundNames(parameter.name)) names.add(name);
     for (const parameter of node.typeParameters ?? []) names.add(parameter.name.text);
     if (ts.isFunctionExpression(node) && node.name) names.add(node.name.text);
     if (!ts.isArrowFunction(node)) names.add("arguments");
     if ("body" in node && node.body) hoistVars(node.body, names);
   } else if (ts.isBlock(node) || ts.isModuleBlock(node)) {
-    for (const statement of node.statements) for (const name of declaredBy(statement)) names.add(name);
+    for (const statement of node.statements)
+      for (const name of declaredBy(statement)) names.add(name);
   } else if (ts.isCaseBlock(node)) {
     for (const clause of node.clauses)
-      for (const statement of clause.statements) for (const name of declaredBy(statement)) names.add(name);
+      for (const statement of clause.statements)
+        for (const name of declaredBy(statement)) names.add(name);
   } else if (ts.isForStatement(node) || ts.isForInStatement(node) || ts.isForOfStatement(node)) {
     const { initializer } = node;
     if (initializer && ts.isVariableDeclarationList(initializer))
       for (const declaration of initializer.declarations)
         for (const name of boundNames(declaration.name)) names.add(name);
   } else if (ts.isCatchClause(node)) {
-    if (node.variableDeclaration) for (const name of boundNames(node.variableDeclaration.name)) names.add(name);
+    if (node.variableDeclaration)
+      for (const name of boundNames(node.variableDeclaration.name)) names.add(name);
   } else if (ts.isClassLike(node)) {
     if (node.name) names.add(node.name.text);
     for (const parameter of node.typeParameters ?? []) names.add(parameter.name.text);
@@ -169,8 +179,10 @@ function isReference(node: ts.Identifier): boolean {
   if (ts.isPropertyAccessExpression(parent)) return parent.expression === node;
   if (ts.isPropertyAssignment(parent)) return parent.initializer === node;
   if (ts.isBindingElement(parent)) return parent.initializer === node;
-  if (ts.isVariableDeclaration(parent) || ts.isParameter(parent)) return parent.initializer === node;
-  if (ts.isPropertyDeclaration(parent) || ts.isEnumMember(parent)) return parent.initializer === node;
+  if (ts.isVariableDeclaration(parent) || ts.isParameter(parent))
+    return parent.initializer === node;
+  if (ts.isPropertyDeclaration(parent) || ts.isEnumMember(parent))
+    return parent.initializer === node;
   if (ts.isExportSpecifier(parent)) return (parent.propertyName ?? parent.name) === node;
   if (ts.isLabeledStatement(parent) || ts.isBreakOrContinueStatement(parent)) return false;
   if (ts.isMetaProperty(parent) || ts.isNamespaceExport(parent)) return false;
@@ -187,13 +199,16 @@ export function isWritten(node: ts.Node): boolean {
   let at = node;
   for (;;) {
     const { parent } = at;
-    if (ts.isBinaryExpression(parent)) return parent.left === at && isAssignment(parent.operatorToken.kind);
+    if (ts.isBinaryExpression(parent))
+      return parent.left === at && isAssignment(parent.operatorToken.kind);
     if (ts.isPrefixUnaryExpression(parent) || ts.isPostfixUnaryExpression(parent))
       return (
-        parent.operator === ts.SyntaxKind.PlusPlusToken || parent.operator === ts.SyntaxKind.MinusMinusToken
+        parent.operator === ts.SyntaxKind.PlusPlusToken ||
+        parent.operator === ts.SyntaxKind.MinusMinusToken
       );
     if (ts.isDeleteExpression(parent)) return true;
-    if (ts.isForInStatement(parent) || ts.isForOfStatement(parent)) return parent.initializer === at;
+    if (ts.isForInStatement(parent) || ts.isForOfStatement(parent))
+      return parent.initializer === at;
     const isPattern =
       ts.isArrayLiteralExpression(parent) ||
       ts.isSpreadElement(parent) ||

@@ -8,7 +8,10 @@ import { runtimeVersion } from "./runtime-version.ts";
 import { sha256 } from "./sha256.ts";
 import { placedInSource } from "./source-map.ts";
 
-export type EvaluatedMetric = BundleDescription["metrics"][number] & { value: number | null; rows: number };
+export type EvaluatedMetric = BundleDescription["metrics"][number] & {
+  value: number | null;
+  rows: number;
+};
 
 type MetricRequest = {
   store: ContentStore;
@@ -23,7 +26,9 @@ type MetricRequest = {
 };
 
 /** Metrics of a bundle over one table, all of them unless `only` says which, in one pass. Kept by content like tables. */
-export async function evaluateMetrics(request: MetricRequest & { only?: number[] }): Promise<Result<EvaluatedMetric[]>> {
+export async function evaluateMetrics(
+  request: MetricRequest & { only?: number[] },
+): Promise<Result<EvaluatedMetric[]>> {
   const { metrics, store, bundle, table } = request;
   const indexes = request.only ?? [...metrics.keys()];
   const key = (index: number) => keyOf("metric", sha256(bundle), index, table, runtimeVersion());
@@ -38,21 +43,38 @@ export async function evaluateMetrics(request: MetricRequest & { only?: number[]
       const metric = metrics[index];
       const kept = store.getEntry(key(index));
       // Written above, under a key that holds the runtime's version.
-      return metric && kept !== undefined ? [{ ...metric, ...(JSON.parse(kept) as { value: number | null; rows: number }) }] : [];
+      return metric && kept !== undefined
+        ? [{ ...metric, ...(JSON.parse(kept) as { value: number | null; rows: number }) }]
+        : [];
     }),
   );
 }
 
-async function compute(request: MetricRequest, indexes: number[]): Promise<Result<{ value: number | null; rows: number }[]>> {
+async function compute(
+  request: MetricRequest,
+  indexes: number[],
+): Promise<Result<{ value: number | null; rows: number }[]>> {
   const { store, queries, bundle, table, signal, sourceMap, metrics } = request;
   const info = store.tableInfo(table);
   if (!info)
-    return fail({ code: "table-missing", message: `Table ${table.slice(0, 12)} is not in the content store.`, hint: "Run the cell that makes it again." });
-  const opened = await Promise.all(indexes.map((index) => openSlice({ bundle, entry: { kind: "metric", index }, input: info.columns })));
+    return fail({
+      code: "table-missing",
+      message: `Table ${table.slice(0, 12)} is not in the content store.`,
+      hint: "Run the cell that makes it again.",
+    });
+  const opened = await Promise.all(
+    indexes.map((index) =>
+      openSlice({ bundle, entry: { kind: "metric", index }, input: info.columns }),
+    ),
+  );
   const slices = opened.flatMap((slice): Slice[] => (slice.ok ? [slice.value] : []));
-  const failures = slices.map(() => ({ count: 0, first: undefined as SliceBatch["errors"][number] | undefined }));
+  const failures = slices.map(() => ({
+    count: 0,
+    first: undefined as SliceBatch["errors"][number] | undefined,
+  }));
   try {
-    for (const slice of opened) if (!slice.ok) return fail(placedInSource(slice.problem, sourceMap));
+    for (const slice of opened)
+      if (!slice.ok) return fail(placedInSource(slice.problem, sourceMap));
     let ahead: Promise<Result<SliceBatch>[]> | undefined;
     for await (const batch of queries.read({ table, ...(signal ? { signal } : {}) })) {
       const next = Promise.all(slices.map((slice) => slice.run(batch, signal)));
@@ -63,7 +85,13 @@ async function compute(request: MetricRequest, indexes: number[]): Promise<Resul
     const values: { value: number | null; rows: number }[] = [];
     for (const [at, slice] of slices.entries()) {
       const { count = 0, first } = failures[at] ?? {};
-      if (first) return fail(placedInSource(metricProblem(metrics[indexes[at] ?? 0]?.name ?? "", count, first), sourceMap));
+      if (first)
+        return fail(
+          placedInSource(
+            metricProblem(metrics[indexes[at] ?? 0]?.name ?? "", count, first),
+            sourceMap,
+          ),
+        );
       const value = await slice.finish();
       if (!value.ok) return fail(placedInSource(value.problem, sourceMap));
       values.push({ value: value.value.value, rows: value.value.rows });
@@ -87,7 +115,11 @@ async function compute(request: MetricRequest, indexes: number[]): Promise<Resul
   }
 }
 
-function metricProblem(name: string, failed: number, { message, line, column }: { message: string; line?: number; column?: number }): Problem {
+function metricProblem(
+  name: string,
+  failed: number,
+  { message, line, column }: { message: string; line?: number; column?: number },
+): Problem {
   return {
     code: "records-failed",
     message: `Metric "${name}" failed for ${failed.toLocaleString("en-US")} rows. The first: ${message}`,

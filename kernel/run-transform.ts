@@ -9,7 +9,14 @@ import { placedInSource, placeInSource } from "./source-map.ts";
 /** A record the function threw for. `line` and `column` are the notebook file's. */
 export type RecordError = { position: number; message: string; line?: number; column?: number };
 
-type Outcome = { table: TableInfo; read: number; written: number; filtered: number; failed: number; errors: RecordError[] };
+type Outcome = {
+  table: TableInfo;
+  read: number;
+  written: number;
+  filtered: number;
+  failed: number;
+  errors: RecordError[];
+};
 
 /** Errors kept in full; more are counted. */
 const keptErrors = 100;
@@ -43,15 +50,25 @@ export async function runTransform(request: {
     const guests = input.rows >= rowsForTwoGuests && availableParallelism() > 2 ? 2 : 1;
     const opened = await Promise.all(
       Array.from({ length: guests }, () =>
-        openSlice({ bundle: request.bundle, entry: { kind: "transform", name: transform }, input: input.columns, output, lookups }),
+        openSlice({
+          bundle: request.bundle,
+          entry: { kind: "transform", name: transform },
+          input: input.columns,
+          output,
+          lookups,
+        }),
       ),
     );
     for (const slice of opened) if (slice.ok) slices.push(slice.value);
-    for (const slice of opened) if (!slice.ok) return fail(placedInSource(slice.problem, request.sourceMap));
+    for (const slice of opened)
+      if (!slice.ok) return fail(placedInSource(slice.problem, request.sourceMap));
     const table = await queries.write({ columns: output, batches: outputs(), signal: cancelled });
-    return table.ok ? ok({ table: table.value, ...counts, errors }) : fail(placedInSource(table.problem, request.sourceMap));
+    return table.ok
+      ? ok({ table: table.value, ...counts, errors })
+      : fail(placedInSource(table.problem, request.sourceMap));
   } catch (error) {
-    if (error instanceof ProblemError) return fail(placedInSource(error.problem, request.sourceMap));
+    if (error instanceof ProblemError)
+      return fail(placedInSource(error.problem, request.sourceMap));
     throw error;
   } finally {
     stop.abort();
@@ -87,7 +104,8 @@ export async function runTransform(request: {
     counts.written += batch.read - batch.filtered - batch.errors.length;
     onProgress?.(input && input.rows > 0 ? counts.read / input.rows : 1);
     const position = new BigInt64Array(batch.input.length);
-    for (let row = 0; row < position.length; row++) position[row] = BigInt(first + (batch.input[row] ?? 0));
+    for (let row = 0; row < position.length; row++)
+      position[row] = BigInt(first + (batch.input[row] ?? 0));
     return { rows: batch.rows, position, part: batch.part };
   }
 }
@@ -104,12 +122,17 @@ export async function readLookups(
     const info = store.tableInfo(table);
     if (!info) throw new ProblemError(missingTable(table));
     const batches: Uint8Array[] = [];
-    for await (const batch of queries.read({ table, ...(signal ? { signal } : {}) })) batches.push(batch);
+    for await (const batch of queries.read({ table, ...(signal ? { signal } : {}) }))
+      batches.push(batch);
     read[alias] = { by, columns: info.columns, batches };
   }
   return read;
 }
 
 function missingTable(table: TableHash): Problem {
-  return { code: "table-missing", message: `Table ${table.slice(0, 12)} is not in the content store.`, hint: "Run the cell that makes it again." };
+  return {
+    code: "table-missing",
+    message: `Table ${table.slice(0, 12)} is not in the content store.`,
+    hint: "Run the cell that makes it again.",
+  };
 }

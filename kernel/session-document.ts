@@ -5,7 +5,10 @@ import { sourceOf, type NotebookCell } from "./notebook.ts";
 import { freshCells, graphOf, isDirty, type Session } from "./session.ts";
 
 /** Everything a page draws, from a session. */
-export function documentOf(session: Session, sandbox: NotebookDocument["sandbox"]): NotebookDocument {
+export function documentOf(
+  session: Session,
+  sandbox: NotebookDocument["sandbox"],
+): NotebookDocument {
   const graph = graphOf(session);
   const fresh = freshCells(session, graph);
   return {
@@ -24,7 +27,9 @@ export function documentOf(session: Session, sandbox: NotebookDocument["sandbox"
 export function cellStates(session: Session, ids: CellId[]): CellState[] {
   const graph = graphOf(session);
   const fresh = freshCells(session, graph);
-  return ids.filter((id) => session.ids.includes(id)).map((id) => cellState(session, id, graph, fresh));
+  return ids
+    .filter((id) => session.ids.includes(id))
+    .map((id) => cellState(session, id, graph, fresh));
 }
 
 export function variablesOf(session: Session): Variable[] {
@@ -45,13 +50,19 @@ function cellState(session: Session, id: CellId, graph: Graph, fresh: Set<CellId
     status: statusOf(session, id, cell, fresh),
     defines: analysis ? [...analysis.defines, ...analysis.types] : [],
     uses: analysis ? analysis.uses.filter(isUsed) : [],
-    outputs: cell?.kind === "markdown" ? [{ kind: "markdown", text: source }] : (record?.outputs ?? []),
+    outputs:
+      cell?.kind === "markdown" ? [{ kind: "markdown", text: source }] : (record?.outputs ?? []),
     ...(record?.durationMs === undefined ? {} : { durationMs: record.durationMs }),
     ...(record?.fromCache === undefined ? {} : { fromCache: record.fromCache }),
   };
 }
 
-function statusOf(session: Session, id: CellId, cell: NotebookCell | undefined, fresh: Set<CellId>): CellStatus {
+function statusOf(
+  session: Session,
+  id: CellId,
+  cell: NotebookCell | undefined,
+  fresh: Set<CellId>,
+): CellStatus {
   if (cell?.disabled) return "disabled";
   if (cell?.kind === "markdown") return "ok";
   if (session.running?.cell === id) return "running";

@@ -11,16 +11,31 @@ const fileSchema = z.object({
   savedText: z.string(),
   ids: z.array(z.string()),
   nextId: z.int(),
-  records: z.record(z.string(), z.custom<CellRecord>((value) => typeof value === "object" && value !== null)),
+  records: z.record(
+    z.string(),
+    z.custom<CellRecord>((value) => typeof value === "object" && value !== null),
+  ),
   /** Values as the guest encoded them, by cell and name. */
   values: z.record(z.string(), z.record(z.string(), z.unknown())),
 });
 
 export type SessionValues = Record<string, Record<string, unknown>>;
 
-export async function writeSessionFile(path: string, session: Session, values: SessionValues): Promise<void> {
+export async function writeSessionFile(
+  path: string,
+  session: Session,
+  values: SessionValues,
+): Promise<void> {
   const { savedText, ids, nextId, records } = session;
-  const text = JSON.stringify({ format: 2, text: serialise(session.notebook), savedText, ids, nextId, records, values });
+  const text = JSON.stringify({
+    format: 2,
+    text: serialise(session.notebook),
+    savedText,
+    ids,
+    nextId,
+    records,
+    values,
+  });
   await mkdir(dirname(path), { recursive: true });
   await writeFile(`${path}.new`, text);
   await rename(`${path}.new`, path);
@@ -37,14 +52,16 @@ export async function readSessionFile(
   onDisk: string,
 ): Promise<{ session: Session; values: SessionValues }> {
   const kept = await readKept(path);
-  if (!kept || kept.ids.length === 0) return { session: startSession(name, notebookPath, onDisk), values: {} };
+  if (!kept || kept.ids.length === 0)
+    return { session: startSession(name, notebookPath, onDisk), values: {} };
   const before: Session = {
     ...startSession(name, notebookPath, kept.text),
     records: kept.records,
     nextId: kept.nextId,
     savedText: kept.savedText,
   };
-  if (before.ids.length !== kept.ids.length) return { session: startSession(name, notebookPath, onDisk), values: {} };
+  if (before.ids.length !== kept.ids.length)
+    return { session: startSession(name, notebookPath, onDisk), values: {} };
   const session = { ...before, ids: kept.ids };
   const hasEdits = kept.text !== kept.savedText;
   return { session: hasEdits ? session : reloaded(session, onDisk).session, values: kept.values };

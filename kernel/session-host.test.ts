@@ -60,17 +60,33 @@ let session: NotebookSession;
 
 beforeAll(async () => {
   root = mkdtempSync(join(tmpdir(), "penstock-session-"));
-  for (const folder of ["sources", "notebooks/lib", "data"]) mkdirSync(join(root, folder), { recursive: true });
+  for (const folder of ["sources", "notebooks/lib", "data"])
+    mkdirSync(join(root, folder), { recursive: true });
   writeFileSync(join(root, "penstock.yaml"), "name: test\n");
-  writeFileSync(join(root, "sources/flights.yaml"), "format: csv\npath: data/flights.csv\nrowNumber: id\nidentity: [id]\n");
-  const lines = Array.from({ length: rows }, (_, i) => `${(i * 7) % 60},${["ABQ", "DEN", "SFO"][i % 3]}`);
+  writeFileSync(
+    join(root, "sources/flights.yaml"),
+    "format: csv\npath: data/flights.csv\nrowNumber: id\nidentity: [id]\n",
+  );
+  const lines = Array.from(
+    { length: rows },
+    (_, i) => `${(i * 7) % 60},${["ABQ", "DEN", "SFO"][i % 3]}`,
+  );
   writeFileSync(join(root, "data/flights.csv"), `delay,origin\n${lines.join("\n")}\n`);
   writeFileSync(join(root, "notebooks/lib/limit.ts"), "export const limit: number = 15;\n");
   writeFileSync(join(root, "notebooks/delays.ts"), notebook);
   workspace = unwrap(openWorkspace(root));
   store = openContentStore(workspace.paths.store);
   queries = openQueries({ store, workspaceRoot: root });
-  unwrap(await freeze({ workspace, store, queries, source: "flights", label: "t", now: () => new Date(0) }));
+  unwrap(
+    await freeze({
+      workspace,
+      store,
+      queries,
+      source: "flights",
+      label: "t",
+      now: () => new Date(0),
+    }),
+  );
   session = await open("delays");
 });
 
@@ -84,7 +100,10 @@ async function open(name: string): Promise<NotebookSession> {
   return unwrap(await openSession({ workspace, store, queries, name }));
 }
 
-async function settle(operation: Parameters<NotebookSession["apply"]>[0], on: NotebookSession = session): Promise<NotebookDocument> {
+async function settle(
+  operation: Parameters<NotebookSession["apply"]>[0],
+  on: NotebookSession = session,
+): Promise<NotebookDocument> {
   const problem = await on.apply(operation);
   if (problem) throw new Error(problem.message);
   await on.whenIdle();
@@ -108,35 +127,78 @@ const statuses = (document: NotebookDocument) => document.cells.map((one) => one
 describe("a notebook over real data", () => {
   test("runs from top to bottom: tables, counts, metrics, charts, text", async () => {
     const document = await settle({ type: "runAll" });
-    const problems = document.cells.flatMap((one) => one.outputs.filter((output) => output.kind === "problem"));
+    const problems = document.cells.flatMap((one) =>
+      one.outputs.filter((output) => output.kind === "problem"),
+    );
     expect(problems).toEqual([]);
     expect(new Set(statuses(document))).toEqual(new Set(["ok"]));
     expect(table(cell(document, "const flights"))).toMatchObject({ name: "flights", rows });
     expect(table(cell(document, "const typical")).rows).toBe(3);
     const delays = table(cell(document, "export const delays"));
-    expect(delays).toMatchObject({ name: "delays", rows: rows * 0.9, read: rows, filtered: rows * 0.1 });
-    expect(delays.columns.map(({ name, type }) => `${name} ${type}`)).toEqual(["id BIGINT", "delay BIGINT", "origin VARCHAR", "late BOOLEAN", "excess DOUBLE"]);
-    expect(cell(document, "metric.mean").outputs).toMatchObject([{ kind: "metric", name: "late share", rows: rows * 0.9, better: "lower" }]);
-    expect(cell(document, "console.log").outputs[0]).toMatchObject({ kind: "text", stream: "stdout", text: "rows 3\n" });
-    expect(cell(document, "chart(").outputs[0]).toMatchObject({ kind: "chart", rows: [{ origin: "ABQ" }, { origin: "DEN" }, { origin: "SFO" }] });
-    expect(cell(document, "half(total)").outputs).toMatchObject([{ kind: "text", stream: "value", text: String((rows * 0.9) / 2) }]);
+    expect(delays).toMatchObject({
+      name: "delays",
+      rows: rows * 0.9,
+      read: rows,
+      filtered: rows * 0.1,
+    });
+    expect(delays.columns.map(({ name, type }) => `${name} ${type}`)).toEqual([
+      "id BIGINT",
+      "delay BIGINT",
+      "origin VARCHAR",
+      "late BOOLEAN",
+      "excess DOUBLE",
+    ]);
+    expect(cell(document, "metric.mean").outputs).toMatchObject([
+      { kind: "metric", name: "late share", rows: rows * 0.9, better: "lower" },
+    ]);
+    expect(cell(document, "console.log").outputs[0]).toMatchObject({
+      kind: "text",
+      stream: "stdout",
+      text: "rows 3\n",
+    });
+    expect(cell(document, "chart(").outputs[0]).toMatchObject({
+      kind: "chart",
+      rows: [{ origin: "ABQ" }, { origin: "DEN" }, { origin: "SFO" }],
+    });
+    expect(cell(document, "half(total)").outputs).toMatchObject([
+      { kind: "text", stream: "value", text: String((rows * 0.9) / 2) },
+    ]);
     expect(document.cells[0]?.outputs).toEqual([{ kind: "markdown", text: "# Delays" }]);
   });
 
   test("an edit makes only its dependents stale, and only they run again", async () => {
     const delays = cell(session.document(), "export const delays");
-    const edited = await settle({ type: "edit", cell: delays.id, source: delays.source.replace("% 10", "% 5") });
-    const stale = edited.cells.filter((one) => one.status === "stale").map((one) => one.source.slice(0, 14));
-    expect(stale).toEqual(["export const d", "metric.mean(\"l", "const byOrigin", "const list = a", "chart({ mark: ", "half(total)"]);
+    const edited = await settle({
+      type: "edit",
+      cell: delays.id,
+      source: delays.source.replace("% 10", "% 5"),
+    });
+    const stale = edited.cells
+      .filter((one) => one.status === "stale")
+      .map((one) => one.source.slice(0, 14));
+    expect(stale).toEqual([
+      "export const d",
+      'metric.mean("l',
+      "const byOrigin",
+      "const list = a",
+      "chart({ mark: ",
+      "half(total)",
+    ]);
     const seen: string[] = [];
     const stop = session.subscribe((event) => {
-      if (event.type === "cell" && event.cell.status === "running" && seen.at(-1) !== event.cell.id) seen.push(event.cell.id);
+      if (event.type === "cell" && event.cell.status === "running" && seen.at(-1) !== event.cell.id)
+        seen.push(event.cell.id);
     });
     const document = await settle({ type: "runStale" });
     stop();
     expect(seen).toEqual(edited.cells.filter((one) => one.status === "stale").map((one) => one.id));
-    expect(table(cell(document, "export const delays"))).toMatchObject({ rows: rows * 0.8, filtered: rows * 0.2 });
-    expect(cell(document, "half(total)").outputs[0]).toMatchObject({ text: String((rows * 0.8) / 2) });
+    expect(table(cell(document, "export const delays"))).toMatchObject({
+      rows: rows * 0.8,
+      filtered: rows * 0.2,
+    });
+    expect(cell(document, "half(total)").outputs[0]).toMatchObject({
+      text: String((rows * 0.8) / 2),
+    });
   });
 
   test("the edit undone is found in the cache: nothing is executed for its tables", async () => {
@@ -152,20 +214,39 @@ describe("errors are at their cell, line and column", () => {
     ["syntax", "const a =\n  ;", { line: 2, column: 3 }],
     ["thrown", "const a = 1;\n  null.x", { line: 2 }],
     ["thrown in the last expression", "\n[1].map((x) => x.y.z)", { line: 2, column: 20 }],
-    ["a record's", "const bad = transform(flights, (f) => {\n  if (f.id === 7) throw new Error('seven');\n  return f;\n});", { line: 2, column: 25 }],
+    [
+      "a record's",
+      "const bad = transform(flights, (f) => {\n  if (f.id === 7) throw new Error('seven');\n  return f;\n});",
+      { line: 2, column: 25 },
+    ],
     ["a query's", "const q = sql`select nothing from ${flights}`;", {}],
-    ["a contract's", "const t = transform(flights, (f) => ({\n  a: JSON.parse('1'),\n}));", { line: 2, column: 3 }],
-    ["an impure transform's", "const t = transform(flights, (f) => ({\n  a: Date.now(),\n}));", { line: 2, column: 6 }],
+    [
+      "a contract's",
+      "const t = transform(flights, (f) => ({\n  a: JSON.parse('1'),\n}));",
+      { line: 2, column: 3 },
+    ],
+    [
+      "an impure transform's",
+      "const t = transform(flights, (f) => ({\n  a: Date.now(),\n}));",
+      { line: 2, column: 6 },
+    ],
   ];
   test.each(cases)("%s", async (_, source, at) => {
-    await session.apply({ type: "insert", after: session.document().cells.at(-1)?.id ?? null, kind: "code", source });
+    await session.apply({
+      type: "insert",
+      after: session.document().cells.at(-1)?.id ?? null,
+      kind: "code",
+      source,
+    });
     const id = session.document().cells.at(-1)?.id ?? "";
     const document = await settle({ type: "run", cells: [id] });
     const state = document.cells.at(-1);
     const problem = state?.outputs.find((output) => output.kind === "problem");
     await session.apply({ type: "remove", cell: id });
     expect(problem).toMatchObject({ problem: { at: { cell: id, ...at } } });
-    expect(state?.status === "error" || state?.outputs.some((output) => output.kind === "table")).toBe(true);
+    expect(
+      state?.status === "error" || state?.outputs.some((output) => output.kind === "table"),
+    ).toBe(true);
   });
 });
 
@@ -181,7 +262,10 @@ describe("an interrupt", () => {
     await session.whenIdle();
     expect(performance.now() - started).toBeLessThan(1000);
     const document = session.document();
-    expect(document.cells.at(-1)).toMatchObject({ status: "error", outputs: [{ kind: "problem", problem: { code: "interrupted" } }] });
+    expect(document.cells.at(-1)).toMatchObject({
+      status: "error",
+      outputs: [{ kind: "problem", problem: { code: "interrupted" } }],
+    });
     expect(new Set(statuses(document).slice(0, -1))).toEqual(new Set(["ok"]));
     await session.apply({ type: "remove", cell: id });
     const half = cell(session.document(), "half(total)");
@@ -193,9 +277,15 @@ describe("an interrupt", () => {
 describe("the file", () => {
   test("save writes nothing but the change", async () => {
     const half = cell(session.document(), "const half");
-    await session.apply({ type: "edit", cell: half.id, source: "const half = (n: number) => n / 4;" });
+    await session.apply({
+      type: "edit",
+      cell: half.id,
+      source: "const half = (n: number) => n / 4;",
+    });
     expect(await session.apply({ type: "save" })).toBeUndefined();
-    expect(readFileSync(join(root, "notebooks/delays.ts"), "utf8")).toBe(notebook.replace("n / 2", "n / 4"));
+    expect(readFileSync(join(root, "notebooks/delays.ts"), "utf8")).toBe(
+      notebook.replace("n / 2", "n / 4"),
+    );
     expect(session.document().isDirty).toBe(false);
   });
 
@@ -204,11 +294,18 @@ describe("the file", () => {
     await until((document) => cell(document, "const half").source.includes("n / 2"));
     expect(cell(session.document(), "export const delays").status).toBe("ok");
     const half = cell(session.document(), "const half");
-    await session.apply({ type: "edit", cell: half.id, source: "const half = (n: number) => n / 8;" });
+    await session.apply({
+      type: "edit",
+      cell: half.id,
+      source: "const half = (n: number) => n / 8;",
+    });
     writeFileSync(join(root, "notebooks/delays.ts"), `${notebook}\n// %%\n1\n`);
     await until((document) => document.conflict !== undefined);
     await session.apply({ type: "reload" });
-    expect(session.document()).toMatchObject({ isDirty: false, cells: expect.arrayContaining([expect.objectContaining({ source: "1" })]) });
+    expect(session.document()).toMatchObject({
+      isDirty: false,
+      cells: expect.arrayContaining([expect.objectContaining({ source: "1" })]),
+    });
     expect(session.document().conflict).toBeUndefined();
   });
 
@@ -228,10 +325,21 @@ test("the language service knows the notebook: diagnostics come on their own, co
   const events: SessionEvent[] = [];
   const stop = session.subscribe((event) => events.push(event));
   const half = cell(session.document(), "const half");
-  await session.apply({ type: "edit", cell: half.id, source: 'const half = (n: number) => n.nowhere;\nconst late: string = 1;' });
-  const found = await waitFor(() => events.findLast((event) => event.type === "diagnostics" && event.diagnostics.length === 2));
+  await session.apply({
+    type: "edit",
+    cell: half.id,
+    source: "const half = (n: number) => n.nowhere;\nconst late: string = 1;",
+  });
+  const found = await waitFor(() =>
+    events.findLast((event) => event.type === "diagnostics" && event.diagnostics.length === 2),
+  );
   stop();
-  expect(found).toMatchObject({ diagnostics: [{ cell: half.id, line: 1, column: 31 }, { cell: half.id, line: 2, column: 7 }] });
+  expect(found).toMatchObject({
+    diagnostics: [
+      { cell: half.id, line: 1, column: 31 },
+      { cell: half.id, line: 2, column: 7 },
+    ],
+  });
   const delays = cell(session.document(), "export const delays");
   const line = delays.source.split("\n")[1] ?? "";
   const labels = await session.completions(delays.id, 2, line.indexOf("f.delay") + 3);
@@ -242,15 +350,119 @@ test("the language service knows the notebook: diagnostics come on their own, co
 
 test("headless: the whole notebook once, and a bundle of the same bytes as the preview's", async () => {
   const events: string[] = [];
-  const done = unwrap(await runNotebook({ workspace, store, queries, path: "notebooks/delays.ts", onEvent: (event) => events.push(event.type) }));
+  const done = unwrap(
+    await runNotebook({
+      workspace,
+      store,
+      queries,
+      path: "notebooks/delays.ts",
+      onEvent: (event) => events.push(event.type),
+    }),
+  );
   expect(done.cells.every((one) => one.status === "ok")).toBe(true);
   expect(events).toContain("cell");
   const fileName = join(root, "notebooks/delays.ts");
-  const bundle = unwrap(await bundleTransform({ workspace, store, queries }, { notebookText: readFileSync(fileName, "utf8"), fileName, transform: "delays", withMetrics: true }));
+  const bundle = unwrap(
+    await bundleTransform(
+      { workspace, store, queries },
+      {
+        notebookText: readFileSync(fileName, "utf8"),
+        fileName,
+        transform: "delays",
+        withMetrics: true,
+      },
+    ),
+  );
   expect(table(cell(done, "export const delays")).hashOfBundle).toBe(bundle.sha256);
-  expect(bundle).toMatchObject({ key: ["id"], maxParts: 1, input: { kind: "snapshot", name: "flights@t" }, lookups: { typical: { by: ["origin"] } } });
+  expect(bundle).toMatchObject({
+    key: ["id"],
+    maxParts: 1,
+    input: { kind: "snapshot", name: "flights@t" },
+    lookups: { typical: { by: ["origin"] } },
+  });
   expect(bundle.metricsBundle?.metrics).toMatchObject([{ name: "late share", kind: "mean" }]);
   expect(bundle.code).not.toContain("console");
+});
+
+describe("transforms in company", () => {
+  const head = `// %%
+import { snapshot, transform } from "penstock";
+// %%
+const flights = snapshot("flights@t");
+`;
+  async function notebookOf(name: string, body: string): Promise<NotebookSession> {
+    writeFileSync(join(root, `notebooks/${name}.ts`), head + body);
+    return open(name);
+  }
+
+  test("one reads another's output, typed and cached by content", async () => {
+    const chain = await notebookOf(
+      "chain",
+      "// %%\nconst late = transform(flights, (f) => (f.delay > 30 ? f : null));\n// %%\nexport const later = transform(late, (f) => ({ id: f.id, by: f.delay - 30 }));\n",
+    );
+    const document = await settle({ type: "runAll" }, chain);
+    const { id } = cell(document, "const late");
+    const after = await settle({ type: "run", cells: [id, cell(document, "later").id] }, chain);
+    await chain.close();
+    expect(cell(after, "const late").fromCache).toBe(true);
+    const late = table(cell(after, "const late"));
+    expect(table(cell(after, "export const later"))).toMatchObject({
+      rows: late.rows,
+      read: late.rows,
+      filtered: 0,
+      columns: [
+        { name: "id", type: "BIGINT" },
+        { name: "by", type: "DOUBLE" },
+      ],
+    });
+  });
+
+  test("a value that was waited for is captured, and a bundle built anew captures the same", async () => {
+    const body =
+      "// %%\nconst seen = await flights.rows({ limit: 10 });\nconst most = Math.max(...seen.map((row) => row.delay));\n// %%\nconst limits = await Promise.resolve({ most });\n// %%\nexport const over = transform(flights, (f) => ({ id: f.id, over: f.delay > limits.most }));\n";
+    const captured = await notebookOf("captured", body);
+    const document = await settle({ type: "runAll" }, captured);
+    await captured.close();
+    const shown = table(cell(document, "export const over"));
+    expect(shown.rows).toBe(rows);
+    const fileName = join(root, "notebooks/captured.ts");
+    const bundle = unwrap(
+      await bundleTransform(
+        { workspace, store, queries },
+        { notebookText: head + body, fileName, transform: "over" },
+      ),
+    );
+    expect(bundle.captured).toEqual(["limits"]);
+    expect(bundle.sha256).toBe(shown.hashOfBundle);
+  });
+
+  test("several records from one, and an interrupt in the middle of a transform", async () => {
+    const parts = await notebookOf(
+      "parts",
+      "// %%\nconst parts = transform(flights, { maxParts: 2 }, (f) => [{ id: f.id, n: 1 }, { id: f.id, n: 2 }]);\n// %%\nconst stuck = transform(flights, (f) => { while (f.id > 2000) {} return f; });\n",
+    );
+    const document = await settle(
+      { type: "run", cells: [cell(parts.document(), "const parts").id] },
+      parts,
+    );
+    expect(table(cell(document, "const parts"))).toMatchObject({
+      rows: rows * 2,
+      read: rows,
+      filtered: 0,
+    });
+    await parts.apply({ type: "run", cells: [cell(document, "const stuck").id] });
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    const started = performance.now();
+    await parts.apply({ type: "interrupt" });
+    await parts.whenIdle();
+    expect(performance.now() - started).toBeLessThan(1000);
+    expect(cell(parts.document(), "const stuck")).toMatchObject({
+      status: "error",
+      outputs: [{ kind: "problem", problem: { code: "interrupted" } }],
+    });
+    expect(cell(parts.document(), "const parts").status).toBe("ok");
+    await parts.close();
+  });
 });
 
 async function until(isSo: (document: NotebookDocument) => boolean): Promise<void> {

@@ -12,7 +12,16 @@ import type { Completion } from "./language-service.ts";
 import { cellLabel, labelIndex } from "./locate.ts";
 import { notebookCompletions, notebookDiagnostics, notebookHover } from "./notebook-language.ts";
 import { serialise, sourceOf } from "./notebook.ts";
-import { apply, cellOf, graphOf, inputKeys, startSession, type Effect, type Happening, type Session } from "./session.ts";
+import {
+  apply,
+  cellOf,
+  graphOf,
+  inputKeys,
+  startSession,
+  type Effect,
+  type Happening,
+  type Session,
+} from "./session.ts";
 import { cellStates, documentOf, variablesOf } from "./session-document.ts";
 import { readSessionFile, writeSessionFile, type SessionValues } from "./session-file.ts";
 import { transformCodes } from "./transform-codes.ts";
@@ -50,18 +59,40 @@ export async function openSession(options: SessionOptions): Promise<Result<Noteb
   const fileName = join(workspace.paths.notebooks, `${name}.ts`);
   const path = relative(workspace.root, fileName);
   if (path.startsWith("..") || !/^[\w][\w ./-]*$/.test(name) || name.includes(".."))
-    return fail({ code: "bad-name", message: `"${name}" cannot be the name of a notebook.`, hint: "Use letters, digits, dashes and dots." });
+    return fail({
+      code: "bad-name",
+      message: `"${name}" cannot be the name of a notebook.`,
+      hint: "Use letters, digits, dashes and dots.",
+    });
   if (options.text !== undefined)
-    return ok(host(options, { fileName, path, session: startSession(name, path, options.text), values: {}, isLasting: false }));
+    return ok(
+      host(options, {
+        fileName,
+        path,
+        session: startSession(name, path, options.text),
+        values: {},
+        isLasting: false,
+      }),
+    );
   const text = await readText(fileName);
   if (text === undefined)
-    return fail({ code: "no-notebook", message: `There is no notebook ${path}.`, hint: "Check the name, or make it: a .ts file in notebooks/." });
+    return fail({
+      code: "no-notebook",
+      message: `There is no notebook ${path}.`,
+      hint: "Check the name, or make it: a .ts file in notebooks/.",
+    });
   const kept = await readSessionFile(keptPath(options), name, path, text);
   const opened = host(options, { fileName, path, ...kept, isLasting: true });
   return ok(opened);
 }
 
-type Start = { fileName: string; path: string; session: Session; values: SessionValues; isLasting: boolean };
+type Start = {
+  fileName: string;
+  path: string;
+  session: Session;
+  values: SessionValues;
+  isLasting: boolean;
+};
 
 function host(options: SessionOptions, start: Start): NotebookSession {
   const { workspace } = options;
@@ -76,11 +107,19 @@ function host(options: SessionOptions, start: Start): NotebookSession {
   const guest: CellGuest = openCellGuest({ context: options, codeOf });
   const codes = transformCodes(options, fileName);
   const streamed = new Set<CellId>();
-  const timers: { keep?: NodeJS.Timeout | undefined; check?: NodeJS.Timeout | undefined; stream?: NodeJS.Timeout | undefined } = {};
+  const timers: {
+    keep?: NodeJS.Timeout | undefined;
+    check?: NodeJS.Timeout | undefined;
+    stream?: NodeJS.Timeout | undefined;
+  } = {};
   const watcher = isLasting ? watchFile(fileName, () => void readDisk(false)) : undefined;
 
   function codeOf(transform: string) {
-    return codes.of(transform, { text: serialise(session.notebook), tables: queryColumns(), captured: capturedValues() });
+    return codes.of(transform, {
+      text: serialise(session.notebook),
+      tables: queryColumns(),
+      captured: capturedValues(),
+    });
   }
 
   function take(happened: Operation | Happening): Promise<Problem | undefined> {
@@ -163,16 +202,29 @@ function host(options: SessionOptions, start: Start): NotebookSession {
     const inputs = inputKeys(session, id, graph);
     let outcome: CellOutcome;
     try {
-      const problem = analysis.problems[0] ?? graph.problems.get(id)?.[0] ?? missingInput(id, inputs);
-      outcome = problem ? failedWith({ ...problem, at: { ...problem.at, cell: id } }) : await execution(id, source, inputs, abort.signal);
+      const problem =
+        analysis.problems[0] ?? graph.problems.get(id)?.[0] ?? missingInput(id, inputs);
+      outcome = problem
+        ? failedWith({ ...problem, at: { ...problem.at, cell: id } })
+        : await execution(id, source, inputs, abort.signal);
     } catch (error) {
-      outcome = failedWith({ code: "kernel", message: `The kernel failed: ${error instanceof Error ? error.message : String(error)}`, hint: "Run the cell again; if it happens again, report it.", at: { cell: id } });
+      outcome = failedWith({
+        code: "kernel",
+        message: `The kernel failed: ${error instanceof Error ? error.message : String(error)}`,
+        hint: "Run the cell again; if it happens again, report it.",
+        at: { cell: id },
+      });
     }
     running = undefined;
     const durationMs = performance.now() - started;
     if (isClosed) return;
     if (abort.signal.aborted) {
-      const problem: Problem = { code: "interrupted", message: "Interrupted.", hint: "Run the cell again when you like; other cells kept their results.", at: { cell: id } };
+      const problem: Problem = {
+        code: "interrupted",
+        message: "Interrupted.",
+        hint: "Run the cell again when you like; other cells kept their results.",
+        at: { cell: id },
+      };
       void take({ type: "interrupted", cell: id, problem, durationMs });
       return;
     }
@@ -180,10 +232,23 @@ function host(options: SessionOptions, start: Start): NotebookSession {
     const outputs = outcome.outputs.map(withCellIds);
     const { isOk, variables, fromCache } = outcome;
     const record = { isOk, fingerprint: analysis.fingerprint, inputs, values: outcome.values };
-    void take({ type: "finished", cell: id, run: record, outputs, variables, durationMs: fromCache ? 0 : durationMs, fromCache });
+    void take({
+      type: "finished",
+      cell: id,
+      run: record,
+      outputs,
+      variables,
+      durationMs: fromCache ? 0 : durationMs,
+      fromCache,
+    });
   }
 
-  async function execution(id: CellId, source: string, inputs: Record<string, string>, signal: AbortSignal): Promise<CellOutcome> {
+  async function execution(
+    id: CellId,
+    source: string,
+    inputs: Record<string, string>,
+    signal: AbortSignal,
+  ): Promise<CellOutcome> {
     const made = await makeLive(inputs, signal, new Set([id]));
     if (made) return failedWith(made);
     const outcome = await runCell({
@@ -194,14 +259,35 @@ function host(options: SessionOptions, start: Start): NotebookSession {
     return outcome;
   }
 
-  function cellRun(id: CellId, source: string, inputs: Record<string, string>, signal: AbortSignal): Omit<CellRun, "onOutput"> {
+  function cellRun(
+    id: CellId,
+    source: string,
+    inputs: Record<string, string>,
+    signal: AbortSignal,
+  ): Omit<CellRun, "onOutput"> {
     const label = cellLabel(session.ids.indexOf(id));
     const text = serialise(session.notebook);
-    return { id, label, source, text, fileName, inputs, context: options, guest, codeOf, captured: capturedValues(), signal };
+    return {
+      id,
+      label,
+      source,
+      text,
+      fileName,
+      inputs,
+      context: options,
+      guest,
+      codeOf,
+      captured: capturedValues(),
+      signal,
+    };
   }
 
   /** Sees that the guest holds what a cell uses: stored values are put back, recipes executed again with what they need. */
-  async function makeLive(inputs: Record<string, string>, signal: AbortSignal, seen: Set<CellId>): Promise<Problem | undefined> {
+  async function makeLive(
+    inputs: Record<string, string>,
+    signal: AbortSignal,
+    seen: Set<CellId>,
+  ): Promise<Problem | undefined> {
     const graph = graphOf(session);
     const stored: Record<string, unknown> = {};
     for (const [name, key] of Object.entries(inputs)) {
@@ -224,16 +310,25 @@ function host(options: SessionOptions, start: Start): NotebookSession {
     return restored.ok ? undefined : restored.problem;
   }
 
-  async function executeAgain(id: CellId, signal: AbortSignal, seen: Set<CellId>): Promise<Problem | undefined> {
+  async function executeAgain(
+    id: CellId,
+    signal: AbortSignal,
+    seen: Set<CellId>,
+  ): Promise<Problem | undefined> {
     const cell = cellOf(session, id);
     if (!cell) return undefined;
     const inputs = inputKeys(session, id, graphOf(session));
     const problem = await makeLive(inputs, signal, seen);
     if (problem) return problem;
     const source = sourceOf(cell);
-    const done = await execute(cellRun(id, source, inputs, signal), analyseCell(source), () => undefined);
+    const done = await execute(
+      cellRun(id, source, inputs, signal),
+      analyseCell(source),
+      () => undefined,
+    );
     if (!done.ok) return done.problem;
-    for (const [name, key] of Object.entries(session.records[id]?.run?.values ?? {})) guest.live.set(name, key);
+    for (const [name, key] of Object.entries(session.records[id]?.run?.values ?? {}))
+      guest.live.set(name, key);
     return undefined;
   }
 
@@ -246,9 +341,15 @@ function host(options: SessionOptions, start: Start): NotebookSession {
     const { definers } = graphOf(session);
     for (const name of Object.keys(inputs)) {
       const definer = definers.get(name) ?? "";
-      if (session.records[definer]?.run?.isOk || analysisOf(definer)?.types.includes(name)) continue;
+      if (session.records[definer]?.run?.isOk || analysisOf(definer)?.types.includes(name))
+        continue;
       const label = cellLabel(session.ids.indexOf(definer));
-      return { code: "needs-failed", message: `\`${name}\` is not there: ${label}, which defines it, failed.`, hint: `Correct ${label} and run again.`, at: { cell: id } };
+      return {
+        code: "needs-failed",
+        message: `\`${name}\` is not there: ${label}, which defines it, failed.`,
+        hint: `Correct ${label} and run again.`,
+        at: { cell: id },
+      };
     }
     return undefined;
   }
@@ -265,7 +366,9 @@ function host(options: SessionOptions, start: Start): NotebookSession {
 
   function capturedValues(): Record<string, unknown> {
     const plain: Record<string, unknown> = {};
-    for (const id of session.ids) for (const [name, encoded] of Object.entries(values[id] ?? {})) plain[name] = guest.decode(encoded);
+    for (const id of session.ids)
+      for (const [name, encoded] of Object.entries(values[id] ?? {}))
+        plain[name] = guest.decode(encoded);
     return plain;
   }
 
@@ -274,7 +377,9 @@ function host(options: SessionOptions, start: Start): NotebookSession {
     if (output.kind !== "problem") return output;
     const index = labelIndex(output.problem.at?.cell);
     const id = index === undefined ? undefined : session.ids[index];
-    return id === undefined ? output : { ...output, problem: { ...output.problem, at: { ...output.problem.at, cell: id } } };
+    return id === undefined
+      ? output
+      : { ...output, problem: { ...output.problem, at: { ...output.problem.at, cell: id } } };
   }
 
   async function write(text: string, expected: string): Promise<Problem | undefined> {
@@ -289,7 +394,11 @@ function host(options: SessionOptions, start: Start): NotebookSession {
         await rename(`${fileName}.saving`, fileName);
       }
     } catch (error) {
-      return { code: "not-saved", message: `${start.path} could not be written: ${error instanceof Error ? error.message : String(error)}`, hint: "Your edits are kept here. Check the disk and the file's permissions, and save again." };
+      return {
+        code: "not-saved",
+        message: `${start.path} could not be written: ${error instanceof Error ? error.message : String(error)}`,
+        hint: "Your edits are kept here. Check the disk and the file's permissions, and save again.",
+      };
     }
     await take({ type: "written", text });
     emit({ type: "saved", path: start.path });
@@ -300,12 +409,17 @@ function host(options: SessionOptions, start: Start): NotebookSession {
     const text = await readText(fileName);
     if (isClosed) return undefined;
     if (text === undefined) {
-      const problem: Problem = { code: "notebook-gone", message: `${start.path} is no longer there.`, hint: "Save to write it again." };
+      const problem: Problem = {
+        code: "notebook-gone",
+        message: `${start.path} is no longer there.`,
+        hint: "Save to write it again.",
+      };
       if (isAsked) emit({ type: "problem", problem });
       return isAsked ? problem : undefined;
     }
     // Asked for, the file wins over edits.
-    if (isAsked && text !== serialise(session.notebook)) session = { ...session, savedText: serialise(session.notebook) };
+    if (isAsked && text !== serialise(session.notebook))
+      session = { ...session, savedText: serialise(session.notebook) };
     return take({ type: "disk", text });
   }
 
@@ -338,7 +452,9 @@ function host(options: SessionOptions, start: Start): NotebookSession {
   function keep(): void {
     const now = session;
     const nowValues = values;
-    keeping = keeping.then(() => writeSessionFile(keptPath(options), now, nowValues)).catch(() => undefined);
+    keeping = keeping
+      .then(() => writeSessionFile(keptPath(options), now, nowValues))
+      .catch(() => undefined);
   }
 
   checkLater();
@@ -351,8 +467,10 @@ function host(options: SessionOptions, start: Start): NotebookSession {
       if (lastDiagnostics) listener(lastDiagnostics);
       return () => listeners.delete(listener);
     },
-    completions: (cell, line, column) => notebookCompletions(workspace, fileName, session, queryColumns(), { cell, line, column }),
-    hover: (cell, line, column) => notebookHover(workspace, fileName, session, queryColumns(), { cell, line, column }),
+    completions: (cell, line, column) =>
+      notebookCompletions(workspace, fileName, session, queryColumns(), { cell, line, column }),
+    hover: (cell, line, column) =>
+      notebookHover(workspace, fileName, session, queryColumns(), { cell, line, column }),
     whenIdle() {
       if (!session.running && session.queue.length === 0) return Promise.resolve();
       idle ??= Promise.withResolvers();
@@ -372,12 +490,21 @@ function host(options: SessionOptions, start: Start): NotebookSession {
 }
 
 function storedValues(outcome: CellOutcome): Record<string, unknown> {
-  const plain = Object.entries(outcome.summaries).flatMap(([name, summary]) => (summary.kind === "plain" ? [[name, summary.encoded] as const] : []));
+  const plain = Object.entries(outcome.summaries).flatMap(([name, summary]) =>
+    summary.kind === "plain" ? [[name, summary.encoded] as const] : [],
+  );
   return Object.fromEntries(plain);
 }
 
 function failedWith(problem: Problem): CellOutcome {
-  return { isOk: false, outputs: [{ kind: "problem", problem }], variables: [], values: {}, summaries: {}, fromCache: false };
+  return {
+    isOk: false,
+    outputs: [{ kind: "problem", problem }],
+    variables: [],
+    values: {},
+    summaries: {},
+    fromCache: false,
+  };
 }
 
 function keptPath({ workspace, name }: SessionOptions): string {

@@ -82,15 +82,31 @@ export type Applied = { session: Session; effects: Effect[] };
 export function startSession(name: string, path: string, text: string): Session {
   const notebook = parseNotebook(text);
   const ids = notebook.cells.map((_, index) => `c${index + 1}`);
-  return { name, path, notebook, ids, records: {}, savedText: text, queue: [], nextId: ids.length + 1 };
+  return {
+    name,
+    path,
+    notebook,
+    ids,
+    records: {},
+    savedText: text,
+    queue: [],
+    nextId: ids.length + 1,
+  };
 }
 
 export function apply(session: Session, operation: Operation | Happening): Applied {
   switch (operation.type) {
     case "edit":
-      return edited(session, operation.cell, (notebook, index) => replaceCell(notebook, index, operation.source));
+      return edited(session, operation.cell, (notebook, index) =>
+        replaceCell(notebook, index, operation.source),
+      );
     case "setDisabled":
-      return edited(session, operation.cell, (notebook, index) => setDisabled(notebook, index, operation.disabled), "all");
+      return edited(
+        session,
+        operation.cell,
+        (notebook, index) => setDisabled(notebook, index, operation.disabled),
+        "all",
+      );
     case "insert":
       return insert(session, operation);
     case "remove":
@@ -106,11 +122,19 @@ export function apply(session: Session, operation: Operation | Happening): Appli
     case "interrupt":
       return interrupt(session);
     case "save":
-      return { session, effects: [{ type: "write", text: serialise(session.notebook), expected: session.savedText }] };
+      return {
+        session,
+        effects: [
+          { type: "write", text: serialise(session.notebook), expected: session.savedText },
+        ],
+      };
     case "reload":
       return { session, effects: [{ type: "readDisk" }] };
     case "started":
-      return { session: { ...session, running: { cell: operation.cell, startedAt: operation.at } }, effects: [tell(operation.cell)] };
+      return {
+        session: { ...session, running: { cell: operation.cell, startedAt: operation.at } },
+        effects: [tell(operation.cell)],
+      };
     case "output":
       return output(session, operation.cell, operation.output);
     case "finished":
@@ -120,14 +144,19 @@ export function apply(session: Session, operation: Operation | Happening): Appli
     case "disk":
       return disk(session, operation.text);
     case "written":
-      return { session: withoutConflict({ ...session, savedText: operation.text }), effects: [tell()] };
+      return {
+        session: withoutConflict({ ...session, savedText: operation.text }),
+        effects: [tell()],
+      };
   }
 }
 
 /** The graph of the enabled code cells. */
 export function graphOf(session: Session): Graph {
   const cells = session.notebook.cells.flatMap((cell, index) =>
-    isRunnable(cell) ? [{ id: session.ids[index] ?? "", analysis: analyseCell(sourceOf(cell)) }] : [],
+    isRunnable(cell)
+      ? [{ id: session.ids[index] ?? "", analysis: analyseCell(sourceOf(cell)) }]
+      : [],
   );
   return buildGraph(cells, (id) => cellLabel(session.ids.indexOf(id)));
 }
@@ -136,11 +165,13 @@ export function graphOf(session: Session): Graph {
 export function freshCells(session: Session, graph: Graph = graphOf(session)): Set<CellId> {
   const fresh = new Set<CellId>();
   const byDefiner = new Map<CellId, { from: CellId; name: string }[]>();
-  for (const { from, to, name } of graph.edges) byDefiner.set(to, [...(byDefiner.get(to) ?? []), { from, name }]);
+  for (const { from, to, name } of graph.edges)
+    byDefiner.set(to, [...(byDefiner.get(to) ?? []), { from, name }]);
   session.notebook.cells.forEach((cell, index) => {
     const id = session.ids[index] ?? "";
     const run = session.records[id]?.run;
-    if (!isRunnable(cell) || !run || run.fingerprint !== analyseCell(sourceOf(cell)).fingerprint) return;
+    if (!isRunnable(cell) || !run || run.fingerprint !== analyseCell(sourceOf(cell)).fingerprint)
+      return;
     const used = byDefiner.get(id) ?? [];
     const isSame = ({ from, name }: { from: CellId; name: string }) =>
       fresh.has(from) && session.records[from]?.run?.values[name] === run.inputs[name];
@@ -152,7 +183,9 @@ export function freshCells(session: Session, graph: Graph = graphOf(session)): S
 /** The keys of the values a cell uses now, by name. */
 export function inputKeys(session: Session, cell: CellId, graph: Graph): Record<string, string> {
   const used = graph.edges.filter((edge) => edge.to === cell);
-  return Object.fromEntries(used.map(({ from, name }) => [name, session.records[from]?.run?.values[name] ?? ""]));
+  return Object.fromEntries(
+    used.map(({ from, name }) => [name, session.records[from]?.run?.values[name] ?? ""]),
+  );
 }
 
 export function isDirty(session: Session): boolean {
@@ -178,10 +211,19 @@ function edited(
   const before = analysed(session, index);
   const next = { ...session, notebook: change(session.notebook, index) };
   const after = analysed(next, index);
-  const isSameShape = told === undefined && before?.fingerprint !== undefined && String(before.defines) === String(after?.defines) && String(before.uses) === String(after?.uses);
+  const isSameShape =
+    told === undefined &&
+    before?.fingerprint !== undefined &&
+    String(before.defines) === String(after?.defines) &&
+    String(before.uses) === String(after?.uses);
   if (!isSameShape) return { session: next, effects: [tell()] };
   const dependents = closure(graphOf(next).feeds, [id]);
-  return { session: next, effects: [{ type: "tell", cells: session.ids.filter((cell) => dependents.has(cell) || cell === id) }] };
+  return {
+    session: next,
+    effects: [
+      { type: "tell", cells: session.ids.filter((cell) => dependents.has(cell) || cell === id) },
+    ],
+  };
 }
 
 function analysed(session: Session, index: number) {
@@ -227,7 +269,11 @@ function move(session: Session, id: CellId, after: CellId | null): Applied {
   const to = after === null ? 0 : rest.indexOf(after) + 1;
   if (to === 0 && after !== null) return unknownCell(session, after);
   return {
-    session: { ...session, notebook: moveCell(session.notebook, from, to), ids: rest.toSpliced(to, 0, id) },
+    session: {
+      ...session,
+      notebook: moveCell(session.notebook, from, to),
+      ids: rest.toSpliced(to, 0, id),
+    },
     effects: [tell()],
   };
 }
@@ -238,14 +284,22 @@ function enqueue(session: Session, asked: CellId[], stale: CellId[] = []): Appli
   const fresh = freshCells(session, graph);
   const runnable = new Set(codeCells(session));
   const wanted = new Set([...asked, ...stale].filter((id) => runnable.has(id)));
-  const ancestors = [...closure(graph.needs, wanted)].filter((id) => wanted.has(id) || !fresh.has(id));
+  const ancestors = [...closure(graph.needs, wanted)].filter(
+    (id) => wanted.has(id) || !fresh.has(id),
+  );
   const waiting = new Map(session.queue.map((entry) => [entry.cell, entry]));
   for (const cell of ancestors) {
     if (cell === session.running?.cell && !asked.includes(cell)) continue;
-    waiting.set(cell, { cell, isAsked: asked.includes(cell) || (waiting.get(cell)?.isAsked ?? false) });
+    waiting.set(cell, {
+      cell,
+      isAsked: asked.includes(cell) || (waiting.get(cell)?.isAsked ?? false),
+    });
   }
   const queue = session.ids.flatMap((id) => waiting.get(id) ?? []);
-  return next({ ...session, queue }, queue.map((entry) => entry.cell));
+  return next(
+    { ...session, queue },
+    queue.map((entry) => entry.cell),
+  );
 }
 
 /** Starts the next cell of the queue, when none runs. Cells that became fresh in the meantime are passed over. */
@@ -261,7 +315,10 @@ function next(session: Session, told: CellId[]): Applied {
   const running = { cell: first.cell, startedAt: 0 };
   return {
     session: { ...session, queue: rest, running },
-    effects: [{ type: "tell", cells }, { type: "run", cell: first.cell }],
+    effects: [
+      { type: "tell", cells },
+      { type: "run", cell: first.cell },
+    ],
   };
 }
 
@@ -287,7 +344,12 @@ function output(session: Session, id: CellId, shown: Output): Applied {
 /** Text of one stream in a row is one output. */
 export function appended(outputs: Output[], shown: Output): Output[] {
   const last = outputs.at(-1);
-  if (last?.kind === "text" && shown.kind === "text" && last.stream === shown.stream && shown.stream !== "value")
+  if (
+    last?.kind === "text" &&
+    shown.kind === "text" &&
+    last.stream === shown.stream &&
+    shown.stream !== "value"
+  )
     return outputs.with(-1, { ...last, ...shown, text: last.text + shown.text });
   return [...outputs, shown];
 }
@@ -300,15 +362,24 @@ function finished(session: Session, done: Extract<Happening, { type: "finished" 
   const fresh = freshCells(after);
   const changed = session.ids.filter((id) => id === cell || before.has(id) !== fresh.has(id));
   const dependents = closure(graphOf(after).feeds, [cell]);
-  return next(after, session.ids.filter((id) => changed.includes(id) || dependents.has(id)));
+  return next(
+    after,
+    session.ids.filter((id) => changed.includes(id) || dependents.has(id)),
+  );
 }
 
 /** Everything else keeps its result; the cell says what happened to it. */
-function interrupted(session: Session, happened: Extract<Happening, { type: "interrupted" }>): Applied {
+function interrupted(
+  session: Session,
+  happened: Extract<Happening, { type: "interrupted" }>,
+): Applied {
   const { cell, problem, durationMs } = happened;
   if (!session.ids.includes(cell)) return next(withoutRunning(session), []);
   const record: CellRecord = {
-    outputs: [...(session.records[cell]?.run ? [] : (session.records[cell]?.outputs ?? [])), { kind: "problem", problem }],
+    outputs: [
+      ...(session.records[cell]?.run ? [] : (session.records[cell]?.outputs ?? [])),
+      { kind: "problem", problem },
+    ],
     variables: [],
     durationMs,
     run: { isOk: false, fingerprint: "", inputs: {}, values: {} },
@@ -344,8 +415,12 @@ export function reloaded(session: Session, text: string): Applied {
   const textOf = (cell: NotebookCell) => `${cell.kind}\n${sourceOf(cell)}`;
   const matches = matchCells(session.notebook.cells.map(textOf), notebook.cells.map(textOf));
   let { nextId } = session;
-  const ids = matches.map((match) => (match === undefined ? undefined : session.ids[match]) ?? `c${nextId++}`);
-  const records = Object.fromEntries(Object.entries(session.records).filter(([id]) => ids.includes(id)));
+  const ids = matches.map(
+    (match) => (match === undefined ? undefined : session.ids[match]) ?? `c${nextId++}`,
+  );
+  const records = Object.fromEntries(
+    Object.entries(session.records).filter(([id]) => ids.includes(id)),
+  );
   const isGone = session.running !== undefined && !ids.includes(session.running.cell);
   return {
     session: withoutConflict({
@@ -367,7 +442,9 @@ function unfreshCells(session: Session): CellId[] {
 }
 
 function codeCells(session: Session): CellId[] {
-  return session.notebook.cells.flatMap((cell, index) => (isRunnable(cell) ? (session.ids[index] ?? []) : []));
+  return session.notebook.cells.flatMap((cell, index) =>
+    isRunnable(cell) ? (session.ids[index] ?? []) : [],
+  );
 }
 
 function unknownCell(session: Session, id: CellId): Applied {

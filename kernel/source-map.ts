@@ -18,7 +18,13 @@ export function placeInSource(
 export function placedInSource(problem: Problem, sourceMap: string | undefined): Problem {
   const { line, column, ...at } = problem.at ?? {};
   if (line === undefined) return problem;
-  return { ...problem, at: { ...at, ...placeInSource(sourceMap, { line, ...(column === undefined ? {} : { column }) }) } };
+  return {
+    ...problem,
+    at: {
+      ...at,
+      ...placeInSource(sourceMap, { line, ...(column === undefined ? {} : { column }) }),
+    },
+  };
 }
 
 function read(text: string): SourceMap {

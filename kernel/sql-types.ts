@@ -18,7 +18,14 @@ const plainTypes: Record<string, string> = {
 };
 
 const numbers = new Set([
-  "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "FLOAT",
+  "TINYINT",
+  "SMALLINT",
+  "INTEGER",
+  "BIGINT",
+  "UTINYINT",
+  "USMALLINT",
+  "UINTEGER",
+  "FLOAT",
 ]);
 
 function baseOf(type: string, upper: string, brand: string): string {
@@ -28,7 +35,9 @@ function baseOf(type: string, upper: string, brand: string): string {
   if (upper === "UBIGINT" || upper === "UHUGEINT") return "bigint";
   if (upper.startsWith("DATE") || upper.startsWith("TIMESTAMP")) return "Date";
   if (upper.startsWith("STRUCT(")) {
-    const fields = fieldsOf(type).map(({ name, type: inner }) => `${JSON.stringify(name)}: ${typescriptOf(inner, brand)} | null`);
+    const fields = fieldsOf(type).map(
+      ({ name, type: inner }) => `${JSON.stringify(name)}: ${typescriptOf(inner, brand)} | null`,
+    );
     return `{ ${fields.join("; ")} }`;
   }
   if (upper.startsWith("MAP(")) {

@@ -4,7 +4,11 @@ import { buildBundle, type Bundle } from "./bundle.ts";
 import { evaluate, codeFrom, keyOf, type Evaluation } from "./evaluate.ts";
 
 /** What a notebook's bundles are made from. */
-export type BundleSource = { text: string; tables: Record<string, Column[]>; captured: Record<string, unknown> };
+export type BundleSource = {
+  text: string;
+  tables: Record<string, Column[]>;
+  captured: Record<string, unknown>;
+};
 
 /** Bundles of a notebook's transforms, each kept for the text it was last made from. */
 export function transformCodes(context: Evaluation, fileName: string) {
@@ -34,7 +38,9 @@ export function transformCodes(context: Evaluation, fileName: string) {
 }
 
 /** Finds a query's columns by running it: what it makes is kept, so nothing is done twice. */
-export function columnsBy(context: Evaluation): NonNullable<Parameters<typeof buildBundle>[0]["columnsOf"]> {
+export function columnsBy(
+  context: Evaluation,
+): NonNullable<Parameters<typeof buildBundle>[0]["columnsOf"]> {
   return async (expression, known) => {
     const code = { code: known.code, description: known.description, outputs: known.outputs };
     const evaluated = await evaluate(context, expression, codeFrom(code));

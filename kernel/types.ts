@@ -13,16 +13,24 @@ export function generateTypes(workspace: Workspace): string {
 export function typesText(snapshots: { name: string; columns: Column[] }[]): string {
   const rows = snapshots
     .toSorted((a, b) => (a.name < b.name ? -1 : 1))
-    .map((snapshot) => `    ${JSON.stringify(snapshot.name)}: ${rowType(snapshot.columns, "    ")};`);
-  return moduleText.replace("    // snapshots", rows.length > 0 ? rows.join("\n") : "    // none yet");
+    .map(
+      (snapshot) => `    ${JSON.stringify(snapshot.name)}: ${rowType(snapshot.columns, "    ")};`,
+    );
+  return moduleText.replace(
+    "    // snapshots",
+    rows.length > 0 ? rows.join("\n") : "    // none yet",
+  );
 }
 
 /** The TypeScript type of a table's rows. */
 export function rowType(columns: Column[], indent = "", brand = "Sql"): string {
   const fields = columns.map(
-    ({ name, type, nullable }) => `${JSON.stringify(name)}: ${typescriptOf(type, brand)}${nullable ? " | null" : ""}`,
+    ({ name, type, nullable }) =>
+      `${JSON.stringify(name)}: ${typescriptOf(type, brand)}${nullable ? " | null" : ""}`,
   );
-  return indent === "" ? `{ ${fields.join("; ")} }` : `{\n${fields.map((field) => `${indent}  ${field};`).join("\n")}\n${indent}}`;
+  return indent === ""
+    ? `{ ${fields.join("; ")} }`
+    : `{\n${fields.map((field) => `${indent}  ${field};`).join("\n")}\n${indent}}`;
 }
 
 /** Writes `.penstock/types/penstock.d.ts`, which the workspace's tsconfig names, so that any editor knows the types. */

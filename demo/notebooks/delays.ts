@@ -101,5 +101,5 @@ const hours = await byHour.rows();
 const busy = hours.filter((row) => row.flights >= 1000);
 const latest = busy.reduce((a, b) => (b.late_share > a.late_share ? b : a));
 console.log(
-  `Leave early: at ${latest.hour}:00, ${(latest.late_share * 100).toFixed(1)} % of flights run more than ${lateAfterMinutes} minutes late.`,
+  `The worst hour to leave is ${latest.hour}:00: ${(latest.late_share * 100).toFixed(1)} % run more than ${lateAfterMinutes} minutes late.`,
 );
