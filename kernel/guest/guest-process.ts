@@ -94,8 +94,11 @@ function startGuest(kind: GuestKind, memoryMb: number): GuestProcess {
   }
 
   function kill(why: Problem): void {
-    reason ??= why;
-    if (isAlive) child.kill("SIGKILL");
+    if (!isAlive) return;
+    child.kill("SIGKILL");
+    // A sandbox killed while it starts may leave its child behind: without a host to read from, that ends by itself.
+    for (const pipe of child.stdio) pipe?.destroy();
+    end(why);
   }
 
   function end(why: Problem): void {
@@ -192,6 +195,13 @@ function deathOf(code: number | null, signal: string | null, stderr: string, mem
       code: "guest-memory",
       message: `The code needed more than the ${memoryMb} MB of memory it may have, and its guest was ended.`,
       hint: "Keep less at once: let SQL aggregate, read tables in pieces, or raise the memory limit.",
+    };
+  }
+  if (/Top-level await promise never resolved/.test(stderr)) {
+    return {
+      code: "guest-waits",
+      message: "The code waits at its top level for something that never comes.",
+      hint: "A bundle has no timers, files or network to wait for: take the await out.",
     };
   }
   const last = stderr.trim().split("\n").at(-1)?.slice(0, 300);

@@ -28,6 +28,7 @@ function make(): RuntimeFiles {
     bundle: true,
     write: false,
     format: "esm",
+    external: ["node:worker_threads"],
     platform: "neutral",
     mainFields: ["module", "main"],
     target: "es2024",

@@ -184,11 +184,16 @@ async function handle(frame: Frame): Promise<void> {
   }
 }
 
-const assembler = frameAssembler({ headerBytes: 2 ** 31, payloadBytes: 2 ** 32 });
-for (;;) {
-  const bytes = await deno.readLater(assembler.want());
-  if (bytes === null) deno.exit(0);
-  const frame = assembler.filled(bytes);
-  // Not awaited: a cell that waits for rows needs the next frame.
-  if (frame) void handle(frame);
+async function main(): Promise<never> {
+  const assembler = frameAssembler({ headerBytes: 2 ** 31, payloadBytes: 2 ** 32 });
+  for (;;) {
+    const bytes = await deno.readLater(assembler.want());
+    if (bytes === null) deno.exit(0);
+    const frame = assembler.filled(bytes);
+    // Not awaited: a cell that waits for rows needs the next frame.
+    if (frame) void handle(frame);
+  }
 }
+
+// Not awaited: an import of this file by user code would wait for it for ever.
+void main();

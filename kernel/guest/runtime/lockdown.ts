@@ -1,3 +1,5 @@
+import { cutNodeWorker } from "./node-worker.ts";
+
 /**
  * Takes away what user code must not have, then freezes what is left. Runs last in a guest's bootstrap, after everything the
  * guest itself needs was captured. Names not listed here do not exist for user code.
@@ -19,6 +21,7 @@ export type Clock = {
 export type Lockdown = { keep: readonly string[]; add: Readonly<Record<string, unknown>>; clock: Clock };
 
 export function lockDown({ keep, add, clock }: Lockdown): void {
+  cutNodeWorker();
   const global = globalThis as unknown as Record<PropertyKey, unknown>;
   const allowed = new Set<PropertyKey>([...languageNames, ...keep]);
   for (const key of Reflect.ownKeys(global)) {

@@ -39,6 +39,12 @@ const quiet = Object.fromEntries(
   ["log", "info", "debug", "warn", "error", "trace", "table", "dir", "assert", "group", "groupEnd", "count", "time", "timeEnd"].map((name) => [name, drop]),
 );
 
+globalThis.addEventListener("unhandledrejection", (event) => {
+  event.preventDefault();
+  const { reason } = event as PromiseRejectionEvent;
+  send({ type: "failed", message: messageOf(reason), ...placeOf(reason) });
+  deno.exit(0);
+});
 installStacks();
 lockDown({
   keep: [],
@@ -145,5 +151,5 @@ async function main(): Promise<void> {
   }
 }
 
-await main();
-deno.exit(0);
+// Not awaited: an import of this file by user code would wait for it for ever.
+void main().then(() => deno.exit(0));

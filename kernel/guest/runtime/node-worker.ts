@@ -1,0 +1,14 @@
+import { Worker } from "node:worker_threads";
+
+/**
+ * The import map takes every `node:` module away but this one, which Deno's snapshot holds under its very name: a static import
+ * in a `data:` module still reaches it. A worker would bring a fresh `Deno` global and a clock, so its constructor is cut from
+ * the class it must call first. Must run before user code does.
+ */
+export function cutNodeWorker(): void {
+  const refuse = function (): never {
+    throw new TypeError("Worker: a notebook has no threads of its own. Transforms run side by side already.");
+  };
+  Object.setPrototypeOf(Worker, refuse);
+  Object.freeze(Worker);
+}
