@@ -26,7 +26,8 @@ export function defineThemes(monaco: typeof Monaco): void {
         rule("keyword.md", "--code-function"),
       ],
       colors: {
-        "editor.background": "#00000000",
+        // Opaque: Monaco keeps its input element, with a caret of its own, behind the background.
+        "editor.background": colour("--bg"),
         "editor.foreground": colour("--ink"),
         "editorCursor.foreground": colour("--accent"),
         "editor.selectionBackground": `${colour("--accent")}40`,
