@@ -17,7 +17,7 @@ export type Tuning = {
   lingerMs: number;
 };
 
-export const TUNING: Tuning = { maxRecords: 16_384, maxBytes: 8 << 20, lingerMs: 100 };
+export const TUNING: Tuning = { maxRecords: 16_384, maxBytes: 8 << 20, lingerMs: 200 };
 
 /** What a pipeline runs with; time and chance come in here. */
 export type PipelineParts = {

@@ -51,7 +51,9 @@ export function openFileLogReader(directory: string, from: number): FileLogReade
   /** Brings more bytes behind `at`; false at the end of the file. */
   async function more(handle: FileHandle, needed: number): Promise<boolean> {
     const rest = chunk.subarray(at);
-    const grown = Buffer.allocUnsafeSlow(rest.length + Math.max(CHUNK, needed - rest.length));
+    const available = (await handle.stat()).size - position;
+    if (available <= 0) return false;
+    const grown = Buffer.allocUnsafeSlow(rest.length + Math.min(available, Math.max(CHUNK, needed - rest.length)));
     grown.set(rest);
     const { bytesRead } = await handle.read(grown, rest.length, grown.length - rest.length, position);
     if (bytesRead === 0) return false;
