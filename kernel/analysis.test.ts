@@ -52,8 +52,9 @@ describe("what is wrong before it runs", () => {
   });
 });
 
+const print = (source: string) => analyseCell(source).fingerprint;
+
 test("comments and blanks do not change the fingerprint; code does", () => {
-  const print = (source: string) => analyseCell(source).fingerprint;
   expect(print("const a = 1; // one")).toBe(print("/* x */ const a =\n 1;"));
   expect(print("const a = 1;")).not.toBe(print("const a = 2;"));
   expect(print("`a b`")).not.toBe(print("`a  b`"));
@@ -81,15 +82,16 @@ describe("the graph names both cells and the way out", () => {
   });
 });
 
+const run = async (source: string): Promise<unknown> => {
+  const code = cellCode(source, analyseCell(source));
+  if (!code.ok) throw new Error(code.problem.message);
+  const AsyncFunction = Object.getPrototypeOf(async () => {}).constructor as new (
+    body: string,
+  ) => () => Promise<unknown>;
+  return new AsyncFunction(code.value.code)();
+};
+
 describe("a cell's code", () => {
-  const run = async (source: string): Promise<unknown> => {
-    const code = cellCode(source, analyseCell(source));
-    if (!code.ok) throw new Error(code.problem.message);
-    const AsyncFunction = Object.getPrototypeOf(async () => {}).constructor as new (
-      body: string,
-    ) => () => Promise<unknown>;
-    return new AsyncFunction(code.value.code)();
-  };
   const cases: [string, unknown][] = [
     ["const a: number = 1;\na + 1", { a: 1, __last: 2 }],
     ["export const { x, y } = { x: 1, y: 2 } as { x: number; y: number };", { x: 1, y: 2 }],

@@ -59,7 +59,7 @@ export type BundleRequest = {
 
 /** Cuts a transform out of a notebook and bundles it. The same text gives the same bytes. */
 export async function buildBundle(request: BundleRequest): Promise<Result<Bundle>> {
-  const { workspace, fileName, notebookText: text, transform, captured } = request;
+  const { workspace, notebookText: text, transform, captured } = request;
   const slice = sliceText({ text, names: [transform], captured });
   if (!slice.ok) return slice;
   const compiled = await compileSlice(request, slice.value, slice.value.transforms, []);

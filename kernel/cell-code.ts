@@ -110,12 +110,12 @@ function importText(
 
 /** Node warns once that its type stripping is experimental; that is no news for somebody who runs a cell. */
 function stripQuietly(code: string): string {
-  const { emitWarning } = process;
+  const warn = process.emitWarning.bind(process);
   process.emitWarning = () => undefined;
   try {
     return stripTypeScriptTypes(code, { mode: "strip" });
   } finally {
-    process.emitWarning = emitWarning;
+    process.emitWarning = warn;
   }
 }
 

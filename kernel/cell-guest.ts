@@ -20,6 +20,8 @@ export type CellGuest = {
     onOutput: (output: Output) => void,
     signal: AbortSignal,
   ): Promise<Result<CellResult>>;
+  /** A guest that lives; `live` is empty after this when it is a fresh one. */
+  ready(): Promise<Result<unknown>>;
   restore(values: Record<string, unknown>): Promise<Result<void>>;
   /** Key of each value the living guest holds, by name. */
   live: Map<string, string>;
@@ -64,6 +66,7 @@ export function openCellGuest({
 
   return {
     live,
+    ready: alive,
     async run(cell, listener, signal) {
       const opened = await alive();
       if (!opened.ok) return opened;

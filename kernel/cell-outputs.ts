@@ -90,9 +90,8 @@ export async function chartOutput(
 
 function cut(rows: number): { truncated?: string } {
   if (rows <= chartRows) return {};
-  const format = (count: number) => count.toLocaleString("en-US");
   return {
-    truncated: `The first ${format(chartRows)} of ${format(rows)} rows are drawn. Aggregate with sql first to draw all of them.`,
+    truncated: `The first ${chartRows.toLocaleString("en-US")} of ${rows.toLocaleString("en-US")} rows are drawn. Aggregate with sql first to draw all of them.`,
   };
 }
 

@@ -13,7 +13,7 @@ export async function runNotebook(
     /** Another text in place of the file's. */
     text?: string;
     signal?: AbortSignal;
-    onEvent?(event: SessionEvent): void;
+    onEvent?: (event: SessionEvent) => void;
   },
 ): Promise<Result<NotebookDocument>> {
   const { path, signal, onEvent, workspace, store, queries } = request;

@@ -5,7 +5,7 @@ import type { CellId, Diagnostic } from "./document.ts";
 import type { Completion, LanguageInput } from "./language-service.ts";
 import { sharedLanguage } from "./language.ts";
 import { firstOffsets, serialise } from "./notebook.ts";
-import type { Session } from "./session.ts";
+import { type Session } from "./session-state.ts";
 import { generateTypes } from "./types.ts";
 
 /** Type errors of a notebook's cells, at their places. */

@@ -94,7 +94,7 @@ export function removeCell(notebook: Notebook, index: number): Notebook {
   const cells = notebook.cells.toSpliced(index, 1);
   const last = cells.at(-1);
   if (!removed || !last || index < cells.length) return { ...notebook, cells };
-  return { ...notebook, cells: cells.with(-1, { ...last, tail: removed.tail }) };
+  return { ...notebook, cells: cells.with(cells.length - 1, { ...last, tail: removed.tail }) };
 }
 
 /** Moves the cell at `from` so that it stands at `to` afterwards. */

@@ -159,8 +159,7 @@ function insteadOf(name: string): string {
 }
 
 function outermostFunctions(node: ts.Node): ts.FunctionLikeDeclaration[] {
-  if (ts.isFunctionLike(node) && "body" in node && node.body)
-    return [node as ts.FunctionLikeDeclaration];
+  if (ts.isFunctionLike(node) && "body" in node && node.body) return [node];
   const found: ts.FunctionLikeDeclaration[] = [];
   ts.forEachChild(node, (child) => {
     found.push(...outermostFunctions(child));

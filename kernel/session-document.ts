@@ -2,7 +2,7 @@ import { analyseCell } from "./analysis.ts";
 import type { CellId, CellState, CellStatus, NotebookDocument, Variable } from "./document.ts";
 import type { Graph } from "./graph.ts";
 import { sourceOf, type NotebookCell } from "./notebook.ts";
-import { freshCells, graphOf, isDirty, type Session } from "./session.ts";
+import { freshCells, graphOf, isDirty, type Session } from "./session-state.ts";
 
 /** Everything a page draws, from a session. */
 export function documentOf(

@@ -2,7 +2,9 @@ import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { z } from "zod";
 import { serialise } from "./notebook.ts";
-import { reloaded, startSession, type CellRecord, type Session } from "./session.ts";
+import { startSession } from "./session.ts";
+import { reloaded } from "./session-edit.ts";
+import { type CellRecord, type Session } from "./session-state.ts";
 
 /** What is known of an open notebook beyond its file: results by cell, and edits not yet saved. Written by this module only. */
 const fileSchema = z.object({

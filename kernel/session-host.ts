@@ -1,28 +1,29 @@
-import { mkdirSync, watch, type FSWatcher } from "node:fs";
-import { readFile, rename, writeFile } from "node:fs/promises";
-import { basename, dirname, join, relative } from "node:path";
+import { join, relative } from "node:path";
 import { fail, ok, type Problem, type Result } from "#snapshots/problem.ts";
 import type { Column } from "#snapshots/table.ts";
 import { analyseCell } from "./analysis.ts";
 import { openCellGuest, type CellGuest } from "./cell-guest.ts";
-import { runCell, execute, type CellOutcome, type CellRun } from "./cell-runner.ts";
+import { runCell, type CellOutcome, type CellRun } from "./cell-runner.ts";
 import type { CellId, NotebookDocument, Operation, Output, SessionEvent } from "./document.ts";
-import type { Evaluation } from "./evaluate.ts";
+import { keyOf, type Evaluation } from "./evaluate.ts";
 import type { Completion } from "./language-service.ts";
+import { later } from "./later.ts";
+import { makeLive, missingInput } from "./live-values.ts";
 import { cellLabel, labelIndex } from "./locate.ts";
+import { readText, watchFile, writeText } from "./notebook-file.ts";
 import { notebookCompletions, notebookDiagnostics, notebookHover } from "./notebook-language.ts";
 import { serialise, sourceOf } from "./notebook.ts";
+import { apply, startSession } from "./session.ts";
 import {
-  apply,
   cellOf,
   graphOf,
   inputKeys,
-  startSession,
   type Effect,
   type Happening,
   type Session,
-} from "./session.ts";
-import { cellStates, documentOf, variablesOf } from "./session-document.ts";
+} from "./session-state.ts";
+import { documentOf, variablesOf } from "./session-document.ts";
+import { openPages } from "./session-pages.ts";
 import { readSessionFile, writeSessionFile, type SessionValues } from "./session-file.ts";
 import { transformCodes } from "./transform-codes.ts";
 
@@ -50,8 +51,6 @@ export type SessionOptions = Evaluation & {
 
 const diagnosticsDelayMs = 250;
 const keepDelayMs = 400;
-/** Console lines come in bursts; pages are told at this pace. */
-const streamDelayMs = 30;
 
 /** Opens a notebook of the workspace, with the results it had when it was last open. */
 export async function openSession(options: SessionOptions): Promise<Result<NotebookSession>> {
@@ -97,7 +96,6 @@ type Start = {
 function host(options: SessionOptions, start: Start): NotebookSession {
   const { workspace } = options;
   const { fileName, isLasting } = start;
-  const listeners = new Set<(event: SessionEvent) => void>();
   let { session, values } = start;
   let lastDiagnostics: SessionEvent | undefined;
   let running: AbortController | undefined;
@@ -106,12 +104,9 @@ function host(options: SessionOptions, start: Start): NotebookSession {
   let keeping: Promise<void> = Promise.resolve();
   const guest: CellGuest = openCellGuest({ context: options, codeOf });
   const codes = transformCodes(options, fileName);
-  const streamed = new Set<CellId>();
-  const timers: {
-    keep?: NodeJS.Timeout | undefined;
-    check?: NodeJS.Timeout | undefined;
-    stream?: NodeJS.Timeout | undefined;
-  } = {};
+  const pages = openPages({ session: () => session, document });
+  const checking = later(diagnosticsDelayMs, () => void check());
+  const keeper = later(keepDelayMs, keep);
   const watcher = isLasting ? watchFile(fileName, () => void readDisk(false)) : undefined;
 
   function codeOf(transform: string) {
@@ -127,7 +122,7 @@ function host(options: SessionOptions, start: Start): NotebookSession {
     session = next;
     const isStream = happened.type === "output";
     const done = Promise.all(effects.map((effect) => perform(effect, isStream)));
-    if (isLasting && !isStream) keepLater();
+    if (isLasting && !isClosed && !isStream) keeper.ask();
     if (!session.running && session.queue.length === 0) {
       idle?.resolve();
       idle = undefined;
@@ -148,41 +143,14 @@ function host(options: SessionOptions, start: Start): NotebookSession {
       case "readDisk":
         return readDisk(true);
       case "tell":
-        if (isStream && effect.cells !== "all") tellSoon(effect.cells);
-        else tell(effect.cells);
-        if (!isStream) checkLater();
+        if (isStream && effect.cells !== "all") pages.tellSoon(effect.cells);
+        else pages.tell(effect.cells);
+        if (!isStream) checking.ask();
         return undefined;
       case "problem":
-        emit({ type: "problem", problem: effect.problem });
+        pages.emit({ type: "problem", problem: effect.problem });
         return effect.problem;
     }
-  }
-
-  function emit(event: SessionEvent): void {
-    for (const listener of listeners) listener(event);
-  }
-
-  function tell(cells: CellId[] | "all"): void {
-    if (listeners.size === 0) return;
-    if (cells === "all" || cells.length > 8) {
-      streamed.clear();
-      emit({ type: "document", document: document() });
-      return;
-    }
-    const variables = variablesOf(session);
-    const isDirty = serialise(session.notebook) !== session.savedText;
-    for (const cell of cellStates(session, [...new Set([...streamed, ...cells])])) {
-      emit({ type: "cell", cell, variables, isDirty, running: session.running ?? null });
-    }
-    streamed.clear();
-  }
-
-  function tellSoon(cells: CellId[]): void {
-    for (const cell of cells) streamed.add(cell);
-    timers.stream ??= setTimeout(() => {
-      timers.stream = undefined;
-      if (!isClosed) tell([...streamed]);
-    }, streamDelayMs);
   }
 
   function document(): NotebookDocument {
@@ -203,7 +171,7 @@ function host(options: SessionOptions, start: Start): NotebookSession {
     let outcome: CellOutcome;
     try {
       const problem =
-        analysis.problems[0] ?? graph.problems.get(id)?.[0] ?? missingInput(id, inputs);
+        analysis.problems[0] ?? graph.problems.get(id)?.[0] ?? missingInput(session, id, inputs);
       outcome = problem
         ? failedWith({ ...problem, at: { ...problem.at, cell: id } })
         : await execution(id, source, inputs, abort.signal);
@@ -231,7 +199,14 @@ function host(options: SessionOptions, start: Start): NotebookSession {
     values = { ...values, [id]: storedValues(outcome) };
     const outputs = outcome.outputs.map(withCellIds);
     const { isOk, variables, fromCache } = outcome;
-    const record = { isOk, fingerprint: analysis.fingerprint, inputs, values: outcome.values };
+    const { fingerprint, types } = analysis;
+    const typeKeys = isOk ? types.map((type) => [type, keyOf("type", fingerprint)]) : [];
+    const record = {
+      isOk,
+      fingerprint,
+      inputs,
+      values: { ...outcome.values, ...Object.fromEntries(typeKeys) },
+    };
     void take({
       type: "finished",
       cell: id,
@@ -249,7 +224,9 @@ function host(options: SessionOptions, start: Start): NotebookSession {
     inputs: Record<string, string>,
     signal: AbortSignal,
   ): Promise<CellOutcome> {
-    const made = await makeLive(inputs, signal, new Set([id]));
+    const runOf = (cell: CellId, text: string, keys: Record<string, string>) =>
+      cellRun(cell, text, keys, signal);
+    const made = await makeLive({ guest, session, values, runOf }, inputs, new Set([id]));
     if (made) return failedWith(made);
     const outcome = await runCell({
       ...cellRun(id, source, inputs, signal),
@@ -280,78 +257,6 @@ function host(options: SessionOptions, start: Start): NotebookSession {
       captured: capturedValues(),
       signal,
     };
-  }
-
-  /** Sees that the guest holds what a cell uses: stored values are put back, recipes executed again with what they need. */
-  async function makeLive(
-    inputs: Record<string, string>,
-    signal: AbortSignal,
-    seen: Set<CellId>,
-  ): Promise<Problem | undefined> {
-    const graph = graphOf(session);
-    const stored: Record<string, unknown> = {};
-    for (const [name, key] of Object.entries(inputs)) {
-      if (guest.live.get(name) === key) continue;
-      const definer = graph.definers.get(name);
-      if (definer === undefined || analysisOf(definer)?.types.includes(name)) continue;
-      const kept = values[definer]?.[name];
-      if (kept !== undefined) {
-        stored[name] = kept;
-        guest.live.set(name, key);
-        continue;
-      }
-      if (seen.has(definer)) continue;
-      seen.add(definer);
-      const problem = await executeAgain(definer, signal, seen);
-      if (problem) return problem;
-    }
-    if (Object.keys(stored).length === 0) return undefined;
-    const restored = await guest.restore(stored);
-    return restored.ok ? undefined : restored.problem;
-  }
-
-  async function executeAgain(
-    id: CellId,
-    signal: AbortSignal,
-    seen: Set<CellId>,
-  ): Promise<Problem | undefined> {
-    const cell = cellOf(session, id);
-    if (!cell) return undefined;
-    const inputs = inputKeys(session, id, graphOf(session));
-    const problem = await makeLive(inputs, signal, seen);
-    if (problem) return problem;
-    const source = sourceOf(cell);
-    const done = await execute(
-      cellRun(id, source, inputs, signal),
-      analyseCell(source),
-      () => undefined,
-    );
-    if (!done.ok) return done.problem;
-    for (const [name, key] of Object.entries(session.records[id]?.run?.values ?? {}))
-      guest.live.set(name, key);
-    return undefined;
-  }
-
-  function analysisOf(id: CellId) {
-    const cell = cellOf(session, id);
-    return cell && analyseCell(sourceOf(cell));
-  }
-
-  function missingInput(id: CellId, inputs: Record<string, string>): Problem | undefined {
-    const { definers } = graphOf(session);
-    for (const name of Object.keys(inputs)) {
-      const definer = definers.get(name) ?? "";
-      if (session.records[definer]?.run?.isOk || analysisOf(definer)?.types.includes(name))
-        continue;
-      const label = cellLabel(session.ids.indexOf(definer));
-      return {
-        code: "needs-failed",
-        message: `\`${name}\` is not there: ${label}, which defines it, failed.`,
-        hint: `Correct ${label} and run again.`,
-        at: { cell: id },
-      };
-    }
-    return undefined;
   }
 
   /** Columns of the queries that have run, by name. */
@@ -390,8 +295,7 @@ function host(options: SessionOptions, start: Start): NotebookSession {
     }
     try {
       if (now !== text) {
-        await writeFile(`${fileName}.saving`, text);
-        await rename(`${fileName}.saving`, fileName);
+        await writeText(fileName, text);
       }
     } catch (error) {
       return {
@@ -401,7 +305,7 @@ function host(options: SessionOptions, start: Start): NotebookSession {
       };
     }
     await take({ type: "written", text });
-    emit({ type: "saved", path: start.path });
+    pages.emit({ type: "saved", path: start.path });
     return undefined;
   }
 
@@ -414,7 +318,7 @@ function host(options: SessionOptions, start: Start): NotebookSession {
         message: `${start.path} is no longer there.`,
         hint: "Save to write it again.",
       };
-      if (isAsked) emit({ type: "problem", problem });
+      if (isAsked) pages.emit({ type: "problem", problem });
       return isAsked ? problem : undefined;
     }
     // Asked for, the file wins over edits.
@@ -423,30 +327,14 @@ function host(options: SessionOptions, start: Start): NotebookSession {
     return take({ type: "disk", text });
   }
 
-  function checkLater(): void {
-    if (!isLasting || isClosed || timers.check) return;
-    timers.check = setTimeout(() => {
-      timers.check = undefined;
-      const checked = session;
-      void notebookDiagnostics(workspace, fileName, checked, queryColumns()).then(
-        (diagnostics) => {
-          if (isClosed) return;
-          lastDiagnostics = { type: "diagnostics", diagnostics };
-          emit(lastDiagnostics);
-        },
-        () => undefined,
-      );
-    }, diagnosticsDelayMs);
-    timers.check.unref();
-  }
-
-  function keepLater(): void {
-    if (isClosed) return;
-    timers.keep ??= setTimeout(() => {
-      timers.keep = undefined;
-      keep();
-    }, keepDelayMs);
-    timers.keep.unref();
+  async function check(): Promise<void> {
+    if (!isLasting || isClosed) return;
+    // A language service that failed leaves the last diagnostics standing; the next edit asks again.
+    const found = notebookDiagnostics(workspace, fileName, session, queryColumns());
+    const diagnostics = await found.catch(() => undefined);
+    if (isClosed || !diagnostics) return;
+    lastDiagnostics = { type: "diagnostics", diagnostics };
+    pages.emit(lastDiagnostics);
   }
 
   function keep(): void {
@@ -457,15 +345,14 @@ function host(options: SessionOptions, start: Start): NotebookSession {
       .catch(() => undefined);
   }
 
-  checkLater();
+  checking.ask();
   return {
     document,
     apply: take,
     subscribe(listener) {
-      listeners.add(listener);
-      listener({ type: "document", document: document() });
+      const stop = pages.subscribe(listener);
       if (lastDiagnostics) listener(lastDiagnostics);
-      return () => listeners.delete(listener);
+      return stop;
     },
     completions: (cell, line, column) =>
       notebookCompletions(workspace, fileName, session, queryColumns(), { cell, line, column }),
@@ -480,7 +367,9 @@ function host(options: SessionOptions, start: Start): NotebookSession {
     async close() {
       isClosed = true;
       watcher?.close();
-      for (const timer of Object.values(timers)) clearTimeout(timer);
+      checking.cancel();
+      keeper.cancel();
+      pages.close();
       running?.abort();
       if (isLasting) keep();
       await keeping;
@@ -509,27 +398,4 @@ function failedWith(problem: Problem): CellOutcome {
 
 function keptPath({ workspace, name }: SessionOptions): string {
   return join(workspace.paths.sessions, `${name}.json`);
-}
-
-/** The folder is watched, not the file: editors replace files. */
-function watchFile(fileName: string, onChange: () => void): FSWatcher {
-  const folder = dirname(fileName);
-  mkdirSync(folder, { recursive: true });
-  let timer: NodeJS.Timeout | undefined;
-  const watcher = watch(folder, { persistent: false }, (_, changed) => {
-    if (changed !== null && changed !== basename(fileName)) return;
-    clearTimeout(timer);
-    timer = setTimeout(onChange, 60);
-    timer.unref();
-  });
-  watcher.on("error", () => watcher.close());
-  return watcher;
-}
-
-async function readText(path: string): Promise<string | undefined> {
-  try {
-    return await readFile(path, "utf8");
-  } catch {
-    return undefined;
-  }
 }

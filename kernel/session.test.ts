@@ -3,16 +3,15 @@ import { analyseCell } from "./analysis.ts";
 import type { Operation } from "./document.ts";
 import { matchCells } from "./match-cells.ts";
 import { serialise, sourceOf } from "./notebook.ts";
+import { apply, startSession } from "./session.ts";
 import {
-  apply,
   cellOf,
   graphOf,
   inputKeys,
-  startSession,
   type Effect,
   type Happening,
   type Session,
-} from "./session.ts";
+} from "./session-state.ts";
 import { documentOf } from "./session-document.ts";
 
 const text = "// %%\nconst a = 1;\n// %%\nconst b = a;\n// %%\nconst c = b;\n// %%\nconst d = 4;\n";

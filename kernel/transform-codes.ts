@@ -14,6 +14,12 @@ export type BundleSource = {
 export function transformCodes(context: Evaluation, fileName: string) {
   const kept = new Map<string, { key: string; bundle: Promise<Result<Bundle>> }>();
 
+  /** What failed may go well next time: a lookup's snapshot may be there by then. */
+  async function forgetFailure(transform: string, bundle: Promise<Result<Bundle>>): Promise<void> {
+    const built = await bundle;
+    if (!built.ok && kept.get(transform)?.bundle === bundle) kept.delete(transform);
+  }
+
   return {
     of(transform: string, { text, tables, captured }: BundleSource): Promise<Result<Bundle>> {
       const key = keyOf(text, tables, Object.keys(captured));
@@ -29,9 +35,7 @@ export function transformCodes(context: Evaluation, fileName: string) {
         columnsOf: columnsBy(context),
       });
       kept.set(transform, { key, bundle });
-      void bundle.then((built) => {
-        if (!built.ok && kept.get(transform)?.bundle === bundle) kept.delete(transform);
-      });
+      void forgetFailure(transform, bundle);
       return bundle;
     },
   };
