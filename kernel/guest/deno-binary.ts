@@ -21,7 +21,9 @@ export function denoBinary(): { path: string; version: string } {
   });
   const path = [...platforms, join(dirname(manifest), name)].find((file) => existsSync(file));
   if (path === undefined) {
-    throw new Error("The deno package came without its binary for this system. Install again with optional dependencies allowed.");
+    throw new Error(
+      "The deno package came without its binary for this system. Install again with optional dependencies allowed.",
+    );
   }
   return { path, version };
 }

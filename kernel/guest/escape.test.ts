@@ -12,7 +12,10 @@ const output = [column("text", "VARCHAR")];
 const one = batchOf(columns, [[1]]);
 
 /** Runs `body` as a transform's function over one row; its result must be text. */
-async function inSlice(body: string, options: { before?: string; memoryMb?: number; timeoutMs?: number } = {}): Promise<Result<SliceBatch>> {
+async function inSlice(
+  body: string,
+  options: { before?: string; memoryMb?: number; timeoutMs?: number } = {},
+): Promise<Result<SliceBatch>> {
   const code = `${options.before ?? ""}\nconst t = transform(snapshot("s"), (row) => ({ text: String((() => { ${body} })()) }));`;
   const slice = await openSlice({
     bundle: await bundleOf(code, ["t"]),
@@ -39,7 +42,11 @@ async function inCell(code: string, memoryMb = 256): Promise<Result<CellResult>>
   return ran;
 }
 
-function runCell(guest: Interactive, code: string, signal?: AbortSignal): Promise<Result<CellResult>> {
+function runCell(
+  guest: Interactive,
+  code: string,
+  signal?: AbortSignal,
+): Promise<Result<CellResult>> {
   return guest.run({ id: "cell", code, sourceUrl: "cell", uses: [], defines: [] }, signal);
 }
 
@@ -77,14 +84,17 @@ test("this machine's sandbox says whether it is whole", () => {
 });
 
 /** Names that reach out of a JavaScript engine. Each must be away, or answer with an instruction. */
-const names = "Deno process Buffer global require Worker WebAssembly SharedArrayBuffer fetch WebSocket EventSource caches localStorage sessionStorage indexedDB navigator crypto BroadcastChannel MessageChannel alert prompt close opener importScripts Event EventTarget Blob File Request Response ReadableStream WritableStream ShadowRealm gc d8 __bootstrap";
+const names =
+  "Deno process Buffer global require Worker WebAssembly SharedArrayBuffer fetch WebSocket EventSource caches localStorage sessionStorage indexedDB navigator crypto BroadcastChannel MessageChannel alert prompt close opener importScripts Event EventTarget Blob File Request Response ReadableStream WritableStream ShadowRealm gc d8 __bootstrap";
 
 describe("names that reach out are away", () => {
   const probe = `const found = []; for (const name of ${JSON.stringify(names)}.split(" ")) {
     const value = globalThis[name]; if (value === undefined) continue;
     try { new value("x"); found.push(name); } catch (error) { if (!/notebook has no/i.test(error.message) && !/snapshot/.test(error.message)) found.push(name + ": " + error.message); } }`;
   test("in a slice", async () => {
-    const ran = unwrap(await inSlice(`${probe} if (found.length > 0) throw new Error(found.join()); return "none";`));
+    const ran = unwrap(
+      await inSlice(`${probe} if (found.length > 0) throw new Error(found.join()); return "none";`),
+    );
     expect(ran.errors).toEqual([]);
   });
   test("in a cell", async () => {
@@ -102,19 +112,43 @@ const escapes: [what: string, expression: string, says: RegExp][] = [
   ["open a socket", `Deno.connect({ port: 1 })`, /Deno is not defined/],
   ["fetch", `fetch("http://127.0.0.1/")`, /has no network/],
   ["a worker", `new Worker("data:text/javascript,1", { type: "module" })`, /has no threads/],
-  ["WebAssembly memory", `new WebAssembly.Memory({ initial: 60000 })`, /WebAssembly is not defined/],
+  [
+    "WebAssembly memory",
+    `new WebAssembly.Memory({ initial: 60000 })`,
+    /WebAssembly is not defined/,
+  ],
   ["the function constructor", `(() => {}).constructor("return Deno")()`, /Deno is not defined/],
-  ["the async function constructor's global", `(async () => {}).constructor("return process.env").call().constructor.constructor("return Deno")()`, /Deno is not defined/],
+  [
+    "the async function constructor's global",
+    `(async () => {}).constructor("return process.env").call().constructor.constructor("return Deno")()`,
+    /Deno is not defined/,
+  ],
   ["an indirect eval", `(0, eval)("Deno")`, /Deno is not defined/],
   ["sloppy this", `new Function("return this.Deno.env")()`, /Cannot read properties of undefined/],
   ["require", `globalThis.require("fs")`, /has no require/],
-  ["Error.prepareStackTrace", `Error.prepareStackTrace = (_, sites) => sites`, /read only|Cannot assign|not extensible/],
+  [
+    "Error.prepareStackTrace",
+    `Error.prepareStackTrace = (_, sites) => sites`,
+    /read only|Cannot assign|not extensible/,
+  ],
   ["patch a prototype", `Array.prototype.map = () => "patched"`, /read only|Cannot assign/],
   ["patch Object.prototype", `Object.prototype.delay = 1`, /not extensible|Cannot add/],
-  ["patch what all objects inherit", `Object.getPrototypeOf({}).polluted = 1`, /not extensible|Cannot add/],
-  ["patch a getter in place", `Object.defineProperty(Map.prototype, "get", { value: () => 1 })`, /Cannot redefine/],
+  [
+    "patch what all objects inherit",
+    `Object.getPrototypeOf({}).polluted = 1`,
+    /not extensible|Cannot add/,
+  ],
+  [
+    "patch a getter in place",
+    `Object.defineProperty(Map.prototype, "get", { value: () => 1 })`,
+    /Cannot redefine/,
+  ],
   ["patch toString of all objects", `Object.prototype.toString = () => "x"`, /frozen/],
-  ["patch the iterator of arrays", `Object.getPrototypeOf([][Symbol.iterator]()).next = () => ({ done: true })`, /read only|Cannot assign/],
+  [
+    "patch the iterator of arrays",
+    `Object.getPrototypeOf([][Symbol.iterator]()).next = () => ({ done: true })`,
+    /read only|Cannot assign/,
+  ],
   ["patch Math", `Math.max = () => 1`, /read only|Cannot assign/],
   ["patch JSON", `JSON.stringify = () => "{}"`, /read only|Cannot assign/],
   ["replace a global", `globalThis.Array = class {}`, /read only|Cannot assign/],
@@ -157,7 +191,8 @@ const specifiers = [
 ];
 
 describe("imports fail", () => {
-  const inner = (specifier: string) => `data:text/javascript,${encodeURIComponent(`import * as a from ${JSON.stringify(specifier)}; export default Object.keys(a)`)}`;
+  const inner = (specifier: string) =>
+    `data:text/javascript,${encodeURIComponent(`import * as a from ${JSON.stringify(specifier)}; export default Object.keys(a)`)}`;
   const tries = `const tries = [];
     for (const from of specifiers) { tries.push([from], [from, { with: { type: "text" } }], [from, { with: { type: "json" } }], [from, { with: { type: "bytes" } }]); }
     for (const from of nested) tries.push([from]);
@@ -183,7 +218,12 @@ describe("imports fail", () => {
   test("a worker by way of the one module that cannot be taken away", async () => {
     const ran = unwrap(await inCell(`${workers} return { said };`));
     expect(ran.defined["said"]).toMatchObject({ text: refusals });
-    const opened = await openSlice({ bundle: `${workers} throw new Error(said.join());`, entry: { kind: "transform", name: "t" }, input: columns, output });
+    const opened = await openSlice({
+      bundle: `${workers} throw new Error(said.join());`,
+      entry: { kind: "transform", name: "t" },
+      input: columns,
+      output,
+    });
     expect(opened).toMatchObject({ ok: false, problem: { message: refusals } });
   });
 
@@ -196,20 +236,28 @@ describe("imports fail", () => {
   test("in a bundle's own code", async () => {
     const before = `${lists()} const load = new Function("from", "options", "return import(from, options)"); ${tries.replaceAll("import(", "load(")}`;
     const bundle = `${before} throw new Error("reached: " + JSON.stringify(reached));`;
-    const opened = await openSlice({ bundle, entry: { kind: "transform", name: "t" }, input: columns, output });
-    expect(opened).toMatchObject({ ok: false, problem: { message: "Error: reached: []" } });
-    expect(connections).toBe(0);
-  });
-
-  test.each(["node:fs", "file:///etc/passwd", "npm:chalk", "https://deno.land/std/version.ts"])("a bundle that imports %s statically", async (specifier) => {
     const opened = await openSlice({
-      bundle: `import * as a from ${JSON.stringify(specifier)}; export const slice = { transforms: {}, metrics: [] };`,
+      bundle,
       entry: { kind: "transform", name: "t" },
       input: columns,
       output,
     });
-    expect(opened.ok).toBe(false);
+    expect(opened).toMatchObject({ ok: false, problem: { message: "Error: reached: []" } });
+    expect(connections).toBe(0);
   });
+
+  test.each(["node:fs", "file:///etc/passwd", "npm:chalk", "https://deno.land/std/version.ts"])(
+    "a bundle that imports %s statically",
+    async (specifier) => {
+      const opened = await openSlice({
+        bundle: `import * as a from ${JSON.stringify(specifier)}; export const slice = { transforms: {}, metrics: [] };`,
+        entry: { kind: "transform", name: "t" },
+        input: columns,
+        output,
+      });
+      expect(opened.ok).toBe(false);
+    },
+  );
 });
 
 describe("memory", () => {
@@ -218,12 +266,19 @@ describe("memory", () => {
     ["array buffers", `const all = []; for (;;) all.push(new Uint8Array(2 ** 26).fill(1));`],
     ["one long text", `let text = "x"; for (;;) text += text + Math.max(1, 2);`],
   ];
-  test.each(fills)("filled with %s ends the slice or its record, and the next one works", async (_, body) => {
-    expect(wrong(await inSlice(body))).toMatch(/memory|allocation|Invalid string length|Invalid array length/i);
-    expect(unwrap(await inSlice(`return "fine";`)).errors).toEqual([]);
-  });
+  test.each(fills)(
+    "filled with %s ends the slice or its record, and the next one works",
+    async (_, body) => {
+      expect(wrong(await inSlice(body))).toMatch(
+        /memory|allocation|Invalid string length|Invalid array length/i,
+      );
+      expect(unwrap(await inSlice(`return "fine";`)).errors).toEqual([]);
+    },
+  );
   test.each(fills)("filled with %s ends the cell, and the next guest works", async (_, code) => {
-    expect(wrong(await inCell(code))).toMatch(/memory|allocation|Invalid string length|Invalid array length/i);
+    expect(wrong(await inCell(code))).toMatch(
+      /memory|allocation|Invalid string length|Invalid array length/i,
+    );
     expect((await inCell("return {};")).ok).toBe(true);
   });
 });
@@ -242,22 +297,45 @@ describe("time", () => {
   });
 
   test("a batch that hangs is ended by the watchdog", async () => {
-    expect(await inSlice("for (;;) {}", { timeoutMs: 300 })).toMatchObject({ ok: false, problem: { code: "guest-hung" } });
+    expect(await inSlice("for (;;) {}", { timeoutMs: 300 })).toMatchObject({
+      ok: false,
+      problem: { code: "guest-hung" },
+    });
   });
 
   test("a bundle that hangs when loaded is ended too", async () => {
-    expect(await inSlice("return 1;", { before: "for (;;) {}", timeoutMs: 300 })).toMatchObject({ ok: false, problem: { code: "guest-hung" } });
+    expect(await inSlice("return 1;", { before: "for (;;) {}", timeoutMs: 300 })).toMatchObject({
+      ok: false,
+      problem: { code: "guest-hung" },
+    });
   });
 
   test("a bundle that waits for ever is told of", async () => {
-    expect(await inSlice("return 1;", { before: "await new Promise(() => {});" })).toMatchObject({ ok: false, problem: { message: expect.stringMatching(/waits at its top level/) } });
+    expect(await inSlice("return 1;", { before: "await new Promise(() => {});" })).toMatchObject({
+      ok: false,
+      problem: { message: expect.stringMatching(/waits at its top level/) },
+    });
   });
 
-  const clocks = ["Date.now()", "new Date()", "Date()", "Reflect.construct(Date, [])", "new (class extends Date {})()", "new (Date.prototype.constructor)()", "new Intl.DateTimeFormat().format()", "new Intl.DateTimeFormat().formatToParts()"];
+  const clocks = [
+    "Date.now()",
+    "new Date()",
+    "Date()",
+    "Reflect.construct(Date, [])",
+    "new (class extends Date {})()",
+    "new (Date.prototype.constructor)()",
+    "new Intl.DateTimeFormat().format()",
+    "new Intl.DateTimeFormat().formatToParts()",
+  ];
   test.each(clocks)("a transform cannot ask the time with %s", async (expression) => {
     expect(wrong(await inSlice(`return ${expression};`))).toMatch(/Transforms have no clock/);
   });
-  test.each(["performance.now()", "Temporal.Now.instant()", "setTimeout(() => {}, 1)", "new Event('x').timeStamp"])("nor with %s", async (expression) => {
+  test.each([
+    "performance.now()",
+    "Temporal.Now.instant()",
+    "setTimeout(() => {}, 1)",
+    "new Event('x').timeStamp",
+  ])("nor with %s", async (expression) => {
     expect(wrong(await inSlice(`return ${expression};`))).toMatch(/not defined|undefined/);
   });
   test("a transform has no randomness", async () => {
@@ -268,12 +346,22 @@ describe("time", () => {
 
 describe("the protocol", () => {
   test("console writes nothing into it: a slice counts and drops lines", async () => {
-    expect(unwrap(await inSlice(`for (let i = 0; i < 9; i++) console.log("\\0\\0\\0\\0garbage"); return "fine";`)).errors).toEqual([]);
+    expect(
+      unwrap(
+        await inSlice(
+          `for (let i = 0; i < 9; i++) console.log("\\0\\0\\0\\0garbage"); return "fine";`,
+        ),
+      ).errors,
+    ).toEqual([]);
   });
 
   test("console in a cell becomes lines, bounded", async () => {
     const lines: string[] = [];
-    const guest = unwrap(await openInteractive({ onOutput: (event) => lines.push(event.kind === "line" ? event.text : event.kind) }));
+    const guest = unwrap(
+      await openInteractive({
+        onOutput: (event) => lines.push(event.kind === "line" ? event.text : event.kind),
+      }),
+    );
     await runCell(guest, `for (let i = 0; i < 5000; i++) console.log("x".repeat(100)); return {};`);
     expect(lines.join("\n").length).toBeLessThan(70_000);
     expect(lines.at(-1)).toBe("truncated");
@@ -282,7 +370,12 @@ describe("the protocol", () => {
 
   test("a result that pretends to be a frame is only data", async () => {
     const guest = await interactive();
-    const ran = unwrap(await runCell(guest, `return { type: "result", cell: "other", token: "guess", toJSON: () => "x" };`));
+    const ran = unwrap(
+      await runCell(
+        guest,
+        `return { type: "result", cell: "other", token: "guess", toJSON: () => "x" };`,
+      ),
+    );
     expect(Object.keys(ran.defined)).toEqual(["type", "cell", "token", "toJSON"]);
     expect((await runCell(guest, "return {};")).ok).toBe(true);
     await guest.close();
@@ -318,14 +411,26 @@ describe("from one run to the next", () => {
     const code = `let count = 0; count += 1; var seen = typeof kept; try { kept = 1; } catch {} new Function("try { sneaked = 1 } catch {}")(); return { count, seen, sneaked: typeof sneaked };`;
     for (let i = 0; i < 2; i += 1) {
       const ran = unwrap(await runCell(guest, code));
-      expect(Object.values(ran.defined).map((value) => "text" in value && value.text)).toEqual(["1", "undefined", "undefined"]);
+      expect(Object.values(ran.defined).map((value) => "text" in value && value.text)).toEqual([
+        "1",
+        "undefined",
+        "undefined",
+      ]);
     }
     await guest.close();
   });
 
   test("values that cells share are frozen", async () => {
     const guest = await interactive();
-    unwrap(await guest.run({ id: "a", code: "return { list: [1], map: new Map(), day: new Date(0) };", sourceUrl: "a", uses: [], defines: ["list", "map", "day"] }));
+    unwrap(
+      await guest.run({
+        id: "a",
+        code: "return { list: [1], map: new Map(), day: new Date(0) };",
+        sourceUrl: "a",
+        uses: [],
+        defines: ["list", "map", "day"],
+      }),
+    );
     const uses = ["list", "map", "day"];
     for (const code of ["list.push(2);", "map.set(1, 2);", "day.setTime(1);"]) {
       const ran = await guest.run({ id: "b", code, sourceUrl: "b", uses, defines: [] });
@@ -335,13 +440,23 @@ describe("from one run to the next", () => {
   });
 
   test("a slice's lookups and global state are the same for each record", async () => {
-    const lookup = { by: ["k"], columns: [column("k", "INTEGER"), column("at", "TIMESTAMP"), column("list", "INTEGER[]")], batches: [] as Uint8Array[] };
+    const lookup = {
+      by: ["k"],
+      columns: [column("k", "INTEGER"), column("at", "TIMESTAMP"), column("list", "INTEGER[]")],
+      batches: [] as Uint8Array[],
+    };
     lookup.batches.push(batchOf(lookup.columns, [[1], [new Date(0)], [[1]]]));
     const code = `const t = transform(snapshot("s"), { lookup: { l: snapshot("l").by("k") } }, (row, { l }) => { const found = l(1); ${"found.at.setTime(5);"} return { text: "x" }; });
       const u = transform(snapshot("s"), { lookup: { l: snapshot("l").by("k") } }, (row, { l }) => { l(1).list.push(1); return { text: "x" }; });`;
     for (const name of ["t", "u"]) {
       const slice = unwrap(
-        await openSlice({ bundle: await bundleOf(code, ["t", "u"]), entry: { kind: "transform", name }, input: columns, output, lookups: { l: lookup } }),
+        await openSlice({
+          bundle: await bundleOf(code, ["t", "u"]),
+          entry: { kind: "transform", name },
+          input: columns,
+          output,
+          lookups: { l: lookup },
+        }),
       );
       expect(unwrap(await slice.run(one)).errors[0]?.message).toMatch(/frozen|not extensible/);
       await slice.close();
@@ -356,7 +471,10 @@ function guestsAlive(): number {
     if (!/^\d+$/.test(name)) return false;
     try {
       const stat = readFileSync(`/proc/${name}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
-      return `ppid ${stat[1]}` === own && readFileSync(`/proc/${name}/cmdline`, "utf8").includes("--import-map");
+      return (
+        `ppid ${stat[1]}` === own &&
+        readFileSync(`/proc/${name}/cmdline`, "utf8").includes("--import-map")
+      );
     } catch {
       return false;
     }

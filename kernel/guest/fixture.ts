@@ -7,12 +7,20 @@ import { parseColumns } from "./runtime/transform-runner.ts";
 // What the guest's tests and benchmark share: bundles from a few lines of code, batches from values.
 
 /** Bundles code that defines `slice`'s transforms and metrics: `import` of "penstock" is put in front. */
-export async function bundleOf(code: string, transforms: string[], metrics: string[] = []): Promise<string> {
+export async function bundleOf(
+  code: string,
+  transforms: string[],
+  metrics: string[] = [],
+): Promise<string> {
   const root = fileURLToPath(new URL("./", import.meta.url));
   const entry = `import { ${[...transforms, ...metrics].join(", ")} } from "penstock-memory:notebook";
     export const slice = { transforms: { ${transforms.join(", ")} }, metrics: [${metrics.join(", ")}] };`;
   const notebook = `import { snapshot, sql, transform, metric } from "penstock";\n${code}\nexport { ${[...transforms, ...metrics].join(", ")} };`;
-  const compiled = await compileModules({ root, fileName: `${root}notebook.ts`, modules: { entry, notebook } });
+  const compiled = await compileModules({
+    root,
+    fileName: `${root}notebook.ts`,
+    modules: { entry, notebook },
+  });
   if (!compiled.ok) throw new Error(compiled.problem.message);
   return compiled.value.code;
 }
@@ -54,7 +62,10 @@ const airports = Array.from({ length: 230 }, (_, i) =>
   String.fromCharCode(65 + (i % 26), 65 + ((i * 7) % 25), 65 + Math.floor(i / 10)),
 );
 
-export const typicalColumns: Column[] = [column("origin", "VARCHAR"), column("typical", "DOUBLE", true)];
+export const typicalColumns: Column[] = [
+  column("origin", "VARCHAR"),
+  column("typical", "DOUBLE", true),
+];
 
 /** The lookup of the demo's transform: a typical delay for each airport. */
 export function typicalBatch(): Uint8Array {
@@ -69,4 +80,8 @@ export const delaysCode = `
     (f, { typical }) => ({ ...f, late: f.delay > 15, excess: f.delay - (typical(f.origin)?.typical ?? 0) }));
   const late = metric.mean("late share", delays, (row) => (row.late ? 1 : 0), { better: "lower" });`;
 
-export const delaysColumns: Column[] = [...flightColumns, column("late", "BOOLEAN"), column("excess", "DOUBLE")];
+export const delaysColumns: Column[] = [
+  ...flightColumns,
+  column("late", "BOOLEAN"),
+  column("excess", "DOUBLE"),
+];

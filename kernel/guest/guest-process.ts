@@ -71,7 +71,13 @@ function startGuest(kind: GuestKind, memoryMb: number): GuestProcess {
     try {
       for (const frame of assemble(assembler, chunk)) receive(frame);
     } catch (error) {
-      kill(garbage(error instanceof RangeError ? `It announced ${error.message}.` : "Its frames could not be read."));
+      kill(
+        garbage(
+          error instanceof RangeError
+            ? `It announced ${error.message}.`
+            : "Its frames could not be read.",
+        ),
+      );
     }
   });
   child.stderr.on("data", (chunk: Buffer) => {
@@ -154,7 +160,9 @@ function* assemble(assembler: ReturnType<typeof frameAssembler>, chunk: Buffer):
 
 function parseHeader(bytes: Uint8Array): { token?: unknown } | undefined {
   try {
-    const header: unknown = JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8"));
+    const header: unknown = JSON.parse(
+      Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8"),
+    );
     return header !== null && typeof header === "object" ? header : undefined;
   } catch {
     return undefined;
@@ -188,8 +196,18 @@ function cannotStart(error: Error): Problem {
   };
 }
 
-function deathOf(code: number | null, signal: string | null, stderr: string, memoryMb: number): Problem {
-  const isMemory = /out of memory|heap limit|allocation failed|Fatal process/i.test(stderr) || signal === "SIGABRT" || signal === "SIGTRAP" || code === 133 || code === 134;
+function deathOf(
+  code: number | null,
+  signal: string | null,
+  stderr: string,
+  memoryMb: number,
+): Problem {
+  const isMemory =
+    /out of memory|heap limit|allocation failed|Fatal process/i.test(stderr) ||
+    signal === "SIGABRT" ||
+    signal === "SIGTRAP" ||
+    code === 133 ||
+    code === 134;
   if (isMemory) {
     return {
       code: "guest-memory",

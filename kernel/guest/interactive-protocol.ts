@@ -36,7 +36,13 @@ const places = z.array(z.object({ cell, line: count, column: count })).max(100);
 
 /** What an interactive guest may say. Its frames are untrusted: whatever does not parse ends it. */
 export const interactiveMessage = z.discriminatedUnion("type", [
-  z.object({ type: z.literal("line"), cell, stream: z.enum(["stdout", "stderr"]).optional(), text: text.optional(), truncated: z.literal(true).optional() }),
+  z.object({
+    type: z.literal("line"),
+    cell,
+    stream: z.enum(["stdout", "stderr"]).optional(),
+    text: text.optional(),
+    truncated: z.literal(true).optional(),
+  }),
   z.object({ type: z.literal("late"), cell, message: text, places }),
   z.object({
     type: z.literal("wantRows"),
@@ -55,7 +61,13 @@ export const interactiveMessage = z.discriminatedUnion("type", [
     displays: z.array(displayItem).max(1000),
     usedClock: z.boolean(),
   }),
-  z.object({ type: z.literal("failed"), cell, message: text, places, displays: z.array(displayItem).max(1000) }),
+  z.object({
+    type: z.literal("failed"),
+    cell,
+    message: text,
+    places,
+    displays: z.array(displayItem).max(1000),
+  }),
   z.object({ type: z.literal("restored") }),
 ]);
 export type InteractiveMessage = z.infer<typeof interactiveMessage>;

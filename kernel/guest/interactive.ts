@@ -1,7 +1,12 @@
 import { fail, ok, type Problem, type Result } from "#snapshots/problem.ts";
 import type { Column } from "#snapshots/table.ts";
 import { openGuestProcess } from "./guest-process.ts";
-import { interactiveMessage, type DisplayItem, type InteractiveMessage, type ValueSummary } from "./interactive-protocol.ts";
+import {
+  interactiveMessage,
+  type DisplayItem,
+  type InteractiveMessage,
+  type ValueSummary,
+} from "./interactive-protocol.ts";
 import type { TableExpression } from "./runtime/expressions.ts";
 
 export type { DisplayItem, ValueSummary } from "./interactive-protocol.ts";
@@ -16,7 +21,13 @@ export type InteractiveEvent = { cell: string } & (
   | { kind: "problem"; problem: Problem }
 );
 
-export type RowsRequest = { cell: string; expression: TableExpression; handle: string; offset: number; limit: number };
+export type RowsRequest = {
+  cell: string;
+  expression: TableExpression;
+  handle: string;
+  offset: number;
+  limit: number;
+};
 
 export type InteractiveOptions = {
   memoryMb?: number;
@@ -84,7 +95,11 @@ export async function openInteractive(options: InteractiveOptions): Promise<Resu
         options.onOutput(lineEvent(message));
         return;
       case "late":
-        options.onOutput({ cell: message.cell, kind: "problem", problem: cellProblem("late-error", message) });
+        options.onOutput({
+          cell: message.cell,
+          kind: "problem",
+          problem: cellProblem("late-error", message),
+        });
         return;
       case "wantRows":
         void answerRows(message);
@@ -100,13 +115,20 @@ export async function openInteractive(options: InteractiveOptions): Promise<Resu
     }
   }
 
-  async function answerRows(message: Extract<InteractiveMessage, { type: "wantRows" }>): Promise<void> {
+  async function answerRows(
+    message: Extract<InteractiveMessage, { type: "wantRows" }>,
+  ): Promise<void> {
     const { type: _, request, ...wanted } = message;
     const rows = (await options.onRows?.(wanted).catch(rowsThrew)) ?? rowsThrew(undefined);
-    if (rows.ok) guest.send({ type: "rows", request, columns: rows.value.columns }, [rows.value.ipc]);
+    if (rows.ok)
+      guest.send({ type: "rows", request, columns: rows.value.columns }, [rows.value.ipc]);
     else {
       const { message: text, hint } = rows.problem;
-      guest.send({ type: "rowsFailed", request, message: hint === undefined ? text : `${text} ${hint}` });
+      guest.send({
+        type: "rowsFailed",
+        request,
+        message: hint === undefined ? text : `${text} ${hint}`,
+      });
     }
   }
 
@@ -153,15 +175,29 @@ export async function openInteractive(options: InteractiveOptions): Promise<Resu
   });
 }
 
-function lineEvent({ cell, stream = "stdout", text = "", truncated }: Extract<InteractiveMessage, { type: "line" }>): InteractiveEvent {
-  if (truncated) return { cell, kind: "truncated", text: "This cell wrote more than 64 KiB; the rest is left out." };
+function lineEvent({
+  cell,
+  stream = "stdout",
+  text = "",
+  truncated,
+}: Extract<InteractiveMessage, { type: "line" }>): InteractiveEvent {
+  if (truncated)
+    return {
+      cell,
+      kind: "truncated",
+      text: "This cell wrote more than 64 KiB; the rest is left out.",
+    };
   return { cell, kind: "line", stream, text };
 }
 
 /** The place is the innermost one in the cell itself; an error elsewhere names the other cell. */
 function cellProblem(
   code: string,
-  { cell, message, places }: { cell: string; message: string; places: { cell: string; line: number; column: number }[] },
+  {
+    cell,
+    message,
+    places,
+  }: { cell: string; message: string; places: { cell: string; line: number; column: number }[] },
 ): Problem {
   const place = places.find((one) => one.cell === cell) ?? places[0];
   return { code, message, ...(place ? { at: { ...place } } : { at: { cell } }) };
@@ -172,8 +208,16 @@ function rowsThrew(error: unknown): { ok: false; problem: Problem } {
   return fail({ code: "rows-unavailable", message });
 }
 
-const interrupted: Problem = { code: "interrupted", message: "Interrupted.", hint: "Run the cell again when you like." };
+const interrupted: Problem = {
+  code: "interrupted",
+  message: "Interrupted.",
+  hint: "Run the cell again when you like.",
+};
 
 function unexpected(detail: string): Problem {
-  return { code: "guest-garbage", message: `The guest broke its protocol and was ended. ${detail}`, hint: "Run the cell again; a fresh guest is started." };
+  return {
+    code: "guest-garbage",
+    message: `The guest broke its protocol and was ended. ${detail}`,
+    hint: "Run the cell again; a fresh guest is started.",
+  };
 }

@@ -49,10 +49,23 @@ function make(): RuntimeFiles {
 
 /** Deno hands out `node:` modules whatever the permissions; a module that throws stands in for each. */
 function importMap(): string {
-  const beyondNode = ["_stream_duplex", "_http_agent", "sqlite", "test", "sea", "test/reporters", "inspector/promises"];
-  const names = new Set([...builtinModules.map((name) => name.replace(/^node:/, "")), ...beyondNode]);
+  const beyondNode = [
+    "_stream_duplex",
+    "_http_agent",
+    "sqlite",
+    "test",
+    "sea",
+    "test/reporters",
+    "inspector/promises",
+  ];
+  const names = new Set([
+    ...builtinModules.map((name) => name.replace(/^node:/, "")),
+    ...beyondNode,
+  ]);
   const says = `throw new TypeError("A notebook cannot import Node's modules. Files, processes and the network are out of its reach.");`;
   const address = `data:text/javascript,${encodeURIComponent(says)}`;
-  const imports = Object.fromEntries([...names].toSorted().map((name) => [`node:${name}`, address]));
+  const imports = Object.fromEntries(
+    [...names].toSorted().map((name) => [`node:${name}`, address]),
+  );
   return JSON.stringify({ imports });
 }

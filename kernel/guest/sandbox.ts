@@ -9,7 +9,11 @@ export type GuestKind = "slice" | "interactive";
 /** How well guests are shut in on this machine. */
 export type SandboxState = { isReduced: boolean; note?: string };
 
-type Tools = { bwrap: string | undefined; prlimit: string | undefined; setpriv: string | undefined };
+type Tools = {
+  bwrap: string | undefined;
+  prlimit: string | undefined;
+  setpriv: string | undefined;
+};
 
 /** What V8 and Deno take beside the JavaScript heap: code, stacks, array buffers in flight. */
 const besideHeapMb = 512;
@@ -20,12 +24,21 @@ let tools: Tools | undefined;
  * The command that starts a guest. Deno's permissions are the first wall. Where the system has them, bubblewrap (no network,
  * no other processes, only Deno and its libraries to see) and limits on memory and file size are the second.
  */
-export function guestCommand(kind: GuestKind, memoryMb: number): { command: string; args: string[]; env: Record<string, string> } {
+export function guestCommand(
+  kind: GuestKind,
+  memoryMb: number,
+): { command: string; args: string[]; env: Record<string, string> } {
   const { bwrap, prlimit, setpriv } = findTools();
   const deno = denoBinary().path;
   const files = runtimeFiles();
-  const inside = bwrap === undefined ? { deno, folder: files.folder } : { deno: "/deno", folder: "/guest" };
-  const env = { TZ: "UTC", NO_COLOR: "1", DENO_DIR: bwrap === undefined ? join(files.folder, "deno") : "/tmp/deno", DENO_NO_UPDATE_CHECK: "1" };
+  const inside =
+    bwrap === undefined ? { deno, folder: files.folder } : { deno: "/deno", folder: "/guest" };
+  const env = {
+    TZ: "UTC",
+    NO_COLOR: "1",
+    DENO_DIR: bwrap === undefined ? join(files.folder, "deno") : "/tmp/deno",
+    DENO_NO_UPDATE_CHECK: "1",
+  };
   const run = [
     inside.deno,
     "run",
@@ -38,15 +51,34 @@ export function guestCommand(kind: GuestKind, memoryMb: number): { command: stri
   // RLIMIT_DATA, not RLIMIT_AS: V8 reserves far more addresses than it uses. No limit on processes: it counts those of the
   // whole user, and a guest without --allow-run, in a PID namespace, can start none.
   const limits =
-    prlimit === undefined ? [] : [prlimit, `--data=${(memoryMb + besideHeapMb) * 2 ** 20}`, "--core=0", `--fsize=${2 ** 26}`, "--"];
-  const death = bwrap !== undefined || setpriv === undefined ? [] : [setpriv, "--pdeathsig", "KILL", "--"];
-  const [command = deno, ...args] = [...limits, ...death, ...(bwrap === undefined ? run : [bwrap, ...bwrapArguments(deno, files.folder, env), "--", ...run])];
+    prlimit === undefined
+      ? []
+      : [
+          prlimit,
+          `--data=${(memoryMb + besideHeapMb) * 2 ** 20}`,
+          "--core=0",
+          `--fsize=${2 ** 26}`,
+          "--",
+        ];
+  const death =
+    bwrap !== undefined || setpriv === undefined ? [] : [setpriv, "--pdeathsig", "KILL", "--"];
+  const [command = deno, ...args] = [
+    ...limits,
+    ...death,
+    ...(bwrap === undefined
+      ? run
+      : [bwrap, ...bwrapArguments(deno, files.folder, env), "--", ...run]),
+  ];
   return { command, args, env };
 }
 
 function v8Flags(memoryMb: number): string[] {
   // A large young generation: rows are many and short-lived.
-  return [`--max-old-space-size=${memoryMb}`, "--min-semi-space-size=16", "--max-semi-space-size=32"];
+  return [
+    `--max-old-space-size=${memoryMb}`,
+    "--min-semi-space-size=16",
+    "--max-semi-space-size=32",
+  ];
 }
 
 /** Whether guests are as well shut in as Penstock can, for the pages to show. Probes once. */
@@ -57,7 +89,10 @@ export function sandboxState(): SandboxState {
     ...(prlimit === undefined ? ["prlimit (memory)"] : []),
   ];
   if (missing.length === 0) return { isReduced: false };
-  const way = process.platform === "linux" ? "Install bubblewrap and util-linux, and allow user namespaces." : "Teams run on Linux.";
+  const way =
+    process.platform === "linux"
+      ? "Install bubblewrap and util-linux, and allow user namespaces."
+      : "Teams run on Linux.";
   return {
     isReduced: true,
     note: `Reduced sandbox: Deno's own permissions hold, but this system has no ${missing.join(" and no ")}. ${way}`,
@@ -65,20 +100,32 @@ export function sandboxState(): SandboxState {
 }
 
 function findTools(): Tools {
-  tools ??= process.platform === "linux" ? probe() : { bwrap: undefined, prlimit: undefined, setpriv: undefined };
+  tools ??=
+    process.platform === "linux"
+      ? probe()
+      : { bwrap: undefined, prlimit: undefined, setpriv: undefined };
   return tools;
 }
 
 function probe(): Tools {
   const works = (command: string, args: string[]): string | undefined =>
-    spawnSync(command, args, { stdio: "ignore", timeout: 10_000 }).status === 0 ? command : undefined;
+    spawnSync(command, args, { stdio: "ignore", timeout: 10_000 }).status === 0
+      ? command
+      : undefined;
   const deno = denoBinary().path;
   const bwrap = onPath("bwrap");
   const prlimit = onPath("prlimit");
   const setpriv = onPath("setpriv");
   const { folder } = runtimeFiles();
   return {
-    bwrap: bwrap && works(bwrap, [...bwrapArguments(deno, folder, { DENO_DIR: "/tmp/deno" }), "--", "/deno", "--version"]),
+    bwrap:
+      bwrap &&
+      works(bwrap, [
+        ...bwrapArguments(deno, folder, { DENO_DIR: "/tmp/deno" }),
+        "--",
+        "/deno",
+        "--version",
+      ]),
     prlimit: prlimit && works(prlimit, ["--core=0", "--", "true"]),
     setpriv: setpriv && works(setpriv, ["--pdeathsig", "KILL", "--", "true"]),
   };
@@ -112,5 +159,7 @@ function bwrapArguments(deno: string, folder: string, env: Record<string, string
 
 function onPath(name: string): string | undefined {
   const folders = [...(process.env["PATH"] ?? "").split(":"), "/usr/bin", "/bin", "/usr/sbin"];
-  return folders.map((folder) => join(folder, name)).find((file) => file.startsWith("/") && existsSync(file));
+  return folders
+    .map((folder) => join(folder, name))
+    .find((file) => file.startsWith("/") && existsSync(file));
 }

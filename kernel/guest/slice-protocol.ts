@@ -31,7 +31,12 @@ export const bundleDescription = z.object({
     }),
   ),
   metrics: z.array(
-    z.object({ name: z.string(), table: tableExpression, kind: metricKind, better: better.optional() }),
+    z.object({
+      name: z.string(),
+      table: tableExpression,
+      kind: metricKind,
+      better: better.optional(),
+    }),
   ),
 });
 export type BundleDescription = z.infer<typeof bundleDescription>;
@@ -53,7 +58,12 @@ export const sliceMessage = z.discriminatedUnion("type", [
     droppedLines: count,
     errors: z.array(z.object({ row: count, message: z.string().max(4000), ...place })),
   }),
-  z.object({ type: z.literal("finished"), value: z.number().nullable(), rows: count, droppedLines: count }),
+  z.object({
+    type: z.literal("finished"),
+    value: z.number().nullable(),
+    rows: count,
+    droppedLines: count,
+  }),
   z.object({ type: z.literal("failed"), message: z.string().max(4000), ...place }),
 ]);
 export type SliceMessage = z.infer<typeof sliceMessage>;

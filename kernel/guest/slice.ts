@@ -88,7 +88,7 @@ export async function openSlice(spec: SliceSpec): Promise<Result<Slice>> {
       const started = performance.now();
       const answer = await conversation.ask({ type: "run" }, [batch], signal);
       if (!answer.ok) return answer;
-      const taken = batchOf(answer.value);
+      const taken = batchOf(answer.value, spec.entry.kind === "metric");
       if (!taken) return fail(conversation.refuse("Its answer does not add up."));
       const { message } = answer.value;
       stats.batches += 1;
@@ -101,7 +101,8 @@ export async function openSlice(spec: SliceSpec): Promise<Result<Slice>> {
       const answer = await conversation.ask({ type: "finish" }, []);
       if (!answer.ok) return answer;
       const { message } = answer.value;
-      if (message.type !== "finished") return fail(conversation.refuse("It answered something else."));
+      if (message.type !== "finished")
+        return fail(conversation.refuse("It answered something else."));
       return ok({ value: message.value, rows: message.rows });
     },
     close: conversation.close,
@@ -114,13 +115,21 @@ export async function describeBundle(bundle: string): Promise<Result<BundleDescr
   const conversation = converse(undefined, defaultTimeoutMs);
   const bytes = Buffer.from(bundle);
   const opened = await conversation.ask(
-    { type: "open", bundleBytes: bytes.byteLength, entry: { kind: "describe" }, input: [], output: [], lookups: {} },
+    {
+      type: "open",
+      bundleBytes: bytes.byteLength,
+      entry: { kind: "describe" },
+      input: [],
+      output: [],
+      lookups: {},
+    },
     [bytes],
   );
   void conversation.close();
   if (!opened.ok) return opened;
   const { message } = opened.value;
-  if (message.type !== "opened" || !message.description) return fail(conversation.refuse("It described nothing."));
+  if (message.type !== "opened" || !message.description)
+    return fail(conversation.refuse("It described nothing."));
   return ok(message.description);
 }
 
@@ -151,8 +160,16 @@ function converse(memoryMb: number | undefined, timeoutMs: number) {
         return;
       }
       const { line, column } = message;
-      const at = { ...(line === undefined ? {} : { line }), ...(column === undefined ? {} : { column }) };
-      const problem: Problem = { code: "bundle-failed", message: message.message, hint: "Correct it in the notebook, then run again.", at };
+      const at = {
+        ...(line === undefined ? {} : { line }),
+        ...(column === undefined ? {} : { column }),
+      };
+      const problem: Problem = {
+        code: "bundle-failed",
+        message: message.message,
+        hint: "Correct it in the notebook, then run again.",
+        at,
+      };
       ended = problem;
       next.resolve(fail(problem));
     },
@@ -164,7 +181,11 @@ function converse(memoryMb: number | undefined, timeoutMs: number) {
   });
 
   return {
-    ask(header: object, payloads: readonly Uint8Array[], signal?: AbortSignal): Promise<Result<Answer>> {
+    ask(
+      header: object,
+      payloads: readonly Uint8Array[],
+      signal?: AbortSignal,
+    ): Promise<Result<Answer>> {
       if (ended) return Promise.resolve(fail(ended));
       if (signal?.aborted) return Promise.resolve(fail(interrupted));
       const { promise, resolve } = Promise.withResolvers<Result<Answer>>();
@@ -190,7 +211,7 @@ function converse(memoryMb: number | undefined, timeoutMs: number) {
 }
 
 /** Checks that the guest's counts and lengths fit each other: no row may vanish or appear on its word alone. */
-function batchOf({ message, payload }: Answer): SliceBatch | undefined {
+function batchOf({ message, payload }: Answer, isMetric: boolean): SliceBatch | undefined {
   if (message.type !== "batch") return undefined;
   const { written, read, filtered, errors } = message;
   const lineageBytes = written * 4;
@@ -198,8 +219,18 @@ function batchOf({ message, payload }: Answer): SliceBatch | undefined {
   const input = new Int32Array(payload.buffer, payload.byteOffset, written);
   const part = new Int32Array(payload.buffer, payload.byteOffset + lineageBytes, written);
   const distinct = distinctRows(input, read);
-  if (distinct === undefined || distinct + filtered + errors.length !== read) return undefined;
-  return { rows: payload.slice(lineageBytes * 2), input, part, read, filtered, errors: errors as RecordError[] };
+  const unwritten = filtered + errors.length;
+  // A metric writes nothing: its rows are counted into it.
+  if (distinct === undefined || (isMetric ? unwritten > read : distinct + unwritten !== read))
+    return undefined;
+  return {
+    rows: payload.slice(lineageBytes * 2),
+    input,
+    part,
+    read,
+    filtered,
+    errors: errors as RecordError[],
+  };
 }
 
 /** Input rows must come in order; undefined when they do not. */
@@ -214,7 +245,11 @@ function distinctRows(input: Int32Array, read: number): number | undefined {
   return distinct;
 }
 
-const interrupted: Problem = { code: "interrupted", message: "Interrupted.", hint: "Run again when you like." };
+const interrupted: Problem = {
+  code: "interrupted",
+  message: "Interrupted.",
+  hint: "Run again when you like.",
+};
 
 function hung(timeoutMs: number): Problem {
   return {
@@ -225,5 +260,9 @@ function hung(timeoutMs: number): Problem {
 }
 
 function unexpected(detail: string): Problem {
-  return { code: "guest-garbage", message: `The guest broke its protocol and was ended. ${detail}`, hint: "Nothing of this batch was kept. Run again." };
+  return {
+    code: "guest-garbage",
+    message: `The guest broke its protocol and was ended. ${detail}`,
+    hint: "Nothing of this batch was kept. Run again.",
+  };
 }

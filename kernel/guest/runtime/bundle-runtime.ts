@@ -6,7 +6,7 @@ import { createApi, type Table } from "./descriptors.ts";
 
 function refuse(): never {
   throw new TypeError(
-    "A bundle cannot read a table's rows by itself. Give the transform a lookup: { lookup: { name: table.by(\"column\") } }.",
+    'A bundle cannot read a table\'s rows by itself. Give the transform a lookup: { lookup: { name: table.by("column") } }.',
   );
 }
 

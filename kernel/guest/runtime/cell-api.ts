@@ -4,7 +4,10 @@ import type { TableExpression } from "./expressions.ts";
 import { inspect } from "./inspect.ts";
 
 /** Something a cell shows, in the order it was shown. */
-export type Shown = { kind: "table"; table: Table } | { kind: "chart"; spec: unknown; table?: Table; rows?: unknown[]; total?: number } | { kind: "markdown" | "text"; text: string };
+export type Shown =
+  | { kind: "table"; table: Table }
+  | { kind: "chart"; spec: unknown; table?: Table; rows?: unknown[]; total?: number }
+  | { kind: "markdown" | "text"; text: string };
 
 /** Beyond this a picture says no more. */
 const mostChartRows = 50_000;
@@ -39,7 +42,9 @@ export function cellApi(options: {
 
   function md(strings: unknown, ...values: unknown[]): unknown {
     const text = Array.isArray(strings)
-      ? strings.map((part, i) => String(part) + (i < values.length ? plainText(values[i]) : "")).join("")
+      ? strings
+          .map((part, i) => String(part) + (i < values.length ? plainText(values[i]) : ""))
+          .join("")
       : plainText(strings);
     show({ kind: "markdown", text: text.slice(0, mostMarkdown) });
     return shownAlready;
@@ -47,12 +52,20 @@ export function cellApi(options: {
 
   function chart(spec: unknown, data?: unknown): unknown {
     if (spec === null || typeof spec !== "object") {
-      throw new TypeError("chart() takes a Vega-Lite specification first: chart({ mark: \"bar\", encoding: { … } }, table).");
+      throw new TypeError(
+        'chart() takes a Vega-Lite specification first: chart({ mark: "bar", encoding: { … } }, table).',
+      );
     }
     const plain = JSON.parse(JSON.stringify(spec)) as unknown;
     if (data === undefined) show({ kind: "chart", spec: plain });
     else if (isTable(data)) show({ kind: "chart", spec: plain, table: data });
-    else if (Array.isArray(data)) show({ kind: "chart", spec: plain, rows: data.slice(0, mostChartRows).map(jsonRow), total: data.length });
+    else if (Array.isArray(data))
+      show({
+        kind: "chart",
+        spec: plain,
+        rows: data.slice(0, mostChartRows).map(jsonRow),
+        total: data.length,
+      });
     else throw new TypeError("chart() takes a table or an array of rows second.");
     return shownAlready;
   }
@@ -65,7 +78,12 @@ export function cellApi(options: {
     else show({ kind: "text", text: inspect(value) });
   }
 
-  return Object.freeze({ ...described, md: Object.freeze(md), chart: Object.freeze(chart), display: Object.freeze(display) });
+  return Object.freeze({
+    ...described,
+    md: Object.freeze(md),
+    chart: Object.freeze(chart),
+    display: Object.freeze(display),
+  });
 }
 
 export function chartItem(
@@ -93,7 +111,9 @@ function plainText(value: unknown): string {
 
 function checkedCount(name: string, value: unknown): number {
   if (typeof value !== "number" || !Number.isInteger(value) || value < 0 || value > 1_000_000) {
-    throw new TypeError(`${name} must be an integer from 0 to 1,000,000. Read a large table piece by piece: for await (const row of table).`);
+    throw new TypeError(
+      `${name} must be an integer from 0 to 1,000,000. Read a large table piece by piece: for await (const row of table).`,
+    );
   }
   return value;
 }

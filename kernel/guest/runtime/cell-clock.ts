@@ -20,7 +20,8 @@ export function cellClock(): Clock & { begin(code: string): void; used(): { used
     begin(code) {
       usedClock = false;
       state = 0x811c9dc5;
-      for (let i = 0; i < code.length; i += 1) state = Math.imul(state ^ code.charCodeAt(i), 0x01000193);
+      for (let i = 0; i < code.length; i += 1)
+        state = Math.imul(state ^ code.charCodeAt(i), 0x01000193);
     },
     used: () => ({ usedClock }),
   };

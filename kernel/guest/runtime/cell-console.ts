@@ -34,7 +34,8 @@ export function cellConsole(tell: (line: Line | { truncated: true }) => void): {
       warn: err,
       error: err,
       trace: err,
-      assert: (isTrue: unknown, ...args: unknown[]) => (isTrue ? undefined : err("Assertion failed:", ...args)),
+      assert: (isTrue: unknown, ...args: unknown[]) =>
+        isTrue ? undefined : err("Assertion failed:", ...args),
       count: (label = "default") => {
         const key = String(label);
         counts.set(key, (counts.get(key) ?? 0) + 1);

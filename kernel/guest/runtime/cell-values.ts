@@ -27,12 +27,16 @@ export function cellValues() {
   }
 
   function summary(value: unknown): ValueSummary {
-    if (isTable(value)) return { kind: "table", expression: expression(value), handle: handle(value) };
-    if (isMetric(value)) return { kind: "metric", name: String(value.name), text: `metric ${String(value.name)}` };
+    if (isTable(value))
+      return { kind: "table", expression: expression(value), handle: handle(value) };
+    if (isMetric(value))
+      return { kind: "metric", name: String(value.name), text: `metric ${String(value.name)}` };
     if (isLookup(value)) return { kind: "other", text: `lookup by ${value.by.join(", ")}` };
     if (typeof value === "function") return { kind: "function", text: inspect(value) };
     const encoded = encodeStructured(value);
-    return encoded === undefined ? { kind: "other", text: inspect(value) } : { kind: "plain", text: inspect(value), encoded };
+    return encoded === undefined
+      ? { kind: "other", text: inspect(value) }
+      : { kind: "plain", text: inspect(value), encoded };
   }
 
   return {
@@ -58,7 +62,8 @@ export function cellValues() {
       return summaries;
     },
     restore(encoded: Record<string, unknown>): void {
-      for (const [name, value] of Object.entries(encoded)) held.set(name, deepFreeze(decodeStructured(value)));
+      for (const [name, value] of Object.entries(encoded))
+        held.set(name, deepFreeze(decodeStructured(value)));
     },
   };
 }

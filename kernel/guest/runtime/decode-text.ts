@@ -11,7 +11,10 @@ export function decodeText(bytes: Uint8Array, offsets: Int32Array, length: numbe
   let start = offsets[0] ?? 0;
   for (let i = 0; i < length; i += 1) {
     const end = offsets[i + 1] as number;
-    decoded[i] = end - start <= longestKept ? short(bytes, start, end) : decoder.decode(bytes.subarray(start, end));
+    decoded[i] =
+      end - start <= longestKept
+        ? short(bytes, start, end)
+        : decoder.decode(bytes.subarray(start, end));
     start = end;
   }
   return decoded;
@@ -37,7 +40,8 @@ function short(bytes: Uint8Array, start: number, end: number): string {
 
 function equals(text: string, bytes: Uint8Array, start: number, end: number): boolean {
   if (text.length !== end - start) return false;
-  for (let i = 0; i < text.length; i += 1) if (text.charCodeAt(i) !== bytes[start + i]) return false;
+  for (let i = 0; i < text.length; i += 1)
+    if (text.charCodeAt(i) !== bytes[start + i]) return false;
   return true;
 }
 

@@ -38,7 +38,8 @@ export function decodeTimestamp(
       if (perSecond === 1e6) {
         const milliseconds = Math.floor(value / 1000);
         const micros = value - milliseconds * 1000;
-        decoded[i] = micros === 0 ? new RealDate(milliseconds) : dateWithRest(milliseconds, micros * 1000);
+        decoded[i] =
+          micros === 0 ? new RealDate(milliseconds) : dateWithRest(milliseconds, micros * 1000);
         continue;
       }
       if (perSecond <= 1e3) {
@@ -64,7 +65,10 @@ function slow(
   const rest = perSecond === 1 ? 0n : raw - whole * perMillisecond;
   const milliseconds = Number(whole);
   if (milliseconds > farthest || milliseconds < -farthest) {
-    refuse(row, "a timestamp that far (or infinite) cannot be a Date. Cast it in the source, or filter it there.");
+    refuse(
+      row,
+      "a timestamp that far (or infinite) cannot be a Date. Cast it in the source, or filter it there.",
+    );
     return null;
   }
   return dateWithRest(milliseconds, Number(rest) * nanoseconds);
@@ -80,7 +84,9 @@ export function decodeTime(values: BigInt64Array, length: number): string[] {
   return Array.from({ length }, (_, i) => {
     const micros = Number(values[i]);
     const seconds = Math.floor(micros / 1e6);
-    const fraction = String(micros % 1e6).padStart(6, "0").replace(/0+$/, "");
+    const fraction = String(micros % 1e6)
+      .padStart(6, "0")
+      .replace(/0+$/, "");
     const clock = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60, seconds % 60];
     const text = clock.map((part) => String(part).padStart(2, "0")).join(":");
     return fraction === "" ? text : `${text}.${fraction}`;

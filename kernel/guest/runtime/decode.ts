@@ -15,8 +15,15 @@ export type Decoded = {
 };
 
 /** Decodes an Arrow IPC stream into one array of values a column. Throws when its columns are not the ones expected. */
-export function decodeStream(ipc: Uint8Array, expected: { name: string; type: SqlType }[]): Decoded {
-  const table = tableFromIPC(ipc, { useBigInt: true, useBigIntTimestamp: true, useDecimalInt: true });
+export function decodeStream(
+  ipc: Uint8Array,
+  expected: { name: string; type: SqlType }[],
+): Decoded {
+  const table = tableFromIPC(ipc, {
+    useBigInt: true,
+    useBigIntTimestamp: true,
+    useDecimalInt: true,
+  });
   const refusals: Refusals = new Map();
   const columns = expected.map(({ name, type }) => {
     const column = table.getChild(name);
@@ -100,7 +107,8 @@ function numbers(values: ArrayLike<number>, length: number): number[] {
 function decodeBooleans(part: Physical): boolean[] {
   const bits = part.values as Uint8Array;
   const decoded: boolean[] = new Array(part.length);
-  for (let i = 0; i < part.length; i += 1) decoded[i] = ((bits[i >> 3] ?? 0) & (1 << (i & 7))) !== 0;
+  for (let i = 0; i < part.length; i += 1)
+    decoded[i] = ((bits[i >> 3] ?? 0) & (1 << (i & 7))) !== 0;
   return decoded;
 }
 
@@ -115,9 +123,15 @@ function decodeInt64(part: Physical, refuse: Refuse): number[] {
     if (high === low >> 31) decoded[i] = low;
     else {
       decoded[i] = high * 4294967296 + (low >>> 0);
-      if ((high >= 0x200000 || high < -0x200000) && !(high === 0x200000 && low === 0) && isValid(part, i)) {
+      if (
+        (high >= 0x200000 || high < -0x200000 || (high === -0x200000 && low === 0)) &&
+        isValid(part, i)
+      ) {
         const exact = (BigInt(high) << 32n) | BigInt(low >>> 0);
-        refuse(i, `${exact} lies beyond ±2^53, where numbers are not exact. Cast it in the source: to VARCHAR, or to HUGEINT for a bigint.`);
+        refuse(
+          i,
+          `${exact} lies beyond ±(2^53 − 1), where numbers are not exact. Cast it in the source: to VARCHAR, or to HUGEINT for a bigint.`,
+        );
       }
     }
   }
@@ -143,7 +157,9 @@ function decimalText(value: bigint, scale: number): string {
 
 function decodeBlobs(part: Physical): Uint8Array[] {
   const bytes = part.values as Uint8Array;
-  return Array.from({ length: part.length }, (_, i) => bytes.slice(part.offsets[i], part.offsets[i + 1]));
+  return Array.from({ length: part.length }, (_, i) =>
+    bytes.slice(part.offsets[i], part.offsets[i + 1]),
+  );
 }
 
 function decodeLists(part: Physical, type: SqlType, refuse: Refuse): unknown[] {
@@ -177,7 +193,8 @@ function decodeStructs(part: Physical, type: SqlType, refuse: Refuse): unknown[]
 function decodeMaps(part: Physical, type: SqlType, refuse: Refuse): unknown[] {
   const [keyPart, valuePart] = part.children[0]?.children ?? [];
   if (type.kind !== "map" || !keyPart || !valuePart) throw mismatch(type);
-  const inOwner: Refuse = (item, message) => refuse(ownerOf(part.offsets, part.length, item), message);
+  const inOwner: Refuse = (item, message) =>
+    refuse(ownerOf(part.offsets, part.length, item), message);
   const keys = decodeColumn(keyPart, type.key, inOwner);
   const values = decodeColumn(valuePart, type.value, inOwner);
   return Array.from({ length: part.length }, (_, i) => {
@@ -202,7 +219,12 @@ function ownerOf(offsets: Int32Array, length: number, item: number): number {
 /** Sets a property whatever its name: `__proto__` too is a column's name. */
 function define(target: Record<string, unknown>, name: string, value: unknown): void {
   if (name === "__proto__") {
-    Object.defineProperty(target, name, { value, writable: true, enumerable: true, configurable: true });
+    Object.defineProperty(target, name, {
+      value,
+      writable: true,
+      enumerable: true,
+      configurable: true,
+    });
   } else target[name] = value;
 }
 

@@ -1,6 +1,9 @@
 /** The part of Deno that a guest's bootstrap uses. User code sees none of it. */
 type Deno = {
-  stdin: { readSync(into: Uint8Array): number | null; read(into: Uint8Array): Promise<number | null> };
+  stdin: {
+    readSync(into: Uint8Array): number | null;
+    read(into: Uint8Array): Promise<number | null>;
+  };
   stdout: { writeSync(bytes: Uint8Array): number };
   exit(code: number): never;
 };
@@ -21,7 +24,7 @@ export function takeDeno(): TakenDeno {
     read: (into) => stdin.readSync(into),
     readLater: (into) => stdin.read(into),
     write: (bytes) => {
-      for (let at = 0; at < bytes.byteLength; ) at += stdout.writeSync(bytes.subarray(at));
+      for (let at = 0; at < bytes.byteLength;) at += stdout.writeSync(bytes.subarray(at));
     },
     exit: (code) => exit.call(deno, code),
   };

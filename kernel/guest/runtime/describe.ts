@@ -9,10 +9,12 @@ export type SliceExport = { transforms?: Record<string, unknown>; metrics?: unkn
 export function describe(slice: SliceExport): BundleDescription {
   const names = new Map<Table, string>();
   for (const [name, table] of Object.entries(slice.transforms ?? {})) {
-    if (!isTable(table) || table.source.kind !== "transform") throw new TypeError(`\`${name}\` is not a transform.`);
+    if (!isTable(table) || table.source.kind !== "transform")
+      throw new TypeError(`\`${name}\` is not a transform.`);
     names.set(table, name);
   }
-  const expression = (table: Table): TableExpression => expressionOf(table, (one) => names.get(one));
+  const expression = (table: Table): TableExpression =>
+    expressionOf(table, (one) => names.get(one));
   const transforms: BundleDescription["transforms"] = {};
   for (const [table, name] of names) {
     if (table.source.kind !== "transform") continue;
@@ -30,7 +32,10 @@ export function describe(slice: SliceExport): BundleDescription {
   return { transforms, metrics };
 }
 
-function metricOf(metric: Metric, expression: (table: Table) => TableExpression): BundleDescription["metrics"][number] {
+function metricOf(
+  metric: Metric,
+  expression: (table: Table) => TableExpression,
+): BundleDescription["metrics"][number] {
   const { name, table, kind, better } = metric;
   return { name, table: expression(table), kind, ...(better === undefined ? {} : { better }) };
 }

@@ -53,7 +53,7 @@ export function createApi(hooks: Hooks) {
       by(...columns: string[]): Lookup {
         const by = columns.flat().map(String);
         if (by.length === 0) {
-          throw new TypeError("A lookup needs the columns it is asked by: table.by(\"origin\").");
+          throw new TypeError('A lookup needs the columns it is asked by: table.by("origin").');
         }
         return Object.freeze({ penstock: "lookup" as const, table: made, by: Object.freeze(by) });
       },
@@ -84,19 +84,32 @@ export function createApi(hooks: Hooks) {
 
   function transform(input: unknown, ...rest: unknown[]): Table {
     if (!isTable(input)) {
-      throw new TypeError("transform() takes a table first: a snapshot, a query or another transform.");
+      throw new TypeError(
+        "transform() takes a table first: a snapshot, a query or another transform.",
+      );
     }
     const apply = rest.at(-1);
     const options = rest.length > 1 ? rest[0] : {};
-    if (typeof apply !== "function" || rest.length > 2 || options === null || typeof options !== "object") {
-      throw new TypeError("transform() takes a table, options if any, and a function of one record.");
+    if (
+      typeof apply !== "function" ||
+      rest.length > 2 ||
+      options === null ||
+      typeof options !== "object"
+    ) {
+      throw new TypeError(
+        "transform() takes a table, options if any, and a function of one record.",
+      );
     }
     const { lookup = {}, maxParts = 1 } = options as { lookup?: unknown; maxParts?: unknown };
     if (!Number.isInteger(maxParts) || (maxParts as number) < 1 || (maxParts as number) > 1024) {
-      throw new TypeError("maxParts says how many records one record may become: an integer from 1 to 1024.");
+      throw new TypeError(
+        "maxParts says how many records one record may become: an integer from 1 to 1024.",
+      );
     }
     if (lookup === null || typeof lookup !== "object") {
-      throw new TypeError('lookup names its tables: { lookup: { typical: typical.by("origin") } }.');
+      throw new TypeError(
+        'lookup names its tables: { lookup: { typical: typical.by("origin") } }.',
+      );
     }
     for (const [name, value] of Object.entries(lookup)) {
       if (!isLookup(value)) {
@@ -115,7 +128,9 @@ export function createApi(hooks: Hooks) {
   function metricOf(kind: MetricKind, least: number, most: number) {
     return (name: unknown, input: unknown, ...rest: unknown[]): Metric => {
       if (typeof name !== "string" || name === "") {
-        throw new TypeError(`metric.${kind}() takes its name first: metric.${kind}("late share", …).`);
+        throw new TypeError(
+          `metric.${kind}() takes its name first: metric.${kind}("late share", …).`,
+        );
       }
       if (!isTable(input)) throw new TypeError(`metric.${kind}("${name}") takes a table second.`);
       const functions = rest.filter((item) => typeof item === "function") as RowFunction[];
@@ -123,7 +138,9 @@ export function createApi(hooks: Hooks) {
         const wanted = kind === "ratio" ? "two functions of a row" : "a function of a row";
         throw new TypeError(`metric.${kind}("${name}") takes ${wanted} after the table.`);
       }
-      const options = (rest.find((item) => item !== null && typeof item === "object") ?? {}) as { better?: unknown };
+      const options = (rest.find((item) => item !== null && typeof item === "object") ?? {}) as {
+        better?: unknown;
+      };
       const { better } = options;
       if (better !== undefined && better !== "higher" && better !== "lower") {
         throw new TypeError(`better says which way is good: "higher" or "lower".`);
@@ -161,14 +178,22 @@ export function isMetric(value: unknown): value is Metric {
 }
 
 function isDescriptor(value: unknown, kind: string): boolean {
-  return value !== null && typeof value === "object" && (value as { penstock?: unknown }).penstock === kind;
+  return (
+    value !== null &&
+    typeof value === "object" &&
+    (value as { penstock?: unknown }).penstock === kind
+  );
 }
 
 function checkSqlValue(value: unknown): void {
   if (isTable(value) || value === null) return;
   if (typeof value === "string" || typeof value === "boolean") return;
   if (typeof value === "number" && Number.isFinite(value)) return;
-  const what = isLookup(value) ? "a lookup" : value === undefined ? "undefined" : `a ${typeof value}`;
+  const what = isLookup(value)
+    ? "a lookup"
+    : value === undefined
+      ? "undefined"
+      : `a ${typeof value}`;
   throw new TypeError(
     `sql takes tables, texts, finite numbers, booleans and null in its \${…}, not ${what}. Give a date as text: timestamp \${date.toISOString()}.`,
   );

@@ -51,7 +51,8 @@ function encodeList(
         items.push(item);
         owners.push(i);
       }
-    } else if (value !== null && value !== undefined) refuse(i, `takes an array, not ${shown(value)}.`);
+    } else if (value !== null && value !== undefined)
+      refuse(i, `takes an array, not ${shown(value)}.`);
     offsets[i + 1] = items.length;
   }
   const child = encodeColumn(items, items.length, type.item, true, (item, message) =>
@@ -110,14 +111,20 @@ function encodeMap(
         items.push(item);
         owners.push(i);
       }
-    } else if (value !== null && value !== undefined) refuse(i, `takes a Map, not ${shown(value)}.`);
+    } else if (value !== null && value !== undefined)
+      refuse(i, `takes a Map, not ${shown(value)}.`);
     offsets[i + 1] = keys.length;
   }
   const inOwner = (part: string) => (item: number, message: string) =>
     refuse(owners[item] ?? 0, `(a map's ${part}) ${message}`);
   const key = encodeColumn(keys, keys.length, type.key, false, inOwner("key"));
   const item = encodeColumn(items, items.length, type.value, true, inOwner("value"));
-  const entries = { length: keys.length, nullCount: 0, validity: new Uint8Array(0), children: [key, item] };
+  const entries = {
+    length: keys.length,
+    nullCount: 0,
+    validity: new Uint8Array(0),
+    children: [key, item],
+  };
   return { offsets: bytesOf(offsets), children: [entries] };
 }
 

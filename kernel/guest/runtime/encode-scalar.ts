@@ -20,7 +20,9 @@ export function encodeScalar(
   if (type.kind === "enum") {
     const known = new Set(type.values);
     return encodeTexts(values, length, refuse, (text) =>
-      known.has(text) ? undefined : `takes one of ${type.values.slice(0, 8).map(shown).join(", ")}, not ${shown(text)}.`,
+      known.has(text)
+        ? undefined
+        : `takes one of ${type.values.slice(0, 8).map(shown).join(", ")}, not ${shown(text)}.`,
     );
   }
   return encoders[type.name](values, length, refuse);
@@ -100,11 +102,11 @@ function encodeInt64(values: readonly unknown[], length: number, refuse: Refuse)
       if (low === value) {
         halves[2 * i] = low;
         halves[2 * i + 1] = low >> 31;
-      } else if (Number.isInteger(value) && value <= 9007199254740992 && value >= -9007199254740992) {
+      } else if (Number.isSafeInteger(value)) {
         const high = Math.floor(value / 4294967296);
         halves[2 * i] = value - high * 4294967296;
         halves[2 * i + 1] = high;
-      } else refuse(i, `takes an integer within ±2^53, not ${shown(value)}.`);
+      } else refuse(i, `takes an integer within ±(2^53 − 1), not ${shown(value)}.`);
     } else if (value !== null && value !== undefined) {
       refuse(i, `takes an integer, not ${shown(value)}.`);
     }
@@ -117,7 +119,8 @@ function bigints(bits: 64 | 128, least: bigint, most: bigint): Encode {
     const limbs = new BigUint64Array((length * bits) / 64);
     for (let i = 0; i < length; i += 1) {
       const value = values[i];
-      if (typeof value === "bigint" && value >= least && value <= most) setLimbs(limbs, i, bits, value);
+      if (typeof value === "bigint" && value >= least && value <= most)
+        setLimbs(limbs, i, bits, value);
       else if (value !== null && value !== undefined) {
         refuse(i, `takes a bigint from ${least} to ${most}, not ${shown(value)}.`);
       }
@@ -141,7 +144,8 @@ function floats(Numbers: NumberArray): Encode {
     for (let i = 0; i < length; i += 1) {
       const value = values[i];
       if (typeof value === "number") encoded[i] = value;
-      else if (value !== null && value !== undefined) refuse(i, `takes a number, not ${shown(value)}.`);
+      else if (value !== null && value !== undefined)
+        refuse(i, `takes a number, not ${shown(value)}.`);
     }
     return { values: bytesOf(encoded) };
   };
@@ -165,7 +169,10 @@ function encodeDecimals(
     const fraction = rawFraction.replace(/0+$/, "");
     const digits = found ? BigInt(whole + fraction.padEnd(scale, "0")) : most;
     if (fraction.length > scale || digits >= most) {
-      refuse(i, `takes a decimal as text, with at most ${width} digits of which ${scale} after the point, not ${shown(value)}.`);
+      refuse(
+        i,
+        `takes a decimal as text, with at most ${width} digits of which ${scale} after the point, not ${shown(value)}.`,
+      );
     } else setLimbs(limbs, i, 128, sign === "-" ? -digits : digits);
   }
   return { values: bytesOf(limbs) };

@@ -28,7 +28,8 @@ export function encodeTexts(
       const written = value.length <= longestByHand ? asciiInto(value, bytes, end) : -1;
       if (written >= 0) end = written;
       else {
-        if (!value.isWellFormed()) refuse(i, `takes well-formed text, not ${shown(value)}: half of a surrogate pair.`);
+        if (!value.isWellFormed())
+          refuse(i, `takes well-formed text, not ${shown(value)}: half of a surrogate pair.`);
         end += encoder.encodeInto(value, bytes.subarray(end)).written;
       }
     } else if (value !== null && value !== undefined) refuse(i, `takes text, not ${shown(value)}.`);
@@ -59,13 +60,18 @@ export function encodeBlobs(values: readonly unknown[], length: number, refuse: 
       if (end + value.length > bytes.length) bytes = grown(bytes, end, end + value.length);
       bytes.set(value, end);
       end += value.length;
-    } else if (value !== null && value !== undefined) refuse(i, `takes a Uint8Array, not ${shown(value)}.`);
+    } else if (value !== null && value !== undefined)
+      refuse(i, `takes a Uint8Array, not ${shown(value)}.`);
     offsets[i + 1] = end;
   }
   return { offsets: new Uint8Array(offsets.buffer), values: bytes.subarray(0, end) };
 }
 
-function grown(bytes: Uint8Array<ArrayBuffer>, used: number, needed: number): Uint8Array<ArrayBuffer> {
+function grown(
+  bytes: Uint8Array<ArrayBuffer>,
+  used: number,
+  needed: number,
+): Uint8Array<ArrayBuffer> {
   if (needed > 2 ** 31 - 1) {
     throw new RangeError("A text column of this batch passes 2 GiB. Run smaller batches.");
   }

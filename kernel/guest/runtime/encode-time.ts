@@ -29,13 +29,16 @@ export function encodeDates(values: readonly unknown[], length: number, refuse: 
     if (value === null || value === undefined) continue;
     const time = timeOf(value, i, refuse);
     if (time === undefined) continue;
-    if (time % dayMs !== 0) refuse(i, "takes a Date at midnight UTC: it is a DATE, without a time of day.");
+    if (time % dayMs !== 0)
+      refuse(i, "takes a Date at midnight UTC: it is a DATE, without a time of day.");
     days[i] = Math.floor(time / dayMs);
   }
   return { values: new Uint8Array(days.buffer) };
 }
 
-export function encodeTimestamps(unit: Unit): (values: readonly unknown[], length: number, refuse: Refuse) => Body {
+export function encodeTimestamps(
+  unit: Unit,
+): (values: readonly unknown[], length: number, refuse: Refuse) => Body {
   return (values, length, refuse) => {
     const halves = new Int32Array(length * 2);
     for (let i = 0; i < length; i += 1) {
@@ -56,7 +59,14 @@ export function encodeTimestamps(unit: Unit): (values: readonly unknown[], lengt
   };
 }
 
-function setExact(halves: Int32Array, row: number, unit: Unit, time: number, rest: number, refuse: Refuse): void {
+function setExact(
+  halves: Int32Array,
+  row: number,
+  unit: Unit,
+  time: number,
+  rest: number,
+  refuse: Refuse,
+): void {
   if (unit === "second" && (time % 1000 !== 0 || rest !== 0)) tooFine(row, unit, refuse);
   if (unit === "millisecond" && rest !== 0) tooFine(row, unit, refuse);
   const value =
@@ -76,7 +86,10 @@ function setExact(halves: Int32Array, row: number, unit: Unit, time: number, res
 }
 
 function tooFine(row: number, unit: Unit, refuse: Refuse): void {
-  refuse(row, `counts whole ${unit}s, and the time has a fraction of one. Round it in the transform.`);
+  refuse(
+    row,
+    `counts whole ${unit}s, and the time has a fraction of one. Round it in the transform.`,
+  );
 }
 
 const clock = /^(\d{2}):(\d{2}):(\d{2})(?:\.(\d{1,6}))?$/;
@@ -88,7 +101,9 @@ export function encodeTimes(values: readonly unknown[], length: number, refuse: 
     if (value === null || value === undefined) continue;
     const found = typeof value === "string" ? clock.exec(value) : null;
     const [, hours = "", minutes = "", seconds = "", fraction = ""] = found ?? [];
-    const total = (Number(hours) * 3600 + Number(minutes) * 60 + Number(seconds)) * 1e6 + Number(fraction.padEnd(6, "0"));
+    const total =
+      (Number(hours) * 3600 + Number(minutes) * 60 + Number(seconds)) * 1e6 +
+      Number(fraction.padEnd(6, "0"));
     if (!found || Number(minutes) > 59 || Number(seconds) > 59 || total > 86_400e6) {
       refuse(i, `takes a time of day such as "12:34:56.789", not ${shown(value)}.`);
     } else micros[i] = BigInt(total);

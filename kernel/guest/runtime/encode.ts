@@ -53,7 +53,12 @@ function validityOf(
     const value = values[i];
     if (value !== null && value !== undefined) continue;
     if (!isNullable) {
-      refuse(i, value === undefined ? "is missing, and the contract says it always has a value." : "is null, and the contract says it always has a value.");
+      refuse(
+        i,
+        value === undefined
+          ? "is missing, and the contract says it always has a value."
+          : "is null, and the contract says it always has a value.",
+      );
     }
     if (nullCount === 0) validity = new Uint8Array((length + 7) >> 3).fill(255);
     nullCount += 1;

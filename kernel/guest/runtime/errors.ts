@@ -32,7 +32,9 @@ export function placesOf(error: unknown): { source: string; line: number; column
       .split("\n")
       .flatMap((line) => {
         const found = /\(user:(.*):(\d+):(\d+)\)$/.exec(line);
-        return found ? [{ source: found[1] ?? "", line: Number(found[2]), column: Number(found[3]) }] : [];
+        return found
+          ? [{ source: found[1] ?? "", line: Number(found[2]), column: Number(found[3]) }]
+          : [];
       });
   } catch {
     // A stack that throws when read says nothing.
@@ -64,6 +66,10 @@ export function installStacks(headerLines = 0): void {
     });
     return [messageOf(error), ...lines].join("\n");
   };
-  Object.defineProperty(Error, "prepareStackTrace", { value: format, writable: false, configurable: false });
+  Object.defineProperty(Error, "prepareStackTrace", {
+    value: format,
+    writable: false,
+    configurable: false,
+  });
   Error.stackTraceLimit = 30;
 }

@@ -11,7 +11,10 @@ export type TableExpression =
   | { kind: "transform"; name: string };
 
 /** `nameOf` finds the name a transform is known by; without one it cannot be told to anybody. */
-export function expressionOf(table: Table, nameOf: (table: Table) => string | undefined): TableExpression {
+export function expressionOf(
+  table: Table,
+  nameOf: (table: Table) => string | undefined,
+): TableExpression {
   const { source } = table;
   switch (source.kind) {
     case "snapshot":
@@ -29,7 +32,9 @@ export function expressionOf(table: Table, nameOf: (table: Table) => string | un
     case "transform": {
       const name = nameOf(table);
       if (name === undefined) {
-        throw new TypeError("A transform must have a name of its own before it is used: export const name = transform(…).");
+        throw new TypeError(
+          "A transform must have a name of its own before it is used: export const name = transform(…).",
+        );
       }
       return { kind: "transform", name };
     }

@@ -10,7 +10,11 @@ export function encodeFrame(header: Uint8Array, payloads: readonly Uint8Array[])
   const head = new Uint8Array(8 + header.byteLength);
   const view = new DataView(head.buffer);
   view.setUint32(0, header.byteLength, true);
-  view.setUint32(4, payloads.reduce((sum, payload) => sum + payload.byteLength, 0), true);
+  view.setUint32(
+    4,
+    payloads.reduce((sum, payload) => sum + payload.byteLength, 0),
+    true,
+  );
   head.set(header, 8);
   return [head, ...payloads];
 }

@@ -13,7 +13,9 @@ export function deepFreeze<T>(value: T): T {
 }
 
 function refuse(): never {
-  throw new TypeError("This value is shared by all records and frozen. Make a copy and change that.");
+  throw new TypeError(
+    "This value is shared by all records and frozen. Make a copy and change that.",
+  );
 }
 
 const setters = Object.getOwnPropertyNames(Date.prototype).filter((name) => name.startsWith("set"));

@@ -60,21 +60,47 @@ function showObject(value: object, depth: number, above: Set<object>, left: Left
   if (value instanceof RegExp) return RegExp.prototype.toString.call(value);
   if (value instanceof Promise) return "Promise { … }";
   const name = className(value);
-  if (depth >= deepest) return Array.isArray(value) ? `[Array(${value.length})]` : `[${name || "Object"}]`;
+  if (depth >= deepest)
+    return Array.isArray(value) ? `[Array(${value.length})]` : `[${name || "Object"}]`;
   const next = (item: unknown): string => show(item, depth + 1, above, left);
-  if (Array.isArray(value)) return wrap("", "[", limited(indexes(value.length), value.length, (i) => propertyText(value, String(i), next)), "]", depth);
+  if (Array.isArray(value))
+    return wrap(
+      "",
+      "[",
+      limited(indexes(value.length), value.length, (i) => propertyText(value, String(i), next)),
+      "]",
+      depth,
+    );
   if (ArrayBuffer.isView(value) && "length" in value) {
     const numbers = value as unknown as ArrayLike<number | bigint>;
-    return wrap(`${name}(${numbers.length}) `, "[", limited(indexes(numbers.length), numbers.length, (i) => String(numbers[i])), "]", depth);
+    return wrap(
+      `${name}(${numbers.length}) `,
+      "[",
+      limited(indexes(numbers.length), numbers.length, (i) => String(numbers[i])),
+      "]",
+      depth,
+    );
   }
   if (value instanceof Map) {
-    const items = limited(value, value.size, ([key, item]: [unknown, unknown]) => `${next(key)} => ${next(item)}`);
+    const items = limited(
+      value,
+      value.size,
+      ([key, item]: [unknown, unknown]) => `${next(key)} => ${next(item)}`,
+    );
     return wrap(`Map(${value.size}) `, "{", items, "}", depth);
   }
-  if (value instanceof Set) return wrap(`Set(${value.size}) `, "{", limited(value, value.size, next), "}", depth);
-  const keys = Reflect.ownKeys(value).filter((key) => Object.getOwnPropertyDescriptor(value, key)?.enumerable);
+  if (value instanceof Set)
+    return wrap(`Set(${value.size}) `, "{", limited(value, value.size, next), "}", depth);
+  const keys = Reflect.ownKeys(value).filter(
+    (key) => Object.getOwnPropertyDescriptor(value, key)?.enumerable,
+  );
   const fields = limited(keys, keys.length, (key) => {
-    const label = typeof key === "string" && /^[\p{ID_Start}$_][\p{ID_Continue}$]*$/u.test(key) ? key : typeof key === "symbol" ? `[${String(key)}]` : JSON.stringify(key);
+    const label =
+      typeof key === "string" && /^[\p{ID_Start}$_][\p{ID_Continue}$]*$/u.test(key)
+        ? key
+        : typeof key === "symbol"
+          ? `[${String(key)}]`
+          : JSON.stringify(key);
     return `${clipped(label, 200)}: ${propertyText(value, key, next)}`;
   });
   return wrap(name === "Object" || name === "" ? "" : `${name} `, "{", fields, "}", depth);
@@ -107,14 +133,18 @@ function wrap(before: string, open: string, items: string[], close: string, dept
   if (items.length === 0) return `${before}${open}${close}`;
   const line = items.join(", ");
   const padding = open === "{" ? " " : "";
-  if (line.length <= widest && !line.includes("\n")) return `${before}${open}${padding}${line}${padding}${close}`;
+  if (line.length <= widest && !line.includes("\n"))
+    return `${before}${open}${padding}${line}${padding}${close}`;
   const indent = "  ".repeat(depth + 1);
   return `${before}${open}\n${items.map((item) => indent + item).join(",\n")}\n${"  ".repeat(depth)}${close}`;
 }
 
 function showError(error: Error): string {
   const { stack } = error;
-  return clipped(typeof stack === "string" && stack !== "" ? stack : `${error.name}: ${error.message}`, longestText);
+  return clipped(
+    typeof stack === "string" && stack !== "" ? stack : `${error.name}: ${error.message}`,
+    longestText,
+  );
 }
 
 function className(value: object): string {

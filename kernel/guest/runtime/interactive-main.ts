@@ -13,7 +13,14 @@ import { lockDown } from "./lockdown.ts";
 import { rowMaker } from "./row-maker.ts";
 import { parseColumns, type ColumnSpec } from "./transform-runner.ts";
 
-type Run = { type: "run"; id: string; code: string; sourceUrl: string; uses: string[]; defines: string[] };
+type Run = {
+  type: "run";
+  id: string;
+  code: string;
+  sourceUrl: string;
+  uses: string[];
+  defines: string[];
+};
 type Request = { token?: string } & (
   | { type: "hello" }
   | Run
@@ -31,11 +38,16 @@ const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 const parse = JSON.parse;
 const stringify = JSON.stringify;
-const AsyncFunction = (async () => undefined).constructor as new (...text: string[]) => (...args: unknown[]) => Promise<unknown>;
+const AsyncFunction = (async () => undefined).constructor as new (
+  ...text: string[]
+) => (...args: unknown[]) => Promise<unknown>;
 const values = cellValues();
 const clock = cellClock();
 const cellOfSource = new Map<string, string>();
-const waitingRows = new Map<number, { resolve(rows: unknown[]): void; reject(message: string): void }>();
+const waitingRows = new Map<
+  number,
+  { resolve(rows: unknown[]): void; reject(message: string): void }
+>();
 let nextRows = 1;
 let token = "";
 let current = "";
@@ -62,12 +74,17 @@ lockDown({
 });
 
 function send(header: object): void {
-  for (const bytes of encodeFrame(encoder.encode(stringify({ ...header, token })), [])) deno.write(bytes);
+  for (const bytes of encodeFrame(encoder.encode(stringify({ ...header, token })), []))
+    deno.write(bytes);
 }
 
 function show(item: Shown): void {
   if (shown.length < mostDisplays) shown.push(item);
-  else if (shown.length === mostDisplays) shown.push({ kind: "text", text: `… more than ${mostDisplays} displays; the rest are left out.` });
+  else if (shown.length === mostDisplays)
+    shown.push({
+      kind: "text",
+      text: `… more than ${mostDisplays} displays; the rest are left out.`,
+    });
 }
 
 function reportLate(error: unknown): void {
@@ -77,7 +94,15 @@ function reportLate(error: unknown): void {
 function askRows(table: Table, offset: number, limit: number): Promise<unknown[]> {
   const request = nextRows;
   nextRows += 1;
-  send({ type: "wantRows", cell: current, request, expression: values.expression(table), handle: values.handle(table), offset, limit });
+  send({
+    type: "wantRows",
+    cell: current,
+    request,
+    expression: values.expression(table),
+    handle: values.handle(table),
+    offset,
+    limit,
+  });
   // Made here, so that a failure is placed where the cell asked.
   const failure = new TypeError("rows");
   return new Promise((resolve, reject) => {
@@ -91,7 +116,10 @@ function askRows(table: Table, offset: number, limit: number): Promise<unknown[]
   });
 }
 
-function takeRows({ request, columns }: { request: number; columns: ColumnSpec[] }, payload: Uint8Array): void {
+function takeRows(
+  { request, columns }: { request: number; columns: ColumnSpec[] },
+  payload: Uint8Array,
+): void {
   const waiting = waitingRows.get(request);
   waitingRows.delete(request);
   try {
@@ -100,7 +128,9 @@ function takeRows({ request, columns }: { request: number; columns: ColumnSpec[]
     const decoded = decodeStream(payload, parsed);
     const [refusal] = decoded.refusals.values();
     if (refusal !== undefined) throw new TypeError(refusal);
-    waiting?.resolve(Array.from({ length: decoded.length }, (_, row) => make(decoded.columns, row)));
+    waiting?.resolve(
+      Array.from({ length: decoded.length }, (_, row) => make(decoded.columns, row)),
+    );
   } catch (error) {
     waiting?.reject(messageOf(error));
   }
@@ -124,10 +154,14 @@ async function run({ id, code, sourceUrl, uses, defines }: Run): Promise<void> {
   values.forget(defines);
   try {
     const own = new Set(defines);
-    const names = [...new Set([...apiNames, ...uses.filter((name) => values.has(name))])].filter((name) => !own.has(name));
+    const names = [...new Set([...apiNames, ...uses.filter((name) => values.has(name))])].filter(
+      (name) => !own.has(name),
+    );
     const body = `"use strict";\n${code}\n//# sourceURL=user:${source}`;
     const cell = new AsyncFunction(...names, body);
-    const returned = await cell(...names.map((name) => (values.has(name) ? values.get(name) : api[name])));
+    const returned = await cell(
+      ...names.map((name) => (values.has(name) ? values.get(name) : api[name])),
+    );
     const { __last: last, ...defined } = { ...(returned as Record<string, unknown>) };
     const summaries = values.define(defined);
     const hasLast = last !== undefined && !isShownAlready(last);
@@ -141,13 +175,23 @@ async function run({ id, code, sourceUrl, uses, defines }: Run): Promise<void> {
       ...clock.used(),
     });
   } catch (error) {
-    send({ type: "failed", cell: id, message: messageOf(error), places: places(error), displays: safeDisplays() });
+    send({
+      type: "failed",
+      cell: id,
+      message: messageOf(error),
+      places: places(error),
+      displays: safeDisplays(),
+    });
   }
 }
 
 function displayItem(item: Shown): DisplayItem {
   if (item.kind === "table") {
-    return { kind: "table", expression: values.expression(item.table), handle: values.handle(item.table) };
+    return {
+      kind: "table",
+      expression: values.expression(item.table),
+      handle: values.handle(item.table),
+    };
   }
   return item.kind === "chart" ? chartItem(item, values.expression) : item;
 }

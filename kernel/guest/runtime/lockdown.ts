@@ -4,12 +4,15 @@ import { cutNodeWorker } from "./node-worker.ts";
  * Takes away what user code must not have, then freezes what is left. Runs last in a guest's bootstrap, after everything the
  * guest itself needs was captured. Names not listed here do not exist for user code.
  */
-const languageNames = `Object Function Array Number parseFloat parseInt Infinity NaN undefined Boolean String Symbol Date Promise
+const languageNames =
+  `Object Function Array Number parseFloat parseInt Infinity NaN undefined Boolean String Symbol Date Promise
   RegExp Error AggregateError EvalError RangeError ReferenceError SyntaxError TypeError URIError SuppressedError globalThis JSON Math
   Intl ArrayBuffer Uint8Array Int8Array Uint16Array Int16Array Uint32Array Int32Array BigUint64Array BigInt64Array
   Uint8ClampedArray Float16Array Float32Array Float64Array DataView Map BigInt Set Iterator WeakMap WeakSet Proxy Reflect decodeURI
   decodeURIComponent encodeURI encodeURIComponent escape unescape eval isFinite isNaN Temporal DisposableStack
-  AsyncDisposableStack console TextEncoder TextDecoder URL URLSearchParams structuredClone atob btoa`.split(/\s+/);
+  AsyncDisposableStack console TextEncoder TextDecoder URL URLSearchParams structuredClone atob btoa`.split(
+    /\s+/,
+  );
 
 export type Clock = {
   /** Called where user code asks for the time; may throw, or answer with milliseconds. */
@@ -18,7 +21,11 @@ export type Clock = {
   random(): number;
 };
 
-export type Lockdown = { keep: readonly string[]; add: Readonly<Record<string, unknown>>; clock: Clock };
+export type Lockdown = {
+  keep: readonly string[];
+  add: Readonly<Record<string, unknown>>;
+  clock: Clock;
+};
 
 export function lockDown({ keep, add, clock }: Lockdown): void {
   cutNodeWorker();
@@ -27,7 +34,8 @@ export function lockDown({ keep, add, clock }: Lockdown): void {
   for (const key of Reflect.ownKeys(global)) {
     // Symbols here are Deno's marks of an event target, without which it cannot report an unhandled rejection.
     if (allowed.has(key) || typeof key === "symbol") continue;
-    if (!Reflect.deleteProperty(global, key)) throw new Error(`The guest cannot take ${String(key)} away.`);
+    if (!Reflect.deleteProperty(global, key))
+      throw new Error(`The guest cannot take ${String(key)} away.`);
   }
   for (const [name, value] of Object.entries(add)) define(global, name, value);
   for (const [name, what] of Object.entries(refused)) {
@@ -39,7 +47,8 @@ export function lockDown({ keep, add, clock }: Lockdown): void {
   freezeReachable(global);
 }
 
-const network = "A notebook has no network. Bring data in as a source and freeze it into a snapshot.";
+const network =
+  "A notebook has no network. Bring data in as a source and freeze it into a snapshot.";
 const refused: Record<string, string> = {
   fetch: network,
   WebSocket: network,
@@ -57,7 +66,12 @@ function refuser(name: string, what: string): unknown {
 }
 
 function define(target: object, name: PropertyKey, value: unknown): void {
-  Object.defineProperty(target, name, { value, writable: false, enumerable: false, configurable: false });
+  Object.defineProperty(target, name, {
+    value,
+    writable: false,
+    enumerable: false,
+    configurable: false,
+  });
 }
 
 function replaceClock(global: Record<PropertyKey, unknown>, clock: Clock): void {
@@ -115,11 +129,23 @@ function dropLegacyRegExpState(): void {
  * people do set so, an accessor lets the assignment make an own property, as it would without freezing.
  */
 function enableOverrides(): void {
-  const errors = [Error, AggregateError, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError];
+  const errors = [
+    Error,
+    AggregateError,
+    EvalError,
+    RangeError,
+    ReferenceError,
+    SyntaxError,
+    TypeError,
+    URIError,
+  ];
   const cases: [object, string[]][] = [
     [Object.prototype, ["toString", "toLocaleString", "valueOf", "constructor"]],
     [Function.prototype, ["toString", "bind", "call", "apply"]],
-    ...errors.map((type): [object, string[]] => [type.prototype, ["name", "message", "toString", "constructor"]]),
+    ...errors.map((type): [object, string[]] => [
+      type.prototype,
+      ["name", "message", "toString", "constructor"],
+    ]),
     [Date.prototype, ["toString", "toJSON", "valueOf"]],
   ];
   for (const [prototype, names] of cases) for (const name of names) enableOverride(prototype, name);
@@ -132,8 +158,14 @@ function enableOverride(prototype: object, name: string): void {
   Object.defineProperty(prototype, name, {
     get: () => value,
     set(this: object, next: unknown) {
-      if (this === prototype) throw new TypeError(`${name} of a built-in is frozen: it is shared by all cells.`);
-      Object.defineProperty(this, name, { value: next, writable: true, enumerable: true, configurable: true });
+      if (this === prototype)
+        throw new TypeError(`${name} of a built-in is frozen: it is shared by all cells.`);
+      Object.defineProperty(this, name, {
+        value: next,
+        writable: true,
+        enumerable: true,
+        configurable: true,
+      });
     },
     enumerable: false,
     configurable: false,
@@ -161,7 +193,12 @@ function freezeReachable(global: object): void {
   const todo: unknown[] = [global, ...hidden];
   while (todo.length > 0) {
     const value = todo.pop();
-    if (value === null || (typeof value !== "object" && typeof value !== "function") || seen.has(value)) continue;
+    if (
+      value === null ||
+      (typeof value !== "object" && typeof value !== "function") ||
+      seen.has(value)
+    )
+      continue;
     seen.add(value);
     todo.push(Object.getPrototypeOf(value));
     for (const key of Reflect.ownKeys(value)) {

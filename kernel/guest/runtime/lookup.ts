@@ -29,7 +29,12 @@ export function buildLookup(name: string, spec: LookupSpec, batches: Uint8Array[
   return Object.freeze(find);
 }
 
-function place(name: string, by: string[], root: Map<unknown, unknown>, row: Record<string, unknown>): void {
+function place(
+  name: string,
+  by: string[],
+  root: Map<unknown, unknown>,
+  row: Record<string, unknown>,
+): void {
   let level = root;
   for (const column of by.slice(0, -1)) {
     const key = keyOf(row[column]);
@@ -43,7 +48,9 @@ function place(name: string, by: string[], root: Map<unknown, unknown>, row: Rec
   const last = keyOf(row[by.at(-1) ?? ""]);
   if (level.has(last)) {
     const key = by.map((column) => `${column} = ${String(row[column])}`).join(", ");
-    throw new TypeError(`Lookup \`${name}\` has more than one row for ${key}. Group or filter its table so that each key is there once.`);
+    throw new TypeError(
+      `Lookup \`${name}\` has more than one row for ${key}. Group or filter its table so that each key is there once.`,
+    );
   }
   level.set(last, row);
 }

@@ -84,5 +84,7 @@ function numberOf(kind: string, value: unknown): number | null {
   if (typeof value === "number") return value;
   if (typeof value === "boolean") return value ? 1 : 0;
   if (value === null || value === undefined) return kind === "count" ? 0 : null;
-  throw new TypeError(`The metric's function returned ${shown(value)}; it must return a number, true or false, or null to leave the row out.`);
+  throw new TypeError(
+    `The metric's function returned ${shown(value)}; it must return a number, true or false, or null to leave the row out.`,
+  );
 }

@@ -7,7 +7,9 @@ import { Worker } from "node:worker_threads";
  */
 export function cutNodeWorker(): void {
   const refuse = function (): never {
-    throw new TypeError("Worker: a notebook has no threads of its own. Transforms run side by side already.");
+    throw new TypeError(
+      "Worker: a notebook has no threads of its own. Transforms run side by side already.",
+    );
   };
   Object.setPrototypeOf(Worker, refuse);
   Object.freeze(Worker);

@@ -9,5 +9,9 @@ export function literalKey(name: string): string {
 export function rowMaker(names: readonly string[]): MakeRow {
   const fields = names.map((name, index) => `${literalKey(name)}: columns[${index}][row]`);
   // eslint-disable-next-line no-new-func -- names are escaped as JSON
-  return new Function("columns", "row", `"use strict"; return { ${fields.join(", ")} };`) as MakeRow;
+  return new Function(
+    "columns",
+    "row",
+    `"use strict"; return { ${fields.join(", ")} };`,
+  ) as MakeRow;
 }

@@ -13,7 +13,10 @@ type Open = {
   type: "open";
   token: string;
   bundleBytes: number;
-  entry: { kind: "transform"; name: string } | { kind: "metric"; index: number } | { kind: "describe" };
+  entry:
+    | { kind: "transform"; name: string }
+    | { kind: "metric"; index: number }
+    | { kind: "describe" };
   input: ColumnSpec[];
   output: ColumnSpec[];
   lookups: Record<string, LookupSpec & { batchBytes: number[] }>;
@@ -30,13 +33,30 @@ let token = "";
 let droppedLines = 0;
 
 const noClock = (what: string) => (): never => {
-  throw new TypeError(`Transforms have no ${what}: the same record must always give the same result. Take it from a column.`);
+  throw new TypeError(
+    `Transforms have no ${what}: the same record must always give the same result. Take it from a column.`,
+  );
 };
 const drop = (): void => {
   droppedLines += 1;
 };
 const quiet = Object.fromEntries(
-  ["log", "info", "debug", "warn", "error", "trace", "table", "dir", "assert", "group", "groupEnd", "count", "time", "timeEnd"].map((name) => [name, drop]),
+  [
+    "log",
+    "info",
+    "debug",
+    "warn",
+    "error",
+    "trace",
+    "table",
+    "dir",
+    "assert",
+    "group",
+    "groupEnd",
+    "count",
+    "time",
+    "timeEnd",
+  ].map((name) => [name, drop]),
 );
 
 globalThis.addEventListener("unhandledrejection", (event) => {
@@ -70,7 +90,10 @@ function requestOf(frame: Frame): Request {
   return parse(decoder.decode(frame.header)) as Request;
 }
 
-async function open(request: Open, payload: Uint8Array): Promise<(request: Request, payload: Uint8Array) => void> {
+async function open(
+  request: Open,
+  payload: Uint8Array,
+): Promise<(request: Request, payload: Uint8Array) => void> {
   const bundle = decoder.decode(payload.subarray(0, request.bundleBytes));
   const address = `data:text/javascript,${encodeURIComponent(`${bundle}\n//# sourceURL=user:bundle`)}`;
   const module = (await import(address)) as { slice?: SliceExport };
@@ -97,7 +120,10 @@ async function open(request: Open, payload: Uint8Array): Promise<(request: Reque
   return answer;
 }
 
-function metricRequests(request: Open, metric: Metric): (request: Request, payload: Uint8Array) => void {
+function metricRequests(
+  request: Open,
+  metric: Metric,
+): (request: Request, payload: Uint8Array) => void {
   const runner = metricRunner({ input: request.input, metric });
   return ({ type }, payload) => {
     if (type === "finish") send({ type: "finished", ...runner.finish(), droppedLines });
@@ -113,7 +139,8 @@ function transformRequests(
   let at = request.bundleBytes;
   const lookups: Record<string, unknown> = {};
   for (const name of Object.keys(spec.lookup)) {
-    if (!Object.hasOwn(request.lookups, name)) throw new TypeError(`The transform's lookup \`${name}\` was not given.`);
+    if (!Object.hasOwn(request.lookups, name))
+      throw new TypeError(`The transform's lookup \`${name}\` was not given.`);
   }
   for (const [name, lookup] of Object.entries(request.lookups)) {
     const batches = lookup.batchBytes.map((bytes) => {
@@ -132,7 +159,9 @@ function transformRequests(
   });
   return (_, batch) => {
     const { rows, inputs, parts, ...counts } = run(batch);
-    const lineage = [inputs, parts].map((ints) => new Uint8Array(ints.buffer, ints.byteOffset, ints.byteLength));
+    const lineage = [inputs, parts].map(
+      (ints) => new Uint8Array(ints.buffer, ints.byteOffset, ints.byteLength),
+    );
     send({ type: "batch", ...counts, written: inputs.length, droppedLines }, [...lineage, rows]);
   };
 }

@@ -8,9 +8,22 @@ export type Encoded = string | number | boolean | null | { [tag: string]: unknow
 const mostNodes = 2_000_000;
 const deepest = 400;
 const views: Record<string, new (buffer: ArrayBuffer) => ArrayBufferView> = {
-  Uint8Array, Int8Array, Uint8ClampedArray, Uint16Array, Int16Array, Uint32Array, Int32Array, BigUint64Array, BigInt64Array, Float32Array, Float64Array,
+  Uint8Array,
+  Int8Array,
+  Uint8ClampedArray,
+  Uint16Array,
+  Int16Array,
+  Uint32Array,
+  Int32Array,
+  BigUint64Array,
+  BigInt64Array,
+  Float32Array,
+  Float64Array,
 };
-const viewTag = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), Symbol.toStringTag)?.get;
+const viewTag = Object.getOwnPropertyDescriptor(
+  Object.getPrototypeOf(Uint8Array.prototype),
+  Symbol.toStringTag,
+)?.get;
 const RealDate = Date;
 const getTime = Date.prototype.getTime;
 
@@ -33,7 +46,9 @@ export function encodeStructured(value: unknown): Encoded | undefined {
       case "boolean":
         return one;
       case "number":
-        return Number.isFinite(one) && !Object.is(one, -0) ? one : { n: Object.is(one, -0) ? "-0" : String(one) };
+        return Number.isFinite(one) && !Object.is(one, -0)
+          ? one
+          : { n: Object.is(one, -0) ? "-0" : String(one) };
       case "bigint":
         return { i: one.toString() };
       case "undefined":
@@ -50,17 +65,24 @@ export function encodeStructured(value: unknown): Encoded | undefined {
     if (known !== undefined) return { r: known };
     seen.set(one, seen.size);
     const prototype: unknown = Object.getPrototypeOf(one);
-    const all = (items: Iterable<unknown>): Encoded[] => Array.from(items, (item) => encode(item, depth + 1));
+    const all = (items: Iterable<unknown>): Encoded[] =>
+      Array.from(items, (item) => encode(item, depth + 1));
     if (Array.isArray(one)) {
       if (prototype !== Array.prototype || Object.keys(one).length > one.length) throw notPlain;
       return { a: all(one) };
     }
     if (prototype === RealDate.prototype) return { d: encode(getTime.call(one as Date), depth) };
     if (prototype === Map.prototype) {
-      return { m: Array.from(one as Map<unknown, unknown>, ([key, item]) => [encode(key, depth + 1), encode(item, depth + 1)]) };
+      return {
+        m: Array.from(one as Map<unknown, unknown>, ([key, item]) => [
+          encode(key, depth + 1),
+          encode(item, depth + 1),
+        ]),
+      };
     }
     if (prototype === Set.prototype) return { s: all(one as Set<unknown>) };
-    if (prototype === ArrayBuffer.prototype) return { b: ["ArrayBuffer", base64(new Uint8Array(one as ArrayBuffer))] };
+    if (prototype === ArrayBuffer.prototype)
+      return { b: ["ArrayBuffer", base64(new Uint8Array(one as ArrayBuffer))] };
     const view = viewTag?.call(one) as string | undefined;
     if (view !== undefined && views[view] && prototype === views[view].prototype) {
       const { buffer, byteOffset, byteLength } = one as Uint8Array;
@@ -71,7 +93,8 @@ export function encodeStructured(value: unknown): Encoded | undefined {
     if (prototype !== Object.prototype && prototype !== null) throw notPlain;
     const fields = Reflect.ownKeys(one).map((key) => {
       const property = Object.getOwnPropertyDescriptor(one, key);
-      if (typeof key === "symbol" || !property?.enumerable || !("value" in property)) throw notPlain;
+      if (typeof key === "symbol" || !property?.enumerable || !("value" in property))
+        throw notPlain;
       return [key, encode(property.value, depth + 1)];
     });
     return prototype === null ? { z: fields } : { o: fields };
@@ -122,7 +145,12 @@ export function decodeStructured(encoded: unknown): unknown {
       case "z": {
         const object = keep((tag === "o" ? {} : Object.create(null)) as object);
         for (const [key, item] of body as [string, unknown][]) {
-          Object.defineProperty(object, key, { value: decode(item), writable: true, enumerable: true, configurable: true });
+          Object.defineProperty(object, key, {
+            value: decode(item),
+            writable: true,
+            enumerable: true,
+            configurable: true,
+          });
         }
         return object;
       }
@@ -149,6 +177,7 @@ function decodeBytes([name, text]: [string, string]): unknown {
 
 function base64(bytes: Uint8Array): string {
   const pieces: string[] = [];
-  for (let at = 0; at < bytes.length; at += 8190) pieces.push(String.fromCharCode(...bytes.subarray(at, at + 8190)));
+  for (let at = 0; at < bytes.length; at += 8190)
+    pieces.push(String.fromCharCode(...bytes.subarray(at, at + 8190)));
   return btoa(pieces.join(""));
 }

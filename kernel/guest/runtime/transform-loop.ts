@@ -27,7 +27,10 @@ export type TransformLoop = (
  * Generated code that makes each row as an object literal, calls the function and takes the result's columns apart.
  * A result with other properties than the contract's goes to `sink.other`.
  */
-export function transformLoop(inputNames: readonly string[], outputNames: readonly string[]): TransformLoop {
+export function transformLoop(
+  inputNames: readonly string[],
+  outputNames: readonly string[],
+): TransformLoop {
   const inputs = inputNames.map((_, i) => `const i${i} = input[${i}];`);
   const outputs = outputNames.map((_, i) => `const o${i} = sink.columns[${i}];`);
   const literal = inputNames.map((name, i) => `${literalKey(name)}: i${i}[row]`);
