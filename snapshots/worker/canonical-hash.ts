@@ -1,24 +1,20 @@
 import { createHash, type Hash } from "node:crypto";
-import type { Column } from "../table.ts";
-import type { SqlType } from "../types.ts";
 import { isValid, type Raw } from "./raw.ts";
 
 /**
  * A table's content hash, as docs/types.md defines it: one SHA-256 a column over its canonical values in row order, one over
  * the numbers of its NULL rows, and one over the lot. Fed in pieces of any size, in row order.
  */
-export type TableHasher = {
+type TableHasher = {
   update(column: number, raw: Raw): void;
-  /** The hash, and for each column whether it holds a NULL. */
-  finish(
-    columns: Omit<Column, "nullable">[],
-    rows: number,
-    hiddenColumns: number,
-  ): { hash: string; hasNulls: boolean[] };
+  finish(columns: NamedType[], rows: number, hiddenColumns: number): TableDigest;
 };
+type NamedType = { name: string; type: string };
+/** The hash, and for each column whether it holds a NULL. */
+type TableDigest = { hash: string; hasNulls: boolean[] };
 
-export function tableHasher(types: SqlType[]): TableHasher {
-  const columns = types.map(() => columnHasher());
+export function tableHasher(columnCount: number): TableHasher {
+  const columns = Array.from({ length: columnCount }, () => columnHasher());
   return {
     update: (column, raw) => columns[column]?.update(raw),
     finish(named, rows, hiddenColumns) {

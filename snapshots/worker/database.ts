@@ -1,21 +1,37 @@
 import duckdb from "@duckdb/node-bindings";
 import type { Connection, Database, DataChunk, Result as QueryResult } from "@duckdb/node-bindings";
+import type { Limits } from "../protocol.ts";
 import { quoteName, quoteText } from "../types.ts";
 import { isValid, readVector } from "./raw.ts";
 
 /** One DuckDB instance in memory with one connection. */
 export type Open = { database: Database; connection: Connection };
 
-export type Limits = { memoryLimit: string; spillLimit: string; spillFolder: string };
+let spare: { made: Promise<Open>; limits: string } | undefined;
 
 /**
  * A fresh instance with nothing in it. Extensions are never fetched or loaded on their own; errors carry their place; what it
  * spills goes to `spillFolder`, up to `spillLimit`.
  */
 export async function openDatabase(limits: Limits, threads: number): Promise<Open> {
+  const ready = spare?.limits === JSON.stringify(limits) ? spare.made : undefined;
+  spare = undefined;
+  const open = await (ready ?? create(limits));
+  await duckdb.query(open.connection, `SET threads = ${threads}`);
+  return open;
+}
+
+/** Makes the next instance ahead of need: it takes longer than many a query. */
+export function prepareSpare(limits: Limits): void {
+  if (spare !== undefined) return;
+  const made = create(limits);
+  made.catch(() => undefined);
+  spare = { made, limits: JSON.stringify(limits) };
+}
+
+async function create(limits: Limits): Promise<Open> {
   const config = duckdb.create_config();
   const settings: Record<string, string> = {
-    threads: String(threads),
     memory_limit: limits.memoryLimit,
     temp_directory: limits.spillFolder,
     max_temp_directory_size: limits.spillLimit,
@@ -57,6 +73,12 @@ export async function attach(
     connection,
     `ATTACH ${quoteText(path)} AS ${quoteName(name)} (TYPE duckdb, ${access})`,
   );
+}
+
+/** Everything into the file itself: what is moved into the store is the file, without its write-ahead log. */
+export async function letGo(connection: Connection, name: string): Promise<void> {
+  await duckdb.query(connection, `CHECKPOINT ${quoteName(name)}`);
+  await duckdb.query(connection, `DETACH ${quoteName(name)}`);
 }
 
 /** The chunks of a materialised result; each is valid until the next is asked for. */

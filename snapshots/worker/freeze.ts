@@ -2,7 +2,7 @@ import duckdb from "@duckdb/node-bindings";
 import type { Result } from "../problem.ts";
 import type { Limits, MadeTable, WorkerRequest } from "../protocol.ts";
 import { quoteText } from "../types.ts";
-import { attach, closeDatabase, openDatabase, seal } from "./database.ts";
+import { attach, closeDatabase, letGo, openDatabase, seal } from "./database.ts";
 import type { Progress } from "./progress.ts";
 import { createFromSelect } from "./sql.ts";
 import { hashTable } from "./table-file.ts";
@@ -21,7 +21,9 @@ export async function runFreeze(
     await seal(connection);
     const made = await createFromSelect(connection, request.sql, progress);
     if (!made.ok) return made;
-    return await hashTable(connection, "out");
+    const hashed = await hashTable(connection, "out");
+    await letGo(connection, "out");
+    return hashed;
   } finally {
     closeDatabase(open);
   }

@@ -1,6 +1,7 @@
 import { fail, type Result } from "../problem.ts";
 import type { FromWorker, Limits, ToWorker, WorkerRequest } from "../protocol.ts";
 import { problemOf } from "./errors.ts";
+import { prepareSpare } from "./database.ts";
 import { runDiff } from "./diff.ts";
 import { runDiffRows } from "./diff-rows.ts";
 import { runFreeze } from "./freeze.ts";
@@ -62,6 +63,8 @@ async function serve(
   const result = await answer(id, request, limits, inbox).catch((error: unknown) =>
     fail(problemOf(error)),
   );
+  if (request.kind === "sql" || request.kind === "freeze" || request.kind === "write")
+    prepareSpare(limits);
   send(
     result.ok
       ? { type: "done", id, value: result.value }

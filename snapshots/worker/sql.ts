@@ -4,7 +4,7 @@ import type { Connection } from "@duckdb/node-bindings";
 import { fail, ok, type Problem, type Result } from "../problem.ts";
 import type { Limits, MadeTable, WorkerRequest } from "../protocol.ts";
 import { quoteName } from "../types.ts";
-import { attach, closeDatabase, openDatabase, seal } from "./database.ts";
+import { attach, closeDatabase, letGo, openDatabase, seal } from "./database.ts";
 import { problemOf } from "./errors.ts";
 import { watchProgress, type Progress } from "./progress.ts";
 import { describeTable } from "./table-file.ts";
@@ -34,10 +34,13 @@ export async function runSql(
     }
     await duckdb.query(connection, `SELECT setseed(${seedOf(request.sql)})`);
     await seal(connection);
+    const problem = await refuseAllButOneSelect(connection, request.sql);
+    if (problem !== undefined) return fail(problem);
     const made = await createFromSelect(connection, request.sql, progress);
     if (!made.ok) return made;
     const columns = await describeTable(connection, "out", "data");
     if (!columns.ok) return columns;
+    await letGo(connection, "out");
   } finally {
     closeDatabase(open);
   }
@@ -46,14 +49,12 @@ export async function runSql(
 
 const prefix = "CREATE TABLE out.main.data AS\n";
 
-/** Runs `sql`, which must be one SELECT by DuckDB's own reading of it, into `out.main.data`. */
+/** Runs `sql` into `out.main.data`. Together with our words it must be one statement, so that `sql` can be nothing but a query. */
 export async function createFromSelect(
   connection: Connection,
   sql: string,
   progress: Progress,
 ): Promise<Result<true>> {
-  const problem = await refuseAllButOneSelect(connection, sql);
-  if (problem !== undefined) return fail(problem);
   const stop = watchProgress(connection, progress);
   try {
     const { extracted_statements, statement_count } = await duckdb.extract_statements(
@@ -73,6 +74,7 @@ export async function createFromSelect(
     if (duckdb.prepared_statement_type(prepared) !== duckdb.StatementType.CREATE)
       return fail(onlySelect);
     await duckdb.execute_prepared(prepared);
+    duckdb.destroy_prepare_sync(prepared);
     return ok(true);
   } catch (error) {
     return fail(problemOf(error, sql, prefix.length));

@@ -5,10 +5,10 @@ import type { Column, TableInfo } from "../table.ts";
 import { parseType, quoteName, quoteText, type SqlType } from "../types.ts";
 import { tableHasher } from "./canonical-hash.ts";
 import { chunksOf, queryTexts } from "./database.ts";
-import { readVector } from "./raw.ts";
+import { readVector, type Raw } from "./raw.ts";
 
-/** Two of DuckDB's row groups: enough work to share between threads, little enough to hold. */
-const sliceRows = 245_760;
+/** One of DuckDB's row groups: small enough that memory is used again while it is warm. */
+const sliceRows = 122_880;
 
 type TypedColumn = { name: string; type: string; sqlType: SqlType };
 
@@ -68,37 +68,36 @@ export async function hashTable(
   const described = await describeTable(connection, catalog, "data");
   if (!described.ok) return described;
   const lineage = unwrap(await describeTable(connection, catalog, "lineage"));
-  const hasLineage = lineage.length > 0;
   const data = described.value;
-  const hasher = tableHasher([...data, ...lineage].map((column) => column.sqlType));
-  const rows = await hashColumns(
-    connection,
-    `${quoteName(catalog)}.main.data`,
-    data,
-    (column, raw) => hasher.update(column, raw),
+  const all = [...data, ...lineage];
+  const from = `${quoteName(catalog)}.main`;
+  const [[count] = []] = await queryTexts(connection, `SELECT count(*)::VARCHAR FROM ${from}.data`);
+  const rows = Number(count);
+  const hasher = tableHasher(all.length);
+  await hashColumns(connection, `${from}.data`, data, rows, (column, raw) =>
+    hasher.update(column, raw),
   );
-  if (hasLineage) {
-    await hashColumns(connection, `${quoteName(catalog)}.main.lineage`, lineage, (column, raw) =>
+  if (lineage.length > 0) {
+    await hashColumns(connection, `${from}.lineage`, lineage, rows, (column, raw) =>
       hasher.update(data.length + column, raw),
     );
   }
-  const { hash, hasNulls } = hasher.finish([...data, ...lineage], rows, lineage.length);
+  const { hash, hasNulls } = hasher.finish(all, rows, lineage.length);
   const columns: Column[] = data.map(({ name, type }, index) => ({
     name,
     type,
     nullable: hasNulls[index] ?? true,
   }));
-  return ok({ hash, columns, rows, hasLineage });
+  return ok({ hash, columns, rows, hasLineage: lineage.length > 0 });
 }
 
 async function hashColumns(
   connection: Connection,
   from: string,
   columns: TypedColumn[],
-  take: (column: number, raw: ReturnType<typeof readVector>) => void,
-): Promise<number> {
-  const [[count] = []] = await queryTexts(connection, `SELECT count(*)::VARCHAR FROM ${from}`);
-  const rows = Number(count);
+  rows: number,
+  take: (column: number, raw: Raw) => void,
+): Promise<void> {
   const slice = (first: number): Promise<QueryResult> =>
     duckdb.query(connection, rowsBetween("*", from, columns, first, sliceRows));
   let next: Promise<QueryResult> | undefined = rows > 0 ? slice(0) : undefined;
@@ -106,11 +105,11 @@ async function hashColumns(
     const result: QueryResult = await next;
     first += sliceRows;
     next = first < rows ? slice(first) : undefined;
+    next?.catch(() => undefined);
     for (const { chunk, rows: count } of chunksOf(result)) {
       columns.forEach((column, index) => {
         take(index, readVector(duckdb.data_chunk_get_vector(chunk, index), column.sqlType, count));
       });
     }
   }
-  return rows;
 }

@@ -7,7 +7,7 @@ import type { Limits, MadeTable, WorkerRequest } from "../protocol.ts";
 import type { Column } from "../table.ts";
 import { formatType, parseType, quoteName, type SqlType } from "../types.ts";
 import { checkArrowType, type ArrowColumn } from "./arrow-check.ts";
-import { attach, closeDatabase, openDatabase, seal } from "./database.ts";
+import { attach, closeDatabase, letGo, openDatabase, seal } from "./database.ts";
 import { problemOf } from "./errors.ts";
 import { hashTable } from "./table-file.ts";
 import { chunkWriter, type ChunkWriter } from "./vector-write.ts";
@@ -37,7 +37,9 @@ export async function runWrite(
     await attach(connection, request.out, "out", "READ_WRITE");
     await seal(connection);
     await appendAll(connection, targets.value, incoming);
-    return await hashTable(connection, "out");
+    const hashed = await hashTable(connection, "out");
+    await letGo(connection, "out");
+    return hashed;
   } catch (error) {
     return fail(problemOf(error));
   } finally {
