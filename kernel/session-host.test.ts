@@ -398,12 +398,13 @@ const flights = snapshot("flights@t");
   test("one reads another's output, typed and cached by content", async () => {
     const chain = await notebookOf(
       "chain",
-      "// %%\nconst late = transform(flights, (f) => (f.delay > 30 ? f : null));\n// %%\nexport const later = transform(late, (f) => ({ id: f.id, by: f.delay - 30 }));\n",
+      "// %%\ntype Minutes = number;\n// %%\nconst limit: Minutes = 30;\nlimit\n// %%\nconst late = transform(flights, (f) => (f.delay > 30 ? f : null));\n// %%\nexport const later = transform(late, (f) => ({ id: f.id, by: f.delay - 30 }));\n",
     );
     const document = await settle({ type: "runAll" }, chain);
     const { id } = cell(document, "const late");
     const after = await settle({ type: "run", cells: [id, cell(document, "later").id] }, chain);
     await chain.close();
+    expect(new Set(statuses(after))).toEqual(new Set(["ok"]));
     expect(cell(after, "const late").fromCache).toBe(true);
     const late = table(cell(after, "const late"));
     expect(table(cell(after, "export const later"))).toMatchObject({
