@@ -81,8 +81,7 @@ export async function openSession(options: SessionOptions): Promise<Result<Noteb
       hint: "Check the name, or make it: a .ts file in notebooks/.",
     });
   const kept = await readSessionFile(keptPath(options), name, path, text);
-  const opened = host(options, { fileName, path, ...kept, isLasting: true });
-  return ok(opened);
+  return ok(host(options, { fileName, path, ...kept, isLasting: true }));
 }
 
 type Start = {
