@@ -29,45 +29,75 @@ afterAll(() => {
   place.remove();
 });
 
-test("20 SIGKILLs in 200,000 records: both sinks equal a batch run row by row, dead letters and counts are exact", { timeout: 180_000 }, async () => {
-  const random = seeded(SEED);
-  const broken = await writeTopic(random);
-  // Corrections below −20 minutes are filtered, so that updates retract as well as replace.
-  const spec = await specOf(place, { apply: "(f) => f.delay < -20 ? null : { ...f, late: f.delay > 15 }" });
-  mkdirSync(place.root, { recursive: true });
-  writeFileSync(join(place.root, "spec.json"), JSON.stringify(spec));
+test(
+  "20 SIGKILLs in 200,000 records: both sinks equal a batch run row by row, dead letters and counts are exact",
+  { timeout: 180_000 },
+  async () => {
+    const random = seeded(SEED);
+    const broken = await writeTopic(random);
+    // Corrections below −20 minutes are filtered, so that updates retract as well as replace.
+    const spec = await specOf(place, {
+      apply: "(f) => f.delay < -20 ? null : { ...f, late: f.delay > 15 }",
+    });
+    mkdirSync(place.root, { recursive: true });
+    writeFileSync(join(place.root, "spec.json"), JSON.stringify(spec));
 
-  const kills: string[] = [];
-  const moments = Array.from({ length: KILLS }, () => Math.floor(random() * RECORDS * 0.95)).sort((a, b) => a - b);
-  for (const [i, moment] of moments.entries()) {
-    // Every fifth falls into start-up and recovery; the others some time after a commit, wherever that meets decode, guest, sinks or commit.
-    const early = i % 5 === 4;
-    const lateMs = random() * (early ? 700 : 40);
-    const reached = await runAndKill(early ? -1 : moment, lateMs);
-    kills.push(`${early ? "start" : `offset ${moment}`} + ${lateMs.toFixed(1)} ms, at ${reached}`);
-  }
-  await runToEnd();
+    const kills: string[] = [];
+    const moments = Array.from({ length: KILLS }, () =>
+      Math.floor(random() * RECORDS * 0.95),
+    ).toSorted((a, b) => a - b);
+    for (const [i, moment] of moments.entries()) {
+      // Every fifth falls into start-up and recovery; the others some time after a commit, wherever that meets decode, guest, sinks or commit.
+      const early = i % 5 === 4;
+      const lateMs = random() * (early ? 700 : 40);
+      const reached = await runAndKill(early ? -1 : moment, lateMs);
+      kills.push(
+        `${early ? "start" : `offset ${moment}`} + ${lateMs.toFixed(1)} ms, at ${reached}`,
+      );
+    }
+    await runToEnd();
 
-  const story = `seed ${SEED}; killed at: ${kills.join("; ")}`;
-  const batch = unwrap(await batchRun(spec, { directory: place.topic("flights"), store: place.store, root: place.root }));
-  for (const name of ["table", "search"]) {
-    const sink = await openDuckdbSink({ name, path: join(place.workspace.paths.sinks, "staging", "delays", `${name}.duckdb`) });
-    const key = spec.input.filter((column) => spec.key.includes(column.name));
-    expect(await sink.prepare({ key, columns: spec.output, maxParts: spec.maxParts })).toBeUndefined();
-    expect(await firstDifference(sink, batch), `${name}: ${story}`).toBeUndefined();
-    await sink.close();
-  }
-  await batch.close();
+    const story = `seed ${SEED}; killed at: ${kills.join("; ")}`;
+    const batch = unwrap(
+      await batchRun(spec, {
+        directory: place.topic("flights"),
+        store: place.store,
+        root: place.root,
+      }),
+    );
+    for (const name of ["table", "search"]) {
+      const sink = await openDuckdbSink({
+        name,
+        path: join(place.workspace.paths.sinks, "staging", "delays", `${name}.duckdb`),
+      });
+      const key = spec.input.filter((column) => spec.key.includes(column.name));
+      expect(
+        await sink.prepare({ key, columns: spec.output, maxParts: spec.maxParts }),
+      ).toBeUndefined();
+      expect(await firstDifference(sink, batch), `${name}: ${story}`).toBeUndefined();
+      await sink.close();
+    }
+    await batch.close();
 
-  const state = new DatabaseSync(place.statePath, { readOnly: true });
-  const id = { environment: "staging", name: "delays" };
-  const { counts } = readProgress(state, id);
-  const { letters } = listDeadLetters(state, id, { offset: 0, limit: RECORDS });
-  state.close();
-  expect(letters.map((letter) => letter.offset).toSorted((a, b) => a - b), story).toEqual(broken);
-  expect(counts, story).toMatchObject({ read: RECORDS, deadLettered: broken.length, filtered: batch.counts.filtered });
-  expect(counts.written + counts.filtered + counts.stale + counts.deadLettered, story).toBe(RECORDS);
-});
+    const state = new DatabaseSync(place.statePath, { readOnly: true });
+    const id = { environment: "staging", name: "delays" };
+    const { counts } = readProgress(state, id);
+    const { letters } = listDeadLetters(state, id, { offset: 0, limit: RECORDS });
+    state.close();
+    expect(
+      letters.map((letter) => letter.offset).toSorted((a, b) => a - b),
+      story,
+    ).toEqual(broken);
+    expect(counts, story).toMatchObject({
+      read: RECORDS,
+      deadLettered: broken.length,
+      filtered: batch.counts.filtered,
+    });
+    expect(counts.written + counts.filtered + counts.stale + counts.deadLettered, story).toBe(
+      RECORDS,
+    );
+  },
+);
 
 /** The first row the two do not share, tombstones, versions and offsets included. */
 async function firstDifference(sink: Sink, batch: { rows: Sink["scan"] }): Promise<unknown> {
@@ -76,8 +106,8 @@ async function firstDifference(sink: Sink, batch: { rows: Sink["scan"] }): Promi
   for (let row = 0; ; row++) {
     const [a, b] = await Promise.all([left.next(), right.next()]);
     if (a.done === true && b.done === true) return row > 100_000 ? undefined : `only ${row} rows`;
-    const text = (value: unknown): string => JSON.stringify(value, (_, v: unknown) => (typeof v === "bigint" ? `${v}` : v));
-    if (a.done !== b.done || text(a.value) !== text(b.value)) return { row, stream: a.value, batch: b.value };
+    if (a.done !== b.done || text(a.value) !== text(b.value))
+      return { row, stream: a.value, batch: b.value };
   }
 }
 
@@ -101,7 +131,9 @@ async function runToEnd(): Promise<void> {
 type Committed = { offset(): number; until(offset: number): Promise<void> };
 
 function start(): { process: ChildProcess; committed: Committed } {
-  const started = spawn(process.execPath, [child, place.root, String(RECORDS)], { stdio: ["ignore", "pipe", "pipe"] });
+  const started = spawn(process.execPath, [child, place.root, String(RECORDS)], {
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   running.add(started);
   let offset = -1;
   let errors = "";
@@ -114,10 +146,13 @@ function start(): { process: ChildProcess; committed: Committed } {
   });
   started.on("exit", (code, signal) => {
     running.delete(started);
-    if (signal !== "SIGKILL" && code !== 0) waiting?.reject(new Error(`seed ${SEED}: the pipeline ended with ${code}: ${errors}`));
+    if (signal !== "SIGKILL" && code !== 0)
+      waiting?.reject(new Error(`seed ${SEED}: the pipeline ended with ${code}: ${errors}`));
   });
   const until = (wanted: number): Promise<void> =>
-    offset >= wanted ? Promise.resolve() : new Promise((resolve, reject) => (waiting = { offset: wanted, resolve, reject }));
+    offset >= wanted
+      ? Promise.resolve()
+      : new Promise((resolve, reject) => (waiting = { offset: wanted, resolve, reject }));
   return { process: started, committed: { offset: () => offset, until } };
 }
 
@@ -135,7 +170,10 @@ async function writeTopic(random: () => number): Promise<number[]> {
     if (draw < 0.6 || ids === 0) record = flight(ids++, random);
     else if (draw < 0.8) record = flight(known, random);
     else if (draw < 0.88) record = { key: Buffer.from(String(known)), value: null, timestampMs: n };
-    else if (draw < 0.9998) record = sent[Math.floor(draw < 0.94 ? sent.length - 1 - random() * 20 : random() * sent.length)] ?? flight(known, random);
+    else if (draw < 0.9998)
+      record =
+        sent[Math.floor(draw < 0.94 ? sent.length - 1 - random() * 20 : random() * sent.length)] ??
+        flight(known, random);
     else {
       broken.push(n);
       const value = JSON.stringify({ ...valueOf(known, random), delay: "N/A" });
@@ -152,12 +190,23 @@ async function writeTopic(random: () => number): Promise<number[]> {
 }
 
 function flight(id: number, random: () => number): NewRecord {
-  return { key: Buffer.from(String(id)), value: Buffer.from(JSON.stringify(valueOf(id, random))), timestampMs: id };
+  return {
+    key: Buffer.from(String(id)),
+    value: Buffer.from(JSON.stringify(valueOf(id, random))),
+    timestampMs: id,
+  };
 }
 
 function valueOf(id: number, random: () => number): Record<string, unknown> {
   const origin = ["DEN", "SFO", "ORD", "A long name of an airport"][Math.floor(random() * 4)];
-  return { id, date: "2001-04-01T00:05:00", delay: Math.floor(random() * 120) - 40, distance: id % 3000, origin, destination: "MSY" };
+  return {
+    id,
+    date: "2001-04-01T00:05:00",
+    delay: Math.floor(random() * 120) - 40,
+    distance: id % 3000,
+    origin,
+    destination: "MSY",
+  };
 }
 
 /** mulberry32 (Tommy Ettinger, public domain). */
@@ -170,4 +219,8 @@ function seeded(seed: number): () => number {
     t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
     return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
   };
+}
+
+function text(value: unknown): string {
+  return JSON.stringify(value, (_, v: unknown) => (typeof v === "bigint" ? `${v}` : v));
 }

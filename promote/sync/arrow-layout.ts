@@ -6,7 +6,12 @@ import type { Kept } from "./json-values.ts";
  * Lays out `values[from..to)` as Arrow buffers (docs/types.md, column Arrow). Written for the sync's hot path: values arrive
  * already checked, so nothing is looked at twice.
  */
-export function layOut(type: SqlType, values: readonly Kept[], from: number, to: number): ArrowBuffers {
+export function layOut(
+  type: SqlType,
+  values: readonly Kept[],
+  from: number,
+  to: number,
+): ArrowBuffers {
   const head = { length: to - from, ...validityOf(values, from, to) };
   switch (type.kind) {
     case "enum":
@@ -21,7 +26,13 @@ export function layOut(type: SqlType, values: readonly Kept[], from: number, to:
       return { ...head, children: layOutFields(type, values, from, to) };
     case "map": {
       const { offsets, flat } = flatten(values, from, to);
-      const entries = { kind: "struct" as const, fields: [{ name: "key", type: type.key }, { name: "value", type: type.value }] };
+      const entries = {
+        kind: "struct" as const,
+        fields: [
+          { name: "key", type: type.key },
+          { name: "value", type: type.value },
+        ],
+      };
       return { ...head, offsets, children: [layOut(entries, flat, 0, flat.length)] };
     }
     case "scalar":
@@ -29,9 +40,16 @@ export function layOut(type: SqlType, values: readonly Kept[], from: number, to:
   }
 }
 
-function layOutFields(type: SqlType & { kind: "struct" }, values: readonly Kept[], from: number, to: number): ArrowBuffers[] {
+function layOutFields(
+  type: SqlType & { kind: "struct" },
+  values: readonly Kept[],
+  from: number,
+  to: number,
+): ArrowBuffers[] {
   return type.fields.map((field, n) => {
-    const inner = values.slice(from, to).map((value) => (Array.isArray(value) ? (value[n] ?? null) : null));
+    const inner = values
+      .slice(from, to)
+      .map((value) => (Array.isArray(value) ? (value[n] ?? null) : null));
     return layOut(field.type, inner, 0, inner.length);
   });
 }
@@ -102,7 +120,11 @@ function longs(values: readonly Kept[], from: number, to: number): Uint8Array {
 function wide(values: readonly Kept[], from: number, to: number): Uint8Array {
   const words = new BigUint64Array((to - from) * 2);
   for (let i = from; i < to; i++) {
-    const value = BigInt(typeof values[i] === "bigint" || typeof values[i] === "number" ? (values[i] as bigint | number) : 0); // just compared
+    const value = BigInt(
+      typeof values[i] === "bigint" || typeof values[i] === "number"
+        ? (values[i] as bigint | number)
+        : 0,
+    ); // just compared
     words[(i - from) * 2] = value;
     words[(i - from) * 2 + 1] = value >> 64n;
   }
@@ -115,7 +137,11 @@ function bits(values: readonly Kept[], from: number, to: number): Uint8Array {
   return packed;
 }
 
-function validityOf(values: readonly Kept[], from: number, to: number): { nullCount: number; validity: Uint8Array } {
+function validityOf(
+  values: readonly Kept[],
+  from: number,
+  to: number,
+): { nullCount: number; validity: Uint8Array } {
   let nullCount = 0;
   for (let i = from; i < to; i++) if (values[i] === null) nullCount++;
   if (nullCount === 0) return { nullCount, validity: NONE };
@@ -172,7 +198,11 @@ function blobs(values: readonly Kept[], from: number, to: number): Data {
   return { offsets: bytesOf(offsets), values: Buffer.concat(parts) };
 }
 
-function flatten(values: readonly Kept[], from: number, to: number): { offsets: Uint8Array; flat: Kept[] } {
+function flatten(
+  values: readonly Kept[],
+  from: number,
+  to: number,
+): { offsets: Uint8Array; flat: Kept[] } {
   const offsets = new Int32Array(to - from + 1);
   const flat: Kept[] = [];
   for (let i = from; i < to; i++) {

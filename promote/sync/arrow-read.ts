@@ -4,27 +4,45 @@ import type { SqlType } from "#snapshots/types.ts";
 export type Physical =
   | { kind: "fixed"; length: number; valid: Uint8Array | undefined; data: Uint8Array }
   | { kind: "bits"; length: number; valid: Uint8Array | undefined; data: Uint8Array }
-  | { kind: "bytes"; length: number; valid: Uint8Array | undefined; offsets: Int32Array; data: Uint8Array }
-  | { kind: "list"; length: number; valid: Uint8Array | undefined; offsets: Int32Array; item: Physical }
+  | {
+      kind: "bytes";
+      length: number;
+      valid: Uint8Array | undefined;
+      offsets: Int32Array;
+      data: Uint8Array;
+    }
+  | {
+      kind: "list";
+      length: number;
+      valid: Uint8Array | undefined;
+      offsets: Int32Array;
+      item: Physical;
+    }
   | { kind: "struct"; length: number; valid: Uint8Array | undefined; fields: Physical[] };
 
 /**
  * Reads the record batches of an Arrow IPC stream whose columns are known to be `types` (docs/types.md, column Arrow).
  * Lengths and ranges are checked, the schema message is the sender's affair. Throws RangeError for bytes that do not add up.
  */
-export function readPhysical(stream: Uint8Array, types: readonly SqlType[]): { length: number; columns: Physical[] }[] {
+export function readPhysical(
+  stream: Uint8Array,
+  types: readonly SqlType[],
+): { length: number; columns: Physical[] }[] {
   const batches: { length: number; columns: Physical[] }[] = [];
   const view = new DataView(stream.buffer, stream.byteOffset, stream.byteLength);
-  for (let at = 0; at + 8 <= stream.length; ) {
-    if (view.getUint32(at, true) !== 0xffffffff) throw new RangeError("an Arrow message begins wrongly");
+  for (let at = 0; at + 8 <= stream.length;) {
+    if (view.getUint32(at, true) !== 0xffffffff)
+      throw new RangeError("an Arrow message begins wrongly");
     const metadataLength = view.getInt32(at + 4, true);
     if (metadataLength === 0) break;
     const message = tableAt(stream, at + 8, metadataLength);
     const bodyAt = at + 8 + metadataLength;
     const bodyLength = message.long(3);
     const kind = message.byte(1);
-    if (kind === RECORD_BATCH) batches.push(readBatch(message, stream.subarray(bodyAt, bodyAt + bodyLength), types));
-    else if (kind !== SCHEMA) throw new RangeError(`an Arrow message of kind ${kind} (dictionaries are not used here)`);
+    if (kind === RECORD_BATCH)
+      batches.push(readBatch(message, stream.subarray(bodyAt, bodyAt + bodyLength), types));
+    else if (kind !== SCHEMA)
+      throw new RangeError(`an Arrow message of kind ${kind} (dictionaries are not used here)`);
     at = bodyAt + bodyLength;
   }
   return batches;
@@ -33,7 +51,11 @@ export function readPhysical(stream: Uint8Array, types: readonly SqlType[]): { l
 const SCHEMA = 1;
 const RECORD_BATCH = 3;
 
-function readBatch(message: Table, body: Uint8Array, types: readonly SqlType[]): { length: number; columns: Physical[] } {
+function readBatch(
+  message: Table,
+  body: Uint8Array,
+  types: readonly SqlType[],
+): { length: number; columns: Physical[] } {
   const batch = message.table(2);
   const length = batch.long(0);
   const nodes = batch.longs(1);
@@ -43,7 +65,8 @@ function readBatch(message: Table, body: Uint8Array, types: readonly SqlType[]):
   let buffer = 0;
   const nextBuffer = (): Uint8Array => {
     const [from, size] = ranges[buffer++] ?? [-1, 0];
-    if (from < 0 || size < 0 || from + size > body.length) throw new RangeError("an Arrow buffer lies outside its message");
+    if (from < 0 || size < 0 || from + size > body.length)
+      throw new RangeError("an Arrow buffer lies outside its message");
     return body.subarray(from, from + size);
   };
   const read = (type: SqlType): Physical => {
@@ -52,19 +75,35 @@ function readBatch(message: Table, body: Uint8Array, types: readonly SqlType[]):
     const valid = nulls === 0 || bitmap.length === 0 ? undefined : sized(bitmap, (rows + 7) >> 3);
     switch (physicalKind(type)) {
       case "fixed":
-        return { kind: "fixed", length: rows, valid, data: sized(nextBuffer(), rows * widthOf(type)) };
+        return {
+          kind: "fixed",
+          length: rows,
+          valid,
+          data: sized(nextBuffer(), rows * widthOf(type)),
+        };
       case "bits":
         return { kind: "bits", length: rows, valid, data: sized(nextBuffer(), (rows + 7) >> 3) };
       case "bytes": {
         const offsets = offsetsOf(nextBuffer(), rows);
-        return { kind: "bytes", length: rows, valid, offsets, data: sized(nextBuffer(), offsets[rows] ?? 0) };
+        return {
+          kind: "bytes",
+          length: rows,
+          valid,
+          offsets,
+          data: sized(nextBuffer(), offsets[rows] ?? 0),
+        };
       }
       case "list": {
         const offsets = offsetsOf(nextBuffer(), rows);
         return { kind: "list", length: rows, valid, offsets, item: read(itemType(type)) };
       }
       case "struct":
-        return { kind: "struct", length: rows, valid, fields: type.kind === "struct" ? type.fields.map((field) => read(field.type)) : [] };
+        return {
+          kind: "struct",
+          length: rows,
+          valid,
+          fields: type.kind === "struct" ? type.fields.map((field) => read(field.type)) : [],
+        };
     }
   };
   return { length, columns: types.map(read) };
@@ -86,7 +125,13 @@ function sized(bytes: Uint8Array, size: number): Uint8Array {
 export function itemType(type: SqlType): SqlType {
   if (type.kind === "list") return type.item;
   if (type.kind !== "map") throw new RangeError(`${type.kind} holds no items`);
-  return { kind: "struct", fields: [{ name: "key", type: type.key }, { name: "value", type: type.value }] };
+  return {
+    kind: "struct",
+    fields: [
+      { name: "key", type: type.key },
+      { name: "value", type: type.value },
+    ],
+  };
 }
 
 function physicalKind(type: SqlType): Physical["kind"] {
@@ -95,7 +140,12 @@ function physicalKind(type: SqlType): Physical["kind"] {
   if (type.kind === "enum") return "bytes";
   if (type.kind === "decimal") return "fixed";
   if (type.name === "BOOLEAN") return "bits";
-  return type.name === "VARCHAR" || type.name === "JSON" || type.name === "UUID" || type.name === "BLOB" ? "bytes" : "fixed";
+  return type.name === "VARCHAR" ||
+    type.name === "JSON" ||
+    type.name === "UUID" ||
+    type.name === "BLOB"
+    ? "bytes"
+    : "fixed";
 }
 
 const WIDTHS: Record<string, number> = {

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { afterAll, expect, test } from "vitest";
 import { unwrap } from "#snapshots/problem.ts";
 import { openDecoder } from "./decode.ts";
@@ -14,7 +14,11 @@ import { settleBatch } from "./settle-batch.ts";
 const place = freshPlace();
 const directory = mkdtempSync(join(tmpdir(), "penstock-law-"));
 // A delay of n makes n parts; none below zero or for 0; 3 is one too many, an error.
-const spec = await specOf(place, { maxParts: 2, apply: "(f) => f.delay < 0 ? null : Array.from({ length: f.delay }, (_, i) => ({ ...f, distance: i, late: false }))" });
+const spec = await specOf(place, {
+  maxParts: 2,
+  apply:
+    "(f) => f.delay < 0 ? null : Array.from({ length: f.delay }, (_, i) => ({ ...f, distance: i, late: false }))",
+});
 const guest = openReleaseGuest(spec, place);
 afterAll(async () => {
   await guest.close();
@@ -26,53 +30,98 @@ afterAll(async () => {
 type Version = number | "cancelled" | "broken";
 type Step = { key: number; version: Version };
 
-const version = fc.oneof({ weight: 6, arbitrary: fc.integer({ min: -1, max: 3 }) }, fc.constant<Version>("cancelled"), fc.constant<Version>("broken"));
-const histories = fc.array(fc.array(version, { minLength: 1, maxLength: 5 }), { minLength: 1, maxLength: 6 });
+const version = fc.oneof(
+  { weight: 6, arbitrary: fc.integer({ min: -1, max: 3 }) },
+  fc.constant<Version>("cancelled"),
+  fc.constant<Version>("broken"),
+);
+const histories = fc.array(fc.array(version, { minLength: 1, maxLength: 5 }), {
+  minLength: 1,
+  maxLength: 6,
+});
 const choices = fc.infiniteStream(fc.nat({ max: 1_000_000 }));
 
 let runs = 0;
 
-test("whatever the order across keys, the batches, repeats and redeliveries, both sinks end in the newest version of every key", { timeout: 120_000 }, async () => {
-  const contract = { key: unwrap(openDecoder(spec)).key, columns: spec.output, maxParts: 2 };
-  const { decode } = unwrap(openDecoder(spec));
-  await fc.assert(
-    fc.asyncProperty(histories, choices, async (drawn, stream) => {
-      const choose = (below: number): number => Number(stream.next().value) % below;
-      const records = recordsOf(interleave(drawn, choose));
-      const sinks = await Promise.all(["a", "b"].map((name) => openDuckdbSink({ name, path: join(directory, `${++runs}-${name}.duckdb`) })));
-      for (const sink of sinks) expect(await sink.prepare(contract)).toBeUndefined();
-      const stretch = { topic: "t", incarnation: "i", partition: 0 };
-      const epoch = { ...stretch, epoch: 1024, firstOffset: 0, release: "r", reason: "start", openedAt: "" };
-      const signal = new AbortController().signal;
-      const dead = new Set<number>();
-      let rewinds = 3;
-      for (let from = 0; from < records.length; ) {
-        const batch = records.slice(from, from + 1 + choose(7));
-        const decoded = decode(batch, 0);
-        const chunks = unwrap(await guest.run(decoded, signal));
-        const item = { stretch, epoch, contract, records: batch, decoded, chunks, next: 0, hasSourceMap: false };
-        const settled = await settleBatch(sinks, item, { signal, random: () => 0, onBackoff: () => undefined, at: "" });
-        if ("code" in settled) throw new Error(settled.message);
-        const { counts, deadLetters } = settled;
-        expect(counts.read).toBe(counts.written + counts.filtered + counts.stale + counts.deadLettered);
-        for (const letter of deadLetters) dead.add(letter.offset);
-        from += batch.length;
-        if (rewinds > 0 && choose(3) === 0) {
-          rewinds--;
-          from = choose(from + 1);
+test(
+  "whatever the order across keys, the batches, repeats and redeliveries, both sinks end in the newest version of every key",
+  { timeout: 120_000 },
+  async () => {
+    const contract = { key: unwrap(openDecoder(spec)).key, columns: spec.output, maxParts: 2 };
+    const { decode } = unwrap(openDecoder(spec));
+    await fc.assert(
+      fc.asyncProperty(histories, choices, async (drawn, stream) => {
+        const choose = (below: number): number => Number(stream.next().value) % below;
+        const records = recordsOf(interleave(drawn, choose));
+        const sinks = await Promise.all(
+          ["a", "b"].map((name) =>
+            openDuckdbSink({ name, path: join(directory, `${++runs}-${name}.duckdb`) }),
+          ),
+        );
+        for (const sink of sinks) expect(await sink.prepare(contract)).toBeUndefined();
+        const stretch = { topic: "t", incarnation: "i", partition: 0 };
+        const epoch = {
+          ...stretch,
+          epoch: 1024,
+          firstOffset: 0,
+          release: "r",
+          reason: "start",
+          openedAt: "",
+        };
+        const signal = new AbortController().signal;
+        const dead = new Set<number>();
+        let rewinds = 3;
+        for (let from = 0; from < records.length;) {
+          const batch = records.slice(from, from + 1 + choose(7));
+          const decoded = decode(batch, 0);
+          const chunks = unwrap(await guest.run(decoded, signal));
+          const item = {
+            stretch,
+            epoch,
+            contract,
+            records: batch,
+            decoded,
+            chunks,
+            next: 0,
+            hasSourceMap: false,
+          };
+          const settled = await settleBatch(sinks, item, {
+            signal,
+            random: () => 0,
+            onBackoff: () => undefined,
+            at: "",
+          });
+          if ("code" in settled) throw new Error(settled.message);
+          const { counts, deadLetters } = settled;
+          expect(counts.read).toBe(
+            counts.written + counts.filtered + counts.stale + counts.deadLettered,
+          );
+          for (const letter of deadLetters) dead.add(letter.offset);
+          from += batch.length;
+          if (rewinds > 0 && choose(3) === 0) {
+            rewinds--;
+            from = choose(from + 1);
+          }
         }
-      }
-      const wanted = expected(drawn);
-      for (const sink of sinks) {
-        const rows = living(await collect(sink.scan()));
-        expect(rows.map((row) => [row.key[0], row.part, row.values?.["delay"], row.values?.["distance"]])).toEqual(wanted);
-        await sink.close();
-      }
-      expect(dead.size).toBe(records.filter((record) => isBad(record)).length);
-    }),
-    { numRuns: 40 },
-  );
-});
+        const wanted = expected(drawn);
+        for (const sink of sinks) {
+          const rows = living(await collect(sink.scan()));
+          expect(
+            rows.map((row) => [
+              row.key[0],
+              row.part,
+              row.values?.["delay"],
+              row.values?.["distance"],
+            ]),
+          ).toEqual(wanted);
+          await sink.close();
+        }
+        expect(dead.size).toBe(records.filter((record) => isBad(record)).length);
+      }),
+      { numRuns: 40 },
+    );
+  },
+);
 
 /** Merges the keys' histories in some order, each in its own; sometimes says a version twice. */
 function interleave(drawn: readonly Version[][], choose: (below: number) => number): Step[] {
@@ -90,8 +139,21 @@ function interleave(drawn: readonly Version[][], choose: (below: number) => numb
 
 function recordsOf(steps: readonly Step[]): SourceRecord[] {
   return steps.map(({ key, version: v }, offset) => {
-    const value = { id: key, date: "2001-04-01T00:00:00", delay: v === "broken" ? "N/A" : v, distance: 0, origin: "A", destination: "B" };
-    return { offset, timestampMs: 0, key: Buffer.from(String(key)), value: v === "cancelled" ? null : Buffer.from(JSON.stringify(value)), headers: [] };
+    const value = {
+      id: key,
+      date: "2001-04-01T00:00:00",
+      delay: v === "broken" ? "N/A" : v,
+      distance: 0,
+      origin: "A",
+      destination: "B",
+    };
+    return {
+      offset,
+      timestampMs: 0,
+      key: Buffer.from(String(key)),
+      value: v === "cancelled" ? null : Buffer.from(JSON.stringify(value)),
+      headers: [],
+    };
   });
 }
 

@@ -29,13 +29,27 @@ export type BatchRun = {
  * The final state a batch run of a release over a whole topic gives: everything is transformed first, the newest version of every
  * (identity, part) is found in memory, and each is written once. What the stream left must equal it.
  */
-export async function batchRun(spec: PipelineSpec, log: { directory: string; store: ContentStore; root: string; epoch?: number }): Promise<Result<BatchRun>> {
+export async function batchRun(
+  spec: PipelineSpec,
+  log: { directory: string; store: ContentStore; root: string; epoch?: number },
+): Promise<Result<BatchRun>> {
   const decoder = openDecoder(spec);
   if (!decoder.ok) return decoder;
   const { decode } = decoder.value;
   const contract = { key: decoder.value.key, columns: spec.output, maxParts: spec.maxParts };
-  const stretch = { topic: spec.topic, incarnation: readIncarnation(log.directory) ?? "", partition: 0 };
-  const epoch: Epoch = { ...stretch, epoch: log.epoch ?? FIRST_EPOCH, firstOffset: 0, release: spec.release, reason: "batch", openedAt: "" };
+  const stretch = {
+    topic: spec.topic,
+    incarnation: readIncarnation(log.directory) ?? "",
+    partition: 0,
+  };
+  const epoch: Epoch = {
+    ...stretch,
+    epoch: log.epoch ?? FIRST_EPOCH,
+    firstOffset: 0,
+    release: spec.release,
+    reason: "batch",
+    openedAt: "",
+  };
   const guest = openReleaseGuest(spec, log);
   const directory = mkdtempSync(join(tmpdir(), "penstock-batch-"));
   const sink = await openDuckdbSink({ name: "batch", path: join(directory, "batch.duckdb") });
@@ -50,8 +64,22 @@ export async function batchRun(spec: PipelineSpec, log: { directory: string; sto
       const chunks = await guest.run(decoded, signal);
       if (!chunks.ok) return chunks.problem;
       const next = (records.at(-1)?.offset ?? -1) + 1;
-      const item: Transformed = { stretch, epoch, contract, records, decoded, chunks: chunks.value, next, hasSourceMap: spec.sourceMap !== undefined };
-      const settled = await settleBatch([], item, { signal, random: () => 0, onBackoff: () => undefined, at: "" });
+      const item: Transformed = {
+        stretch,
+        epoch,
+        contract,
+        records,
+        decoded,
+        chunks: chunks.value,
+        next,
+        hasSourceMap: spec.sourceMap !== undefined,
+      };
+      const settled = await settleBatch([], item, {
+        signal,
+        random: () => 0,
+        onBackoff: () => undefined,
+        at: "",
+      });
       if ("code" in settled) return settled;
       counts = addCounts(counts, settled.counts);
       deadLetters.push(...settled.deadLetters);
@@ -66,7 +94,8 @@ export async function batchRun(spec: PipelineSpec, log: { directory: string; sto
     rmSync(directory, { recursive: true, force: true });
   }
 
-  const problem = (await transformAll()) ?? (await sink.prepare(contract)) ?? (await newest.writeTo(sink));
+  const problem =
+    (await transformAll()) ?? (await sink.prepare(contract)) ?? (await newest.writeTo(sink));
   await guest.close();
   if (problem !== undefined) {
     await close();
@@ -76,7 +105,10 @@ export async function batchRun(spec: PipelineSpec, log: { directory: string; sto
 }
 
 /** The newest operation of every (identity, part), found by identity token rather than by a sink. */
-function openNewest(): { add(item: Transformed): void; writeTo(sink: Sink): Promise<Problem | undefined> } {
+function openNewest(): {
+  add(item: Transformed): void;
+  writeTo(sink: Sink): Promise<Problem | undefined>;
+} {
   const batches: SinkBatch[] = [];
   const held = new Map<string, { batch: number; operation: number; version: bigint }>();
 
@@ -85,13 +117,21 @@ function openNewest(): { add(item: Transformed): void; writeTo(sink: Sink): Prom
     const chunks = item.chunks.length > 0 ? item.chunks : [undefined];
     chunks.forEach((chunk, n) => {
       const tombstones = n === 0 ? decoded.tombstones : [];
-      const shared = { contract, topic: stretch.topic, partition: stretch.partition, epoch: epoch.epoch, records, decoded };
+      const shared = {
+        contract,
+        topic: stretch.topic,
+        partition: stretch.partition,
+        epoch: epoch.epoch,
+        records,
+        decoded,
+      };
       const { batch, recordOf } = effectsOf({ ...shared, tombstones, chunk, without: new Set() });
       batches.push(batch);
       recordOf.forEach((record, operation) => {
         const place = `${JSON.stringify(decoded.token[record])}/${batch.part[operation]}`;
         const version = batch.version[operation] ?? 0n;
-        if ((held.get(place)?.version ?? -1n) < version) held.set(place, { batch: batches.length - 1, operation, version });
+        if ((held.get(place)?.version ?? -1n) < version)
+          held.set(place, { batch: batches.length - 1, operation, version });
       });
     });
   }
@@ -105,7 +145,11 @@ function openNewest(): { add(item: Transformed): void; writeTo(sink: Sink): Prom
         const operations = chosen[n] ?? [];
         const outcomes = await sink.write(selectOperations(batch, operations));
         const failed = outcomes.find((outcome) => outcome.kind !== "written");
-        if (failed !== undefined) return { code: "batch-run-failed", message: `The batch run could not write: ${JSON.stringify(failed)}` };
+        if (failed !== undefined)
+          return {
+            code: "batch-run-failed",
+            message: `The batch run could not write: ${JSON.stringify(failed)}`,
+          };
       }
       return undefined;
     },

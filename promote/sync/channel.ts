@@ -6,7 +6,7 @@ export type Channel<T> = {
   push(item: T): Promise<void>;
   pull(): Promise<T | undefined>;
   close(): void;
-  size(): number;
+  isFull(): boolean;
 };
 
 export function openChannel<T>(capacity: number): Channel<T> {
@@ -14,6 +14,7 @@ export function openChannel<T>(capacity: number): Channel<T> {
   let isClosed = false;
   let waiting: (() => void)[] = [];
   const change = (): Promise<void> => new Promise((resolve) => waiting.push(resolve));
+  const isOpen = (): boolean => !isClosed;
   const wake = (): void => {
     const woken = waiting;
     waiting = [];
@@ -21,13 +22,13 @@ export function openChannel<T>(capacity: number): Channel<T> {
   };
   return {
     async push(item) {
-      while (items.length >= capacity && !isClosed) await change();
+      while (items.length >= capacity && isOpen()) await change();
       if (isClosed) return;
       items.push(item);
       wake();
     },
     async pull() {
-      while (items.length === 0 && !isClosed) await change();
+      while (items.length === 0 && isOpen()) await change();
       const item = items.shift();
       wake();
       return item;
@@ -36,6 +37,6 @@ export function openChannel<T>(capacity: number): Channel<T> {
       isClosed = true;
       wake();
     },
-    size: () => items.length,
+    isFull: () => items.length >= capacity,
   };
 }

@@ -30,14 +30,21 @@ export function deadLetter(
   return { ...stretch, ...failure, offset, key, value, headers, timestampMs };
 }
 
-export function insertDeadLetters(state: DatabaseSync, id: PipelineId, letters: readonly DeadLetter[]): void {
+export function insertDeadLetters(
+  state: DatabaseSync,
+  id: PipelineId,
+  letters: readonly DeadLetter[],
+): void {
   if (letters.length === 0) return;
   const insert = state.prepare(
     `insert or replace into sync_dead_letters (environment, name, topic, incarnation, partition, record_offset, stage, reason,
        release, record_key, record_value, headers, record_at, at) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   );
   for (const letter of letters) {
-    const headers = letter.headers.map(({ key, value }) => [key, Buffer.from(value).toString("base64")]);
+    const headers = letter.headers.map(({ key, value }) => [
+      key,
+      Buffer.from(value).toString("base64"),
+    ]);
     insert.run(
       id.environment,
       id.name,
@@ -82,7 +89,9 @@ export function listDeadLetters(
     .prepare("select count(*) as total from sync_dead_letters where environment = ? and name = ?")
     .get(id.environment, id.name);
   const rows = state
-    .prepare("select * from sync_dead_letters where environment = ? and name = ? order by rowid desc limit ? offset ?")
+    .prepare(
+      "select * from sync_dead_letters where environment = ? and name = ? order by rowid desc limit ? offset ?",
+    )
     .all(id.environment, id.name, page.limit, page.offset);
   return { total: z.object({ total: z.number() }).parse(count).total, letters: rows.map(letterOf) };
 }

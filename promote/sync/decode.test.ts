@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { arrowToRows } from "#snapshots/arrow.ts";
 import { unwrap } from "#snapshots/problem.ts";
@@ -8,11 +8,28 @@ import type { SourceRecord } from "./ports.ts";
 
 function record(value: unknown, key: string | null = null): SourceRecord {
   const text = typeof value === "string" ? value : JSON.stringify(value);
-  return { offset: 0, timestampMs: 0, key: key === null ? null : Buffer.from(key), value: value === null ? null : Buffer.from(text), headers: [] };
+  return {
+    offset: 0,
+    timestampMs: 0,
+    key: key === null ? null : Buffer.from(key),
+    value: value === null ? null : Buffer.from(text),
+    headers: [],
+  };
 }
 
 function contractOf(type: string, nullable = false): { input: Column[]; key: string[] } {
-  return { input: [{ name: "id", type: "VARCHAR", nullable: false }, { name: "x", type, nullable }], key: ["id"] };
+  return {
+    input: [
+      { name: "id", type: "VARCHAR", nullable: false },
+      { name: "x", type, nullable },
+    ],
+    key: ["id"],
+  };
+}
+
+/** A date may carry hidden digits below the millisecond; they are not compared here. */
+function plain(value: unknown): unknown {
+  return value instanceof Date ? value.toISOString() : value;
 }
 
 /** What the guest would see of one value, or the reason it never does. */
@@ -38,10 +55,18 @@ describe("a value that holds to its type reaches the guest as docs/types.md says
     ["DOUBLE", "NaN", NaN],
     ["FLOAT", "-Infinity", -Infinity],
     ["DECIMAL(18,3)", "-12.5", "-12.500"],
-    ["DECIMAL(38,0)", "99999999999999999999999999999999999999", "99999999999999999999999999999999999999"],
+    [
+      "DECIMAL(38,0)",
+      "99999999999999999999999999999999999999",
+      "99999999999999999999999999999999999999",
+    ],
     ["DECIMAL(4,2)", 12.25, "12.25"],
     ["VARCHAR", "naïve 🛩", "naïve 🛩"],
-    ["VARCHAR", "a text that is a good deal longer than twenty-four characters, ünïcode", "a text that is a good deal longer than twenty-four characters, ünïcode"],
+    [
+      "VARCHAR",
+      "a text that is a good deal longer than twenty-four characters, ünïcode",
+      "a text that is a good deal longer than twenty-four characters, ünïcode",
+    ],
     ["UUID", "A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11", "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"],
     ["ENUM('a', 'b')", "b", "b"],
     ["BLOB", "00ff", new Uint8Array([0, 255])],
@@ -57,9 +82,7 @@ describe("a value that holds to its type reaches the guest as docs/types.md says
     ["STRUCT(a INTEGER, b VARCHAR)", { a: 1, b: null }, { a: 1, b: null }],
     ["MAP(VARCHAR, INTEGER)", [["k", 1]], new Map([["k", 1]])],
   ])("%s %j", (type, value, wanted) => {
-    const found = decodeOne(type, value);
-    expect(found).toEqual(type.startsWith("TIME") && type !== "TIME" ? expect.any(Date) : wanted);
-    if (wanted instanceof Date) expect((found as Date).toISOString()).toBe(wanted.toISOString());
+    expect(plain(decodeOne(type, value))).toEqual(plain(wanted));
   });
 });
 
@@ -95,9 +118,7 @@ describe("a value that does not is refused with its column and itself", () => {
     ["INTEGER", null, "column `x` is null, which the contract does not allow"],
     ["INTEGER", undefined, "column `x` is missing"],
   ])("%s %j", (type, value, reason) => {
-    const found = decodeOne(type, value);
-    if (typeof reason === "string") expect(found).toBe(reason);
-    else expect(found).toMatch(reason);
+    expect(decodeOne(type, value)).toEqual(expect.stringMatching(reason));
   });
 
   test("a null passes where the contract allows it", () => {
@@ -109,38 +130,83 @@ describe("a value that does not is refused with its column and itself", () => {
     ["not an object", "[1]", /^the value is \[1\], which is not an object$/],
     ["no object's own column", '{"id":"a"}', "column `constructor` is missing"],
   ])("%s", (_, text, reason) => {
-    const input = [{ name: "id", type: "VARCHAR", nullable: false }, { name: "constructor", type: "VARCHAR", nullable: true }];
+    const input = [
+      { name: "id", type: "VARCHAR", nullable: false },
+      { name: "constructor", type: "VARCHAR", nullable: true },
+    ];
     const decoded = unwrap(openDecoder({ input, key: ["id"] })).decode([record(text)], 0);
     expect(decoded.failures).toEqual([{ record: 0, reason: expect.stringMatching(reason) }]);
   });
 });
 
 describe("identity", () => {
-  const pair = { input: [{ name: "a", type: "BIGINT", nullable: false }, { name: "b", type: "VARCHAR", nullable: true }], key: ["b", "a"] };
+  const pair = {
+    input: [
+      { name: "a", type: "BIGINT", nullable: false },
+      { name: "b", type: "VARCHAR", nullable: true },
+    ],
+    key: ["b", "a"],
+  };
 
   test("a tombstone finds it in the key: a value, an array, an object, or plain text", () => {
     const text = unwrap(openDecoder(contractOf("INTEGER", true)));
-    const found = text.decode([record({ id: "k-1", x: 1 }), record(null, "k-1"), record(null, '"k-1"'), record(null, '{"id":"k-1"}'), record({ id: "17", x: 1 }), record(null, "17")], 0);
+    const found = text.decode(
+      [
+        record({ id: "k-1", x: 1 }),
+        record(null, "k-1"),
+        record(null, '"k-1"'),
+        record(null, '{"id":"k-1"}'),
+        record({ id: "17", x: 1 }),
+        record(null, "17"),
+      ],
+      0,
+    );
     expect(found.failures).toEqual([]);
     expect(found.token).toEqual(["k-1", "k-1", "k-1", "k-1", "17", "17"]);
     expect(found.tombstones).toEqual([1, 2, 3, 5]);
-    const both = unwrap(openDecoder(pair)).decode([record({ a: 1, b: "x" }), record(null, '["x",1]'), record(null, '{"a":1,"b":"x"}'), record(null, "x"), record(null, '{"a":1}')], 0);
+    const both = unwrap(openDecoder(pair)).decode(
+      [
+        record({ a: 1, b: "x" }),
+        record(null, '["x",1]'),
+        record(null, '{"a":1,"b":"x"}'),
+        record(null, "x"),
+        record(null, '{"a":1}'),
+      ],
+      0,
+    );
     expect(new Set(both.token.slice(0, 3)).size).toBe(1);
-    expect(both.failures.map((failure) => failure.reason)).toEqual(['the key "x" holds no `b`', 'the key "{\\"a\\":1}" holds no `b`']);
+    expect(both.failures.map((failure) => failure.reason)).toEqual([
+      'the key "x" holds no `b`',
+      'the key "{\\"a\\":1}" holds no `b`',
+    ]);
   });
 
   test("a null in it is refused even where its column may be null", () => {
     const decoded = unwrap(openDecoder(pair)).decode([record({ a: 1, b: null })], 0);
-    expect(decoded.failures).toEqual([{ record: 0, reason: "column `b` is null, which the contract does not allow" }]);
+    expect(decoded.failures).toEqual([
+      { record: 0, reason: "column `b` is null, which the contract does not allow" },
+    ]);
   });
 
   test("one that the contract lacks is a problem with a way out", () => {
-    expect(openDecoder({ ...pair, key: ["c"] })).toMatchObject({ ok: false, problem: { code: "identity-missing", hint: expect.any(String) } });
+    expect(openDecoder({ ...pair, key: ["c"] })).toMatchObject({
+      ok: false,
+      problem: { code: "identity-missing", hint: expect.any(String) },
+    });
   });
 
   test("two spellings of one moment are one identity", () => {
-    const decoder = unwrap(openDecoder({ input: [{ name: "t", type: "TIMESTAMP", nullable: false }], key: ["t"] }));
-    const { token } = decoder.decode([record({ t: "2001-04-01T00:00:00" }), record({ t: "2001-04-01 00:00:00.000Z" }), record(null, '"2001-04-01"')], 0);
+    const decoder = unwrap(
+      openDecoder({ input: [{ name: "t", type: "TIMESTAMP", nullable: false }], key: ["t"] }),
+    );
+    const { token } = decoder.decode(
+      [
+        record({ t: "2001-04-01T00:00:00" }),
+        record({ t: "2001-04-01 00:00:00.000Z" }),
+        record(null, '"2001-04-01"'),
+      ],
+      0,
+    );
     expect(new Set(token).size).toBe(1);
   });
 });
@@ -154,9 +220,20 @@ test("whatever the records, each is a row, a tombstone or a failure, and rows co
   const decoder = unwrap(openDecoder(contractOf("INTEGER")));
   fc.assert(
     fc.property(fc.array(value, { maxLength: 30 }), (values) => {
-      const records = values.map((v, i) => record(v === null ? null : (JSON.stringify(v, (_, inner: unknown) => (typeof inner === "bigint" ? String(inner) : inner)) ?? "?"), `k${i}`));
+      const records = values.map((v, i) =>
+        record(
+          v === null
+            ? null
+            : (JSON.stringify(v, (_, inner: unknown) =>
+                typeof inner === "bigint" ? String(inner) : inner,
+              ) ?? "?"),
+          `k${i}`,
+        ),
+      );
       const decoded = decoder.decode(records, 0);
-      expect(decoded.rows + decoded.tombstones.length + decoded.failures.length).toBe(values.length);
+      expect(decoded.rows + decoded.tombstones.length + decoded.failures.length).toBe(
+        values.length,
+      );
       const rows = arrowToRows(decoded.encode(0, decoded.rows));
       rows.forEach((row, i) => expect(values[decoded.recordOfRow[i] ?? -1]).toMatchObject(row));
     }),

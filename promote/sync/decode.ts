@@ -30,7 +30,10 @@ export type Decoded = {
 };
 
 /** `key` names the columns of `Decoded.keys`. */
-export type Decoder = { key: Column[]; decode(records: readonly SourceRecord[], partition: number): Decoded };
+export type Decoder = {
+  key: Column[];
+  decode: (records: readonly SourceRecord[], partition: number) => Decoded;
+};
 
 /** What identifies an event, that is a record of a source without identity columns. */
 const POSITION: TypedColumn[] = [
@@ -39,17 +42,24 @@ const POSITION: TypedColumn[] = [
 ];
 
 /** JSON records to typed columns. What is broken, missing, of the wrong type or out of range fails with its reason and never stops the rest. */
-export function openDecoder(contract: { input: readonly Column[]; key: readonly string[] }): Result<Decoder> {
+export function openDecoder(contract: {
+  input: readonly Column[];
+  key: readonly string[];
+}): Result<Decoder> {
   const typed = typedColumns(contract.input);
   if (!typed.ok) return typed;
   const identity = identityColumns(typed.value, contract.key);
   if (!identity.ok) return identity;
-  const input = typed.value.map((column) => (contract.key.includes(column.name) ? { ...column, nullable: false } : column));
+  const input = typed.value.map((column) =>
+    contract.key.includes(column.name) ? { ...column, nullable: false } : column,
+  );
   const isEvent = identity.value.length === 0;
   const key = isEvent ? POSITION : identity.value.map((column) => ({ ...column, nullable: false }));
   const columns = input.map(readerOf);
   const keyReaders = isEvent ? [] : key.map(readerOf);
-  const keyAt = isEvent ? [] : key.map((column) => input.findIndex((candidate) => candidate.name === column.name));
+  const keyAt = isEvent
+    ? []
+    : key.map((column) => input.findIndex((candidate) => candidate.name === column.name));
 
   function decode(records: readonly SourceRecord[], partition: number): Decoded {
     const values: Kept[][] = columns.map(() => []);
@@ -90,8 +100,6 @@ export function openDecoder(contract: { input: readonly Column[]; key: readonly 
       identify(index, isEvent ? [partition, record.offset] : keyAt.map((at) => row[at] ?? null));
     });
 
-    const encodeColumns = (of: readonly TypedColumn[], data: readonly Kept[][], from: number, to: number): Uint8Array =>
-      encodeStream([...of], of.map((column, c) => layOut(column.type, data[c] ?? [], from, to)));
     return {
       rows,
       recordOfRow: recordOfRow.subarray(0, rows),
@@ -107,10 +115,20 @@ export function openDecoder(contract: { input: readonly Column[]; key: readonly 
   return ok({ key: key.map((column) => ({ ...column, type: formatType(column.type) })), decode });
 }
 
-type Reader = { name: string; nullable: boolean; convert: (value: unknown) => Converted; isInherited: boolean };
+type Reader = {
+  name: string;
+  nullable: boolean;
+  convert: (value: unknown) => Converted;
+  isInherited: boolean;
+};
 
 function readerOf(column: TypedColumn): Reader {
-  return { name: column.name, nullable: column.nullable, convert: converterFor(column.type), isInherited: column.name in {} };
+  return {
+    name: column.name,
+    nullable: column.nullable,
+    convert: converterFor(column.type),
+    isInherited: column.name in {},
+  };
 }
 
 /** Fills `row`; a reason when the record does not hold to the contract. */
@@ -119,15 +137,18 @@ function readRow(value: Uint8Array, columns: readonly Reader[], row: Kept[]): st
   const parsed = parseJson(text(value));
   if (parsed === undefined) return `the value is not JSON: ${show(text(value))}`;
   const object = parsed.value;
-  if (typeof object !== "object" || object === null || Array.isArray(object)) return `the value is ${show(object)}, which is not an object`;
+  if (typeof object !== "object" || object === null || Array.isArray(object))
+    return `the value is ${show(object)}, which is not an object`;
   const fields = object as Record<string, unknown>; // a JSON object, compared in the line above
   for (let c = 0; c < columns.length; c++) {
     const column = columns[c];
     if (column === undefined) continue;
-    const field = column.isInherited && !Object.hasOwn(fields, column.name) ? undefined : fields[column.name];
+    const field =
+      column.isInherited && !Object.hasOwn(fields, column.name) ? undefined : fields[column.name];
     if (field === undefined) return `column \`${column.name}\` is missing`;
     if (field === null) {
-      if (!column.nullable) return `column \`${column.name}\` is null, which the contract does not allow`;
+      if (!column.nullable)
+        return `column \`${column.name}\` is null, which the contract does not allow`;
       row[c] = null;
       continue;
     }
@@ -139,9 +160,17 @@ function readRow(value: Uint8Array, columns: readonly Reader[], row: Kept[]): st
 }
 
 /** A tombstone's identity is in its key: the value itself, or an array, or an object by column name. Text may stand unquoted. */
-function identityOfKey(key: Uint8Array | null, readers: readonly Reader[]): { values: Kept[] } | { reason: string } {
-  if (readers.length === 0) return { reason: "a tombstone (null value) in a stream of events: the source declares no identity to delete" };
-  if (key === null) return { reason: "a tombstone (null value) without a key: nothing says what it deletes" };
+function identityOfKey(
+  key: Uint8Array | null,
+  readers: readonly Reader[],
+): { values: Kept[] } | { reason: string } {
+  if (readers.length === 0)
+    return {
+      reason:
+        "a tombstone (null value) in a stream of events: the source declares no identity to delete",
+    };
+  if (key === null)
+    return { reason: "a tombstone (null value) without a key: nothing says what it deletes" };
   if (!isUtf8(key)) return { reason: "the key is not UTF-8 text" };
   const raw = text(key);
   const parsed = parseJson(raw);
@@ -149,11 +178,19 @@ function identityOfKey(key: Uint8Array | null, readers: readonly Reader[]): { va
   const isObject = typeof whole === "object" && whole !== null && !Array.isArray(whole);
   const values: Kept[] = [];
   for (const [i, reader] of readers.entries()) {
-    const part = isObject ? Reflect.get(whole, reader.name) : Array.isArray(whole) ? whole[i] : readers.length === 1 ? (whole ?? raw) : undefined;
-    if (part === undefined || part === null) return { reason: `the key ${show(raw)} holds no \`${reader.name}\`` };
+    const part = isObject
+      ? Reflect.get(whole, reader.name)
+      : Array.isArray(whole)
+        ? whole[i]
+        : readers.length === 1
+          ? (whole ?? raw)
+          : undefined;
+    if (part === undefined || part === null)
+      return { reason: `the key ${show(raw)} holds no \`${reader.name}\`` };
     let converted = reader.convert(part);
     if ("reason" in converted && readers.length === 1) converted = reader.convert(raw);
-    if ("reason" in converted) return { reason: `the key's \`${reader.name}\` ${converted.reason}` };
+    if ("reason" in converted)
+      return { reason: `the key's \`${reader.name}\` ${converted.reason}` };
     values.push(converted.value);
   }
   return { values };
@@ -169,4 +206,16 @@ function parseJson(source: string): { value: unknown } | undefined {
 
 function text(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8");
+}
+
+function encodeColumns(
+  of: readonly TypedColumn[],
+  data: readonly Kept[][],
+  from: number,
+  to: number,
+): Uint8Array {
+  return encodeStream(
+    [...of],
+    of.map((column, c) => layOut(column.type, data[c] ?? [], from, to)),
+  );
 }

@@ -41,29 +41,55 @@ export const FLIGHT: Column[] = [
 
 /** As the demo's notebook: every flight, and whether it was late. */
 export const DELAYS = "(f) => ({ ...f, late: f.delay > 15 })";
-export const DELAYS_OUTPUT: Column[] = [...FLIGHT, { name: "late", type: "BOOLEAN", nullable: false }];
+export const DELAYS_OUTPUT: Column[] = [
+  ...FLIGHT,
+  { name: "late", type: "BOOLEAN", nullable: false },
+];
 
 export type SpecOptions = Partial<Omit<PipelineSpec, "bundle">> & { apply?: string };
 
 /** A release of one transform, bundled by the same compiler releases are. */
-export async function specOf(place: FixturePlace, options: SpecOptions = {}): Promise<PipelineSpec> {
+export async function specOf(
+  place: FixturePlace,
+  options: SpecOptions = {},
+): Promise<PipelineSpec> {
   const { apply = DELAYS, ...rest } = options;
   const maxParts = rest.maxParts ?? 1;
   const spec = {
-    ...{ environment: "staging", name: "delays", release: "release-1", topic: "flights", transform: "delays" },
-    ...{ input: FLIGHT, output: DELAYS_OUTPUT, key: ["id"], maxParts, lookups: {} },
+    environment: "staging",
+    name: "delays",
+    release: "release-1",
+    topic: "flights",
+    transform: "delays",
+    input: FLIGHT,
+    output: DELAYS_OUTPUT,
+    key: ["id"],
+    maxParts,
+    lookups: {},
     ...rest,
   };
-  const compiled = unwrap(await bundleOf(place.root, apply, maxParts));
+  const compiled = unwrap(await bundleOf(place.root, apply, spec));
   return { ...spec, bundle: compiled };
 }
 
-async function bundleOf(root: string, apply: string, maxParts: number): Promise<Result<string>> {
-  const entry = `import { snapshot, transform } from "penstock";
+async function bundleOf(
+  root: string,
+  apply: string,
+  { maxParts, lookups }: Pick<PipelineSpec, "maxParts" | "lookups">,
+): Promise<Result<string>> {
+  const tables = Object.entries(lookups).map(
+    ([name, { by }]) =>
+      `${name}: sql\`select 1\`.by(${by.map((column) => JSON.stringify(column)).join(", ")})`,
+  );
+  const entry = `import { snapshot, sql, transform } from "penstock";
 const flights = snapshot("flights@2001q1");
-const delays = transform(flights, { maxParts: ${maxParts} }, ${apply});
+const delays = transform(flights, { maxParts: ${maxParts}, lookup: { ${tables.join(", ")} } }, ${apply});
 export const slice = { transforms: { delays }, metrics: [] };`;
-  const compiled = await compileModules({ root, fileName: join(root, "delays.ts"), modules: { entry } });
+  const compiled = await compileModules({
+    root,
+    fileName: join(root, "delays.ts"),
+    modules: { entry },
+  });
   return compiled.ok ? ok(compiled.value.code) : compiled;
 }
 
@@ -79,7 +105,11 @@ export function living(rows: readonly StoredRow[]): StoredRow[] {
 }
 
 /** Waits for a condition, looking every few milliseconds; never for a time alone. */
-export async function until(what: string, condition: () => boolean | Promise<boolean>, timeoutMs = 30_000): Promise<void> {
+export async function until(
+  what: string,
+  condition: () => boolean | Promise<boolean>,
+  timeoutMs = 30_000,
+): Promise<void> {
   const end = Date.now() + timeoutMs;
   while (!(await condition())) {
     if (Date.now() > end) throw new Error(`waited ${timeoutMs} ms in vain: ${what}`);

@@ -3,7 +3,9 @@ import type { Slice, SliceBatch } from "#kernel/guest/slice.ts";
 import type { Decoded } from "./decode.ts";
 
 /** Rows `from..to` of a decoded batch as the transform left them. `output` is missing when the guest could not live through the one row. */
-export type Chunk = { from: number; to: number; output: SliceBatch } | { from: number; to: number; poison: string };
+export type Chunk =
+  | { from: number; to: number; output: SliceBatch }
+  | { from: number; to: number; poison: string };
 
 /** The transform in its guest, whatever happens to the guest. */
 export type GuestStage = {
@@ -19,7 +21,10 @@ const MOST_POISON = 16;
  * Runs batches through a guest. A guest that hangs, dies or sends garbage is replaced and the batch run again; failing twice, it is
  * halved until the record that does it stands alone. `open` may be told that the guest is looking for poison, to give up sooner.
  */
-export function openGuestStage(open: (options: { isSearching: boolean }) => Promise<Result<Slice>>, maxParts: number): GuestStage {
+export function openGuestStage(
+  open: (options: { isSearching: boolean }) => Promise<Result<Slice>>,
+  maxParts: number,
+): GuestStage {
   let slice: Slice | undefined;
   let openedForSearch = false;
   let restarts = 0;
@@ -41,17 +46,33 @@ export function openGuestStage(open: (options: { isSearching: boolean }) => Prom
   }
 
   /** Undefined problem: the guest answered. A guest that failed is gone. */
-  async function attempt(decoded: Decoded, from: number, to: number, isSearching: boolean, signal: AbortSignal): Promise<Attempt> {
+  async function attempt(
+    decoded: Decoded,
+    from: number,
+    to: number,
+    isSearching: boolean,
+    signal: AbortSignal,
+  ): Promise<Attempt> {
     const guest = await ensure(isSearching);
     if (!guest.ok) return { kind: "cannot-open", problem: guest.problem };
     const result = await guest.value.run(decoded.encode(from, to), signal);
-    if (result.ok && holds(result.value, to - from, maxParts)) return { kind: "done", output: result.value };
+    if (result.ok && holds(result.value, to - from, maxParts))
+      return { kind: "done", output: result.value };
     await drop();
     if (!signal.aborted) restarts++;
-    return { kind: "failed", reason: result.ok ? "the guest's answer does not fit its batch" : result.problem.message };
+    return {
+      kind: "failed",
+      reason: result.ok ? "the guest's answer does not fit its batch" : result.problem.message,
+    };
   }
 
-  async function search(decoded: Decoded, from: number, to: number, found: Chunk[], signal: AbortSignal): Promise<Problem | undefined> {
+  async function search(
+    decoded: Decoded,
+    from: number,
+    to: number,
+    found: Chunk[],
+    signal: AbortSignal,
+  ): Promise<Problem | undefined> {
     if (signal.aborted) return STOPPED;
     const tried = await attempt(decoded, from, to, true, signal);
     if (tried.kind === "cannot-open") return tried.problem;
@@ -65,7 +86,10 @@ export function openGuestStage(open: (options: { isSearching: boolean }) => Prom
       return poison < MOST_POISON ? undefined : tooMuchPoison(tried.reason);
     }
     const middle = (from + to) >> 1;
-    return (await search(decoded, from, middle, found, signal)) ?? search(decoded, middle, to, found, signal);
+    return (
+      (await search(decoded, from, middle, found, signal)) ??
+      search(decoded, middle, to, found, signal)
+    );
   }
 
   return {
@@ -111,5 +135,8 @@ function holds(output: SliceBatch, rows: number, maxParts: number): boolean {
     if (seen[input * maxParts + part] === 1) return false;
     seen[input * maxParts + part] = 1;
   }
-  return output.part.length === output.input.length && output.errors.every((error) => error.row >= 0 && error.row < rows);
+  return (
+    output.part.length === output.input.length &&
+    output.errors.every((error) => error.row >= 0 && error.row < rows)
+  );
 }

@@ -14,8 +14,12 @@ const SEARCH_TIMEOUT_MS = 2_000;
 type Lookups = Record<string, { by: string[]; columns: Column[]; batches: Uint8Array[] }>;
 
 /** The guest of a release: its bundle, its contracts, its lookups out of the content store. Lookups are read once. */
-export function openReleaseGuest(release: ReleaseSpec, place: { store: ContentStore; root: string; limits?: GuestLimits }): GuestStage {
-  const { batchTimeoutMs = BATCH_TIMEOUT_MS, searchTimeoutMs = SEARCH_TIMEOUT_MS } = place.limits ?? {};
+export function openReleaseGuest(
+  release: ReleaseSpec,
+  place: { store: ContentStore; root: string; limits?: GuestLimits },
+): GuestStage {
+  const { batchTimeoutMs = BATCH_TIMEOUT_MS, searchTimeoutMs = SEARCH_TIMEOUT_MS } =
+    place.limits ?? {};
   let lookups: Lookups | undefined;
   return openGuestStage(async ({ isSearching }) => {
     if (lookups === undefined) {
@@ -27,7 +31,11 @@ export function openReleaseGuest(release: ReleaseSpec, place: { store: ContentSt
   }, release.maxParts);
 }
 
-function openGuest(release: ReleaseSpec, lookups: Lookups, batchTimeoutMs: number): Promise<Result<Slice>> {
+function openGuest(
+  release: ReleaseSpec,
+  lookups: Lookups,
+  batchTimeoutMs: number,
+): Promise<Result<Slice>> {
   return openSlice({
     bundle: release.bundle,
     entry: { kind: "transform", name: release.transform },
@@ -39,7 +47,10 @@ function openGuest(release: ReleaseSpec, lookups: Lookups, batchTimeoutMs: numbe
   });
 }
 
-async function readLookups(release: ReleaseSpec, { store, root }: { store: ContentStore; root: string }): Promise<Result<Lookups>> {
+async function readLookups(
+  release: ReleaseSpec,
+  { store, root }: { store: ContentStore; root: string },
+): Promise<Result<Lookups>> {
   const lookups: Lookups = {};
   const named = Object.entries(release.lookups);
   if (named.length === 0) return ok(lookups);

@@ -10,14 +10,18 @@ export function typedColumns(columns: readonly Column[]): Result<TypedColumn[]> 
   const typed: TypedColumn[] = [];
   for (const { name, type, nullable } of columns) {
     const parsed = parseType(type);
-    if (!parsed.ok) return fail({ ...parsed.problem, message: `Column \`${name}\`: ${parsed.problem.message}` });
+    if (!parsed.ok)
+      return fail({ ...parsed.problem, message: `Column \`${name}\`: ${parsed.problem.message}` });
     typed.push({ name, type: parsed.value, nullable });
   }
   return ok(typed);
 }
 
 /** The identity columns of a contract, in the identity's order. */
-export function identityColumns(columns: readonly TypedColumn[], key: readonly string[]): Result<TypedColumn[]> {
+export function identityColumns(
+  columns: readonly TypedColumn[],
+  key: readonly string[],
+): Result<TypedColumn[]> {
   const found: TypedColumn[] = [];
   for (const name of key) {
     const column = columns.find((candidate) => candidate.name === name);

@@ -30,7 +30,10 @@ export function converterFor(type: SqlType): Convert {
       return (value) => decimal(value, type.width, type.scale);
     case "enum": {
       const values = new Set(type.values);
-      return (value) => (typeof value === "string" && values.has(value) ? { value } : wrong(value, `one of ${type.values.join(", ")}`));
+      return (value) =>
+        typeof value === "string" && values.has(value)
+          ? { value }
+          : wrong(value, `one of ${type.values.join(", ")}`);
     }
     case "list":
       return list(type);
@@ -66,10 +69,15 @@ function scalar(name: ScalarName): Convert {
     case "JSON":
       return (value) => ({ value: typeof value === "string" ? value : JSON.stringify(value) });
     case "UUID":
-      return (value) => (typeof value === "string" && UUID.test(value) ? { value: value.toLowerCase() } : wrong(value, "a UUID"));
+      return (value) =>
+        typeof value === "string" && UUID.test(value)
+          ? { value: value.toLowerCase() }
+          : wrong(value, "a UUID");
     case "BLOB":
       return (value) =>
-        typeof value === "string" && HEXADECIMAL.test(value) ? { value: Buffer.from(value, "hex") } : wrong(value, "hexadecimal pairs");
+        typeof value === "string" && HEXADECIMAL.test(value)
+          ? { value: Buffer.from(value, "hex") }
+          : wrong(value, "hexadecimal pairs");
     case "TIME":
       return time;
     case "DATE":
@@ -98,22 +106,31 @@ function integer(name: ScalarName, [min, max]: [bigint, bigint]): Convert {
     if (typeof value === "number") {
       if (!Number.isInteger(value)) return wrong(value, name);
       // Beyond 2^53 JSON.parse has already rounded: the number read may not be the number sent.
-      if (!Number.isSafeInteger(value)) return isWide ? { reason: `is ${value}, beyond ±2^53: send its digits as text` } : outside(value);
+      if (!Number.isSafeInteger(value))
+        return isWide
+          ? { reason: `is ${value}, beyond ±2^53: send its digits as text` }
+          : outside(value);
       if (value < low || value > high) return outside(value);
       return { value: isWide ? BigInt(value) : value };
     }
-    if (!isWide || typeof value !== "string" || !/^-?\d{1,39}$/.test(value)) return wrong(value, name);
+    if (!isWide || typeof value !== "string" || !/^-?\d{1,39}$/.test(value))
+      return wrong(value, name);
     const exact = BigInt(value);
     return exact < min || exact > max ? outside(value) : { value: exact };
   };
 }
 
-const SPECIAL: Record<string, number> = { NaN: Number.NaN, Infinity: Infinity, "-Infinity": -Infinity };
+const SPECIAL: Record<string, number> = {
+  NaN: Number.NaN,
+  Infinity: Infinity,
+  "-Infinity": -Infinity,
+};
 
 function float(name: "FLOAT" | "DOUBLE"): Convert {
   return (value) => {
     if (typeof value === "number") {
-      if (name === "FLOAT" && Number.isFinite(value) && !Number.isFinite(Math.fround(value))) return wrong(value, "within FLOAT's range");
+      if (name === "FLOAT" && Number.isFinite(value) && !Number.isFinite(Math.fround(value)))
+        return wrong(value, "within FLOAT's range");
       return { value };
     }
     const special = typeof value === "string" ? SPECIAL[value] : undefined;
@@ -128,20 +145,29 @@ function decimal(value: unknown, width: number, scale: number): Converted {
   if (found === null) return wrong(value, `DECIMAL(${width},${scale})`);
   const [, sign, whole = "", fraction = ""] = found;
   const significant = (whole + fraction).replace(/^0+/, "");
-  if (typeof value === "number" && significant.length > 15) return { reason: `is ${show(value)}: send a decimal this long as text` };
+  if (typeof value === "number" && significant.length > 15)
+    return { reason: `is ${show(value)}: send a decimal this long as text` };
   const kept = fraction.replace(/0+$/, "");
-  if (kept.length > scale) return { reason: `is ${show(value)}, which has more than ${scale} digits after the point` };
+  if (kept.length > scale)
+    return { reason: `is ${show(value)}, which has more than ${scale} digits after the point` };
   const unscaled = BigInt(whole + kept.padEnd(scale, "0"));
-  if (unscaled >= 10n ** BigInt(width)) return { reason: `is ${show(value)}, which DECIMAL(${width},${scale}) cannot hold` };
+  if (unscaled >= 10n ** BigInt(width))
+    return { reason: `is ${show(value)}, which DECIMAL(${width},${scale}) cannot hold` };
   return { value: sign === "-" ? -unscaled : unscaled };
 }
 
 function time(value: unknown): Converted {
-  const found = typeof value === "string" ? /^(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,6}))?)?$/.exec(value) : null;
+  const found =
+    typeof value === "string" ? /^(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,6}))?)?$/.exec(value) : null;
   if (found === null) return wrong(value, "a time");
   const [, hours, minutes, seconds = "0", fraction = ""] = found;
-  if (Number(hours) > 23 || Number(minutes) > 59 || Number(seconds) > 59) return wrong(value, "a time");
-  return { value: ((Number(hours) * 60 + Number(minutes)) * 60 + Number(seconds)) * 1e6 + Number(fraction.padEnd(6, "0")) };
+  if (Number(hours) > 23 || Number(minutes) > 59 || Number(seconds) > 59)
+    return wrong(value, "a time");
+  return {
+    value:
+      ((Number(hours) * 60 + Number(minutes)) * 60 + Number(seconds)) * 1e6 +
+      Number(fraction.padEnd(6, "0")),
+  };
 }
 
 const UNIT_NS: Partial<Record<ScalarName, number>> = {
@@ -155,18 +181,27 @@ function moment(name: ScalarName): Convert {
   const unit = UNIT_NS[name] ?? 1000;
   const perDay = 86_400e9 / unit;
   const needsZone = name === "TIMESTAMP WITH TIME ZONE";
-  const wanted = name === "DATE" ? "a date" : needsZone ? "a date and time with its zone" : "a date and time without an offset";
+  const wanted =
+    name === "DATE"
+      ? "a date"
+      : needsZone
+        ? "a date and time with its zone"
+        : "a date and time without an offset";
   const isWanted = (m: Moment): boolean => (needsZone ? m.zone !== "none" : m.zone !== "offset");
   return (value) => {
     const parsed = typeof value === "string" ? parseMoment(value) : undefined;
     if (parsed === undefined || !isWanted(parsed)) return wrong(value, wanted);
-    if (name === "DATE") return parsed.nanoseconds === 0 ? { value: parsed.days } : wrong(value, wanted);
+    if (name === "DATE")
+      return parsed.nanoseconds === 0 ? { value: parsed.days } : wrong(value, wanted);
     const rest = parsed.nanoseconds / unit;
-    if (!Number.isInteger(rest)) return { reason: `is ${show(value)}, which has more digits than ${name} holds` };
+    if (!Number.isInteger(rest))
+      return { reason: `is ${show(value)}, which has more digits than ${name} holds` };
     const total = parsed.days * perDay + rest;
     if (Number.isSafeInteger(total)) return { value: total };
     const exact = BigInt(parsed.days) * BigInt(perDay) + BigInt(rest);
-    return BigInt.asIntN(64, exact) === exact ? { value: exact } : wrong(value, `within ${name}'s range`);
+    return BigInt.asIntN(64, exact) === exact
+      ? { value: exact }
+      : wrong(value, `within ${name}'s range`);
   };
 }
 
@@ -174,15 +209,20 @@ function list(type: SqlType & { kind: "list" }): Convert {
   const item = converterFor(type.item);
   return (value) => {
     if (!Array.isArray(value)) return wrong(value, formatType(type));
-    if (type.size !== undefined && value.length !== type.size) return wrong(value, `a list of ${type.size}`);
+    if (type.size !== undefined && value.length !== type.size)
+      return wrong(value, `a list of ${type.size}`);
     return all(value, (element) => (element === null ? { value: null } : item(element)));
   };
 }
 
 function struct(type: SqlType & { kind: "struct" }): Convert {
-  const fields = type.fields.map((field) => ({ name: field.name, convert: converterFor(field.type) }));
+  const fields = type.fields.map((field) => ({
+    name: field.name,
+    convert: converterFor(field.type),
+  }));
   return (value) => {
-    if (typeof value !== "object" || value === null || Array.isArray(value)) return wrong(value, formatType(type));
+    if (typeof value !== "object" || value === null || Array.isArray(value))
+      return wrong(value, formatType(type));
     return all(fields, ({ name, convert }) => {
       const inner: unknown = Object.hasOwn(value, name) ? Reflect.get(value, name) : undefined;
       if (inner === undefined) return { reason: `has no field ${name}` };

@@ -78,7 +78,11 @@ const EMPTY = new Uint8Array();
 
 /** Records of the chunk that have an effect, in offset order. */
 function liveRecords({ decoded, chunk, tombstones, without }: EffectsRequest): number[] {
-  const failed = new Set(chunk !== undefined && "output" in chunk ? chunk.output.errors.map((error) => error.row + chunk.from) : []);
+  const failed = new Set(
+    chunk !== undefined && "output" in chunk
+      ? chunk.output.errors.map((error) => error.row + chunk.from)
+      : [],
+  );
   const live: number[] = [];
   if (chunk !== undefined && "output" in chunk) {
     for (let row = chunk.from; row < chunk.to; row++) {
@@ -90,7 +94,10 @@ function liveRecords({ decoded, chunk, tombstones, without }: EffectsRequest): n
 }
 
 /** The output row that a record's part became; −1 for none. */
-function outputRows({ decoded, chunk, records }: EffectsRequest, maxParts: number): (record: number, part: number) => number {
+function outputRows(
+  { decoded, chunk, records }: EffectsRequest,
+  maxParts: number,
+): (record: number, part: number) => number {
   const rows = new Int32Array(records.length * maxParts).fill(-1);
   if (chunk !== undefined && "output" in chunk) {
     const { input, part } = chunk.output;

@@ -3,7 +3,15 @@ import type { DatabaseSync } from "node:sqlite";
 import type { Problem, Result } from "#snapshots/problem.ts";
 import { openChannel, type Channel } from "./channel.ts";
 import { openDecoder, type Decoded, type Decoder } from "./decode.ts";
-import { epochOf, endOfEpoch, listEpochs, openEpoch, type Epoch, type PipelineId, type Stretch } from "./epochs.ts";
+import {
+  epochOf,
+  endOfEpoch,
+  listEpochs,
+  openEpoch,
+  type Epoch,
+  type PipelineId,
+  type Stretch,
+} from "./epochs.ts";
 import type { GuestStage } from "./guest-stage.ts";
 import type { Assignment, Delivery, Sink, SinkContract, Source, SourceRecord } from "./ports.ts";
 import { commitProgress, readOffset, type Counts } from "./progress.ts";
@@ -29,12 +37,12 @@ export type PipelineParts = {
   readRelease(hash: string): Result<ReleaseSpec>;
   openGuest(release: ReleaseSpec): GuestStage;
   now(): Date;
-  random(): number;
+  random: () => number;
   tuning: Tuning;
   /** After each commit. */
   onCommit(counts: Counts, stretch: Stretch, next: number): void;
   /** A transient problem that is being waited out; undefined when it is over. */
-  onBackoff(problem: Problem | undefined): void;
+  onBackoff: (problem: Problem | undefined) => void;
   /** A partition is being read from `offset`, in `epoch`. */
   onAssigned(epoch: Epoch, offset: number): void;
 };
@@ -49,7 +57,14 @@ export type RunningPipeline = {
   guestRestarts(): number;
 };
 
-type Read = { stretch: Stretch; epoch: Epoch; contract: SinkContract; records: readonly SourceRecord[]; decoded: Decoded; next: number };
+type Read = {
+  stretch: Stretch;
+  epoch: Epoch;
+  contract: SinkContract;
+  records: readonly SourceRecord[];
+  decoded: Decoded;
+  next: number;
+};
 
 /**
  * Runs one release over a topic: poll and decode │ transform │ write to every sink, then commit. The three overlap, joined by queues of one,
@@ -66,8 +81,15 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
   const runtimes = new Map<string, Runtime>();
   let preparedFor: string | undefined;
   let problem: Problem | undefined;
+  let inFlight = 0;
+  let onFinished: () => void = nothing;
 
-  type Runtime = { release: ReleaseSpec; decoder: Decoder; contract: SinkContract; guest: GuestStage };
+  type Runtime = {
+    release: ReleaseSpec;
+    decoder: Decoder;
+    contract: SinkContract;
+    guest: GuestStage;
+  };
 
   function halt(why: Problem): void {
     problem ??= why;
@@ -75,18 +97,31 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
     abort.abort();
     decoded.close();
     transformed.close();
+    onFinished();
   }
 
   /** What the epoch's own release needs to run: also for records delivered again after a swap. */
   function runtimeOf(epoch: Epoch): Runtime | Problem {
     const known = runtimes.get(epoch.release);
     if (known !== undefined) return known;
-    const release = epoch.release === parts.release.release ? { ok: true as const, value: parts.release } : parts.readRelease(epoch.release);
+    const release =
+      epoch.release === parts.release.release
+        ? { ok: true as const, value: parts.release }
+        : parts.readRelease(epoch.release);
     if (!release.ok) return release.problem;
     const decoder = openDecoder(release.value);
     if (!decoder.ok) return decoder.problem;
-    const contract = { key: decoder.value.key, columns: release.value.output, maxParts: release.value.maxParts };
-    const runtime = { release: release.value, decoder: decoder.value, contract, guest: parts.openGuest(release.value) };
+    const contract = {
+      key: decoder.value.key,
+      columns: release.value.output,
+      maxParts: release.value.maxParts,
+    };
+    const runtime = {
+      release: release.value,
+      decoder: decoder.value,
+      contract,
+      guest: parts.openGuest(release.value),
+    };
     runtimes.set(epoch.release, runtime);
     return runtime;
   }
@@ -97,15 +132,39 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
     stretches.set(`${topic}/${partition}`, stretch);
     const committed = readOffset(state, id, stretch);
     const from = committed ?? assignment.committed ?? assignment.first;
-    const range = (await source.ranges()).find((r) => r.topic === topic && r.partition === partition);
-    if (range !== undefined && (from < range.first || from > range.end)) return outOfRange(stretch, from, range);
-    const newest = epochs.findLast((epoch) => epoch.topic === topic && epoch.partition === partition);
-    if (newest === undefined || newest.incarnation !== incarnation || newest.release !== parts.release.release) {
-      const reason = newest === undefined ? "start" : newest.incarnation === incarnation ? "release" : "topic made again";
+    const range = (await source.ranges()).find(
+      (r) => r.topic === topic && r.partition === partition,
+    );
+    if (range !== undefined && (from < range.first || from > range.end))
+      return outOfRange(stretch, from, range);
+    const newest = epochs.findLast(
+      (epoch) => epoch.topic === topic && epoch.partition === partition,
+    );
+    if (
+      newest === undefined ||
+      newest.incarnation !== incarnation ||
+      newest.release !== parts.release.release
+    ) {
+      const reason =
+        newest === undefined
+          ? "start"
+          : newest.incarnation === incarnation
+            ? "release"
+            : "topic made again";
       const openedAt = parts.now().toISOString();
-      epochs.push(openEpoch(state, id, { ...stretch, firstOffset: from, release: parts.release.release, reason, openedAt }));
+      epochs.push(
+        openEpoch(state, id, {
+          ...stretch,
+          firstOffset: from,
+          release: parts.release.release,
+          reason,
+          openedAt,
+        }),
+      );
     }
-    const current = epochs.findLast((epoch) => epoch.topic === topic && epoch.partition === partition);
+    const current = epochs.findLast(
+      (epoch) => epoch.topic === topic && epoch.partition === partition,
+    );
     if (current !== undefined) parts.onAssigned(current, from);
     source.seek(topic, partition, from);
     return undefined;
@@ -113,7 +172,12 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
 
   async function readLoop(): Promise<void> {
     while (!stopReading.signal.aborted) {
-      const event = await source.poll({ maxRecords: tuning.maxRecords, maxBytes: tuning.maxBytes, waitMs: 250, signal: stopReading.signal });
+      const event = await source.poll({
+        maxRecords: tuning.maxRecords,
+        maxBytes: tuning.maxBytes,
+        waitMs: 250,
+        signal: stopReading.signal,
+      });
       switch (event.kind) {
         case "assigned":
           for (const partition of event.partitions) {
@@ -135,6 +199,8 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
         case "halt":
           return halt(event.problem);
         case "revoked":
+          await revoke(event.partitions);
+          break;
         case "idle":
           break;
       }
@@ -150,20 +216,52 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
   async function accept(delivery: Delivery): Promise<Problem | undefined> {
     const stretch = stretches.get(`${delivery.topic}/${delivery.partition}`);
     if (stretch === undefined) return unassigned(delivery);
-    for (let from = 0; from < delivery.records.length; ) {
+    for (let from = 0; from < delivery.records.length;) {
       const epoch = epochOf(epochs, stretch, delivery.records[from]?.offset ?? 0);
       if (epoch === undefined) return unassigned(delivery);
       const end = endOfEpoch(epochs, stretch, epoch);
       let to = delivery.records.length;
-      if ((delivery.records[to - 1]?.offset ?? 0) >= end) to = delivery.records.findIndex((record) => record.offset >= end);
-      const records = from === 0 && to === delivery.records.length ? delivery.records : delivery.records.slice(from, to);
+      if ((delivery.records[to - 1]?.offset ?? 0) >= end)
+        to = delivery.records.findIndex((record) => record.offset >= end);
+      const records =
+        from === 0 && to === delivery.records.length
+          ? delivery.records
+          : delivery.records.slice(from, to);
       const runtime = runtimeOf(epoch);
       if ("code" in runtime) return runtime;
-      const next = to === delivery.records.length ? delivery.next : (delivery.records[to]?.offset ?? delivery.next);
-      await decoded.push({ stretch, epoch, contract: runtime.contract, records, decoded: runtime.decoder.decode(records, stretch.partition), next });
+      const next =
+        to === delivery.records.length
+          ? delivery.next
+          : (delivery.records[to]?.offset ?? delivery.next);
+      await hand({
+        stretch,
+        epoch,
+        contract: runtime.contract,
+        records,
+        decoded: runtime.decoder.decode(records, stretch.partition),
+        next,
+      });
       from = to;
     }
     return undefined;
+  }
+
+  /** Bounded: while the stages behind are busy, the source is paused rather than asked for more. */
+  async function hand(item: Read): Promise<void> {
+    inFlight++;
+    if (!decoded.isFull()) return decoded.push(item);
+    source.pause([item.stretch]);
+    await decoded.push(item);
+    source.resume([item.stretch]);
+  }
+
+  /** What is in flight is finished before the next poll, which gives the partitions up. */
+  async function revoke(
+    partitions: readonly { topic: string; partition: number }[],
+  ): Promise<void> {
+    const isBusy = (): boolean => inFlight > 0 && !abort.signal.aborted;
+    while (isBusy()) await new Promise<void>((resolve) => (onFinished = resolve));
+    for (const { topic, partition } of partitions) stretches.delete(`${topic}/${partition}`);
   }
 
   async function transformLoop(): Promise<void> {
@@ -172,13 +270,18 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
       if ("code" in runtime) return halt(runtime);
       const chunks = await runtime.guest.run(item.decoded, abort.signal);
       if (!chunks.ok) return halt(chunks.problem);
-      await transformed.push({ ...item, chunks: chunks.value, hasSourceMap: runtime.release.sourceMap !== undefined });
+      await transformed.push({
+        ...item,
+        chunks: chunks.value,
+        hasSourceMap: runtime.release.sourceMap !== undefined,
+      });
     }
     transformed.close();
   }
 
   async function writeLoop(): Promise<void> {
-    const retry = { signal: abort.signal, random: parts.random, onBackoff: parts.onBackoff };
+    const { random, onBackoff } = parts;
+    const retry = { signal: abort.signal, random, onBackoff };
     for (let item = await transformed.pull(); item !== undefined; item = await transformed.pull()) {
       if (abort.signal.aborted) return;
       if (preparedFor !== item.epoch.release) {
@@ -194,11 +297,18 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
       parts.onCommit(settled.counts, item.stretch, item.next);
       const { topic, partition } = item.stretch;
       await source.commit([{ topic, partition, next: item.next }]);
+      inFlight--;
+      onFinished();
     }
   }
 
-  const guarded = (loop: Promise<void>): Promise<void> => loop.catch((cause: unknown) => halt(crashed(cause)));
-  const done = Promise.all([guarded(readLoop()), guarded(transformLoop()), guarded(writeLoop())]).then(async () => {
+  const guarded = (loop: Promise<void>): Promise<void> =>
+    loop.catch((cause: unknown) => halt(crashed(cause)));
+  const done = Promise.all([
+    guarded(readLoop()),
+    guarded(transformLoop()),
+    guarded(writeLoop()),
+  ]).then(async () => {
     for (const runtime of runtimes.values()) await runtime.guest.close();
     return problem;
   });
@@ -214,13 +324,21 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
       abort.abort();
       decoded.close();
       transformed.close();
+      onFinished();
       await done;
     },
-    guestRestarts: () => [...runtimes.values()].reduce((sum, runtime) => sum + runtime.guest.restarts(), 0),
+    guestRestarts: () =>
+      [...runtimes.values()].reduce((sum, runtime) => sum + runtime.guest.restarts(), 0),
   };
 }
 
-function outOfRange(stretch: Stretch, from: number, range: { first: number; end: number }): Problem {
+function nothing(): void {}
+
+function outOfRange(
+  stretch: Stretch,
+  from: number,
+  range: { first: number; end: number },
+): Problem {
   const isShort = from > range.end;
   return {
     code: isShort ? "log-shorter-than-committed" : "records-expired",
@@ -235,7 +353,10 @@ function outOfRange(stretch: Stretch, from: number, range: { first: number; end:
 }
 
 function unassigned(delivery: Delivery): Problem {
-  return { code: "source-broken", message: `The source gave records of ${delivery.topic}/${delivery.partition}, which it never assigned.` };
+  return {
+    code: "source-broken",
+    message: `The source gave records of ${delivery.topic}/${delivery.partition}, which it never assigned.`,
+  };
 }
 
 function crashed(cause: unknown): Problem {

@@ -78,7 +78,9 @@ export type Source = {
   /** Takes effect at the next poll. Only for assigned partitions. */
   seek(topic: string, partition: number, offset: number): void;
   /** Once per finished batch. A failure here is retried with the next commit: the pipeline's own state already holds the offset. */
-  commit(offsets: readonly { topic: string; partition: number; next: number }[]): Promise<Problem | undefined>;
+  commit(
+    offsets: readonly { topic: string; partition: number; next: number }[],
+  ): Promise<Problem | undefined>;
   pause(partitions: readonly { topic: string; partition: number }[]): void;
   resume(partitions: readonly { topic: string; partition: number }[]): void;
   /** About once a second, for lag. */

@@ -5,9 +5,23 @@ import type { PipelineId, Stretch } from "./epochs.ts";
 import { inTransaction } from "./state.ts";
 
 /** read = written + filtered + stale + deadLettered, always. `retracted`: living rows that a tombstone or correction took away. */
-export type Counts = { read: number; written: number; filtered: number; stale: number; deadLettered: number; retracted: number };
+export type Counts = {
+  read: number;
+  written: number;
+  filtered: number;
+  stale: number;
+  deadLettered: number;
+  retracted: number;
+};
 
-export const NOTHING: Counts = { read: 0, written: 0, filtered: 0, stale: 0, deadLettered: 0, retracted: 0 };
+export const NOTHING: Counts = {
+  read: 0,
+  written: 0,
+  filtered: 0,
+  stale: 0,
+  deadLettered: 0,
+  retracted: 0,
+};
 
 export function addCounts(a: Counts, b: Counts): Counts {
   return {
@@ -30,8 +44,13 @@ const rowSchema = z.object({
   retracted: z.number(),
 });
 
-export function readProgress(state: DatabaseSync, id: PipelineId): { isPaused: boolean; counts: Counts } {
-  const found = state.prepare("select * from sync_pipelines where environment = ? and name = ?").get(id.environment, id.name);
+export function readProgress(
+  state: DatabaseSync,
+  id: PipelineId,
+): { isPaused: boolean; counts: Counts } {
+  const found = state
+    .prepare("select * from sync_pipelines where environment = ? and name = ?")
+    .get(id.environment, id.name);
   if (found === undefined) return { isPaused: false, counts: NOTHING };
   const { is_paused, dead_lettered, ...rest } = rowSchema.parse(found);
   return { isPaused: is_paused === 1, counts: { ...rest, deadLettered: dead_lettered } };
@@ -48,15 +67,28 @@ export function setPaused(state: DatabaseSync, id: PipelineId, isPaused: boolean
 }
 
 /** The offset after the last finished record; undefined where the stretch was never read. */
-export function readOffset(state: DatabaseSync, id: PipelineId, stretch: Stretch): number | undefined {
+export function readOffset(
+  state: DatabaseSync,
+  id: PipelineId,
+  stretch: Stretch,
+): number | undefined {
   const found = state
-    .prepare("select next_offset from sync_offsets where environment = ? and name = ? and topic = ? and incarnation = ? and partition = ?")
+    .prepare(
+      "select next_offset from sync_offsets where environment = ? and name = ? and topic = ? and incarnation = ? and partition = ?",
+    )
     .get(id.environment, id.name, stretch.topic, stretch.incarnation, stretch.partition);
-  return found === undefined ? undefined : z.object({ next_offset: z.number() }).parse(found).next_offset;
+  return found === undefined
+    ? undefined
+    : z.object({ next_offset: z.number() }).parse(found).next_offset;
 }
 
 /** A finished batch: durable in every sink before this is called. */
-export type Finished = { stretch: Stretch; next: number; counts: Counts; deadLetters: readonly DeadLetter[] };
+export type Finished = {
+  stretch: Stretch;
+  next: number;
+  counts: Counts;
+  deadLetters: readonly DeadLetter[];
+};
 
 /** Moves offset, counts and dead letters in one transaction: a batch delivered again after a kill is counted once. */
 export function commitProgress(state: DatabaseSync, id: PipelineId, finished: Finished): void {
@@ -68,7 +100,14 @@ export function commitProgress(state: DatabaseSync, id: PipelineId, finished: Fi
         `insert into sync_offsets (environment, name, topic, incarnation, partition, next_offset) values (?, ?, ?, ?, ?, ?)
          on conflict do update set next_offset = excluded.next_offset`,
       )
-      .run(id.environment, id.name, stretch.topic, stretch.incarnation, stretch.partition, finished.next);
+      .run(
+        id.environment,
+        id.name,
+        stretch.topic,
+        stretch.incarnation,
+        stretch.partition,
+        finished.next,
+      );
     state
       .prepare(
         `insert into sync_pipelines (environment, name, read, written, filtered, stale, dead_lettered, retracted)
@@ -77,6 +116,15 @@ export function commitProgress(state: DatabaseSync, id: PipelineId, finished: Fi
            filtered = filtered + excluded.filtered, stale = stale + excluded.stale,
            dead_lettered = dead_lettered + excluded.dead_lettered, retracted = retracted + excluded.retracted`,
       )
-      .run(id.environment, id.name, counts.read, counts.written, counts.filtered, counts.stale, counts.deadLettered, counts.retracted);
+      .run(
+        id.environment,
+        id.name,
+        counts.read,
+        counts.written,
+        counts.filtered,
+        counts.stale,
+        counts.deadLettered,
+        counts.retracted,
+      );
   });
 }

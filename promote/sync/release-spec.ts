@@ -26,11 +26,17 @@ export function keepRelease(state: DatabaseSync, store: ContentStore, release: R
   const { bundle, ...rest } = release;
   const hash = store.putBlob(Buffer.from(bundle));
   state
-    .prepare("insert into sync_releases (release, spec, bundle) values (?, ?, ?) on conflict do nothing")
+    .prepare(
+      "insert into sync_releases (release, spec, bundle) values (?, ?, ?) on conflict do nothing",
+    )
     .run(release.release, JSON.stringify(storedSchema.parse(rest)), hash);
 }
 
-export function readRelease(state: DatabaseSync, store: ContentStore, hash: string): Result<ReleaseSpec> {
+export function readRelease(
+  state: DatabaseSync,
+  store: ContentStore,
+  hash: string,
+): Result<ReleaseSpec> {
   const row = state.prepare("select spec, bundle from sync_releases where release = ?").get(hash);
   const found = z.object({ spec: z.string(), bundle: z.string() }).optional().parse(row);
   const bundle = found === undefined ? undefined : store.getBlob(found.bundle);
@@ -41,5 +47,8 @@ export function readRelease(state: DatabaseSync, store: ContentStore, hash: stri
       hint: "Restore the workspace's content store, or start the pipeline under another name.",
     });
   }
-  return ok({ ...storedSchema.parse(JSON.parse(found.spec)), bundle: Buffer.from(bundle).toString("utf8") });
+  return ok({
+    ...storedSchema.parse(JSON.parse(found.spec)),
+    bundle: Buffer.from(bundle).toString("utf8"),
+  });
 }

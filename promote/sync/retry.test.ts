@@ -10,9 +10,18 @@ const REJECT: Outcome = { kind: "reject", reason: "too long" };
 function batchOf(count: number): SinkBatch {
   const numbers = Array.from({ length: count }, (_, i) => i);
   return {
-    ...{ contract: { key: [], columns: [], maxParts: 1 }, topic: "t", partition: 0, count },
-    ...{ kind: new Uint8Array(count), version: BigInt64Array.from(numbers, BigInt), offset: Float64Array.from(numbers) },
-    ...{ part: new Int32Array(count), keyRow: Int32Array.from(numbers), keys: new Uint8Array(), row: new Int32Array(count), rows: new Uint8Array() },
+    contract: { key: [], columns: [], maxParts: 1 },
+    topic: "t",
+    partition: 0,
+    count,
+    kind: new Uint8Array(count),
+    version: BigInt64Array.from(numbers, BigInt),
+    offset: Float64Array.from(numbers),
+    part: new Int32Array(count),
+    keyRow: Int32Array.from(numbers),
+    keys: new Uint8Array(),
+    row: new Int32Array(count),
+    rows: new Uint8Array(),
   };
 }
 
@@ -33,19 +42,31 @@ function scripted(answers: readonly Outcome[][]): { sink: Sink; calls: number[][
   return { sink, calls };
 }
 
-const options = { signal: new AbortController().signal, random: () => 0, onBackoff: () => undefined };
+const options = {
+  signal: new AbortController().signal,
+  random: () => 0,
+  onBackoff: () => undefined,
+};
 
 describe("writing until all is settled", () => {
   test("sends again only what asked for it, and keeps the order of outcomes", async () => {
     const { sink, calls } = scripted([[WRITTEN, LATER, REJECT, LATER], [LATER, STALE], [WRITTEN]]);
-    expect(await writeSettled(sink, batchOf(4), options)).toEqual([WRITTEN, WRITTEN, REJECT, STALE]);
+    expect(await writeSettled(sink, batchOf(4), options)).toEqual([
+      WRITTEN,
+      WRITTEN,
+      REJECT,
+      STALE,
+    ]);
     expect(calls).toEqual([[0, 1, 2, 3], [1, 3], [1]]);
   });
 
   test("tells that it backs off, and that it is over", async () => {
     const told: (Problem | undefined)[] = [];
     const { sink } = scripted([[LATER], [WRITTEN]]);
-    await writeSettled(sink, batchOf(1), { ...options, onBackoff: (problem) => told.push(problem) });
+    await writeSettled(sink, batchOf(1), {
+      ...options,
+      onBackoff: (problem) => told.push(problem),
+    });
     expect(told).toEqual([busy, undefined]);
   });
 
@@ -63,7 +84,11 @@ describe("writing until all is settled", () => {
   test("stops waiting when the pipeline stops", async () => {
     const abort = new AbortController();
     const { sink } = scripted([[{ kind: "retryAfter", afterMs: 60_000, problem: busy }]]);
-    const done = writeSettled(sink, batchOf(1), { ...options, signal: abort.signal, onBackoff: () => abort.abort() });
+    const done = writeSettled(sink, batchOf(1), {
+      ...options,
+      signal: abort.signal,
+      onBackoff: () => abort.abort(),
+    });
     expect(await done).toMatchObject({ code: "stopped" });
   });
 });

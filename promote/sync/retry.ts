@@ -16,7 +16,11 @@ export type RetryOptions = {
  * Writes until every operation has settled. What asked to be sent again is, with jittered exponential backoff ("full jitter", AWS
  * Architecture Blog 2015) and never before its own `afterMs`. Ends early with a problem on halt or abort.
  */
-export async function writeSettled(sink: Sink, batch: SinkBatch, options: RetryOptions): Promise<Settled[] | Problem> {
+export async function writeSettled(
+  sink: Sink,
+  batch: SinkBatch,
+  options: RetryOptions,
+): Promise<Settled[] | Problem> {
   const settled: (Settled | undefined)[] = Array.from({ length: batch.count }, () => undefined);
   let waiting = Array.from({ length: batch.count }, (_, i) => i);
   for (let round = 0; waiting.length > 0; round++) {
@@ -27,7 +31,11 @@ export async function writeSettled(sink: Sink, batch: SinkBatch, options: RetryO
     let problem: Problem | undefined;
     for (const [n, index] of waiting.entries()) {
       const outcome = outcomes[n];
-      if (outcome === undefined) return { code: "sink-broken", message: `The sink ${sink.name} answered for fewer operations than it was given.` };
+      if (outcome === undefined)
+        return {
+          code: "sink-broken",
+          message: `The sink ${sink.name} answered for fewer operations than it was given.`,
+        };
       if (outcome.kind === "halt") return outcome.problem;
       if (outcome.kind !== "retryAfter") {
         settled[index] = outcome;
@@ -40,9 +48,11 @@ export async function writeSettled(sink: Sink, batch: SinkBatch, options: RetryO
     waiting = again;
     if (waiting.length === 0) break;
     options.onBackoff(problem);
-    const spread = Math.min(options.capMs ?? 30_000, (options.baseMs ?? 100) * 2 ** round) * options.random();
+    const spread =
+      Math.min(options.capMs ?? 30_000, (options.baseMs ?? 100) * 2 ** round) * options.random();
     await delay(afterMs + spread, undefined, { signal: options.signal }).catch(() => undefined);
-    if (options.signal.aborted) return { code: "stopped", message: "The pipeline was stopped while it waited for a sink." };
+    if (options.signal.aborted)
+      return { code: "stopped", message: "The pipeline was stopped while it waited for a sink." };
   }
   options.onBackoff(undefined);
   return settled.flatMap((outcome) => (outcome === undefined ? [] : [outcome]));

@@ -27,7 +27,11 @@ export type SettledBatch = { counts: Counts; deadLetters: DeadLetter[] };
 type SinkReport = { written: Uint8Array; rejected: Map<number, string>; retracted: number };
 
 /** Brings a batch into every sink at once and says what became of each record. A problem: some sink cannot go on. */
-export async function settleBatch(sinks: readonly Sink[], item: Transformed, options: RetryOptions & { at: string }): Promise<SettledBatch | Problem> {
+export async function settleBatch(
+  sinks: readonly Sink[],
+  item: Transformed,
+  options: RetryOptions & { at: string },
+): Promise<SettledBatch | Problem> {
   const pieces = piecesOf(item);
   const reports = await Promise.all(sinks.map((sink) => writePieces(sink, item, pieces, options)));
   const done: SinkReport[] = [];
@@ -51,29 +55,58 @@ function piecesOf(item: Transformed): Piece[] {
 
 const NONE: ReadonlySet<number> = new Set();
 
-function effectsFor(item: Transformed, chunk: Chunk | undefined, tombstones: readonly number[], without: ReadonlySet<number>): Effects {
+function effectsFor(
+  item: Transformed,
+  chunk: Chunk | undefined,
+  tombstones: readonly number[],
+  without: ReadonlySet<number>,
+): Effects {
   const { contract, stretch, epoch, records, decoded } = item;
-  return effectsOf({ contract, topic: stretch.topic, partition: stretch.partition, epoch: epoch.epoch, records, decoded, tombstones, chunk, without });
+  return effectsOf({
+    contract,
+    topic: stretch.topic,
+    partition: stretch.partition,
+    epoch: epoch.epoch,
+    records,
+    decoded,
+    tombstones,
+    chunk,
+    without,
+  });
 }
 
-async function writePieces(sink: Sink, item: Transformed, pieces: readonly Piece[], options: RetryOptions): Promise<SinkReport | Problem> {
-  const report: SinkReport = { written: new Uint8Array(item.records.length), rejected: new Map(), retracted: 0 };
+async function writePieces(
+  sink: Sink,
+  item: Transformed,
+  pieces: readonly Piece[],
+  options: RetryOptions,
+): Promise<SinkReport | Problem> {
+  const report: SinkReport = {
+    written: new Uint8Array(item.records.length),
+    rejected: new Map(),
+    retracted: 0,
+  };
   for (const piece of pieces) {
     let { effects } = piece;
     // A rejected newest version leaves room for the one before it, as if it had never come: whatever the batching, the same state.
-    for (let isSettled = false; !isSettled; ) {
+    for (let isSettled = false; !isSettled;) {
       if (effects.batch.count === 0) break;
       const settled = await writeSettled(sink, effects.batch, options);
       if (!Array.isArray(settled)) return settled;
       isSettled = !noteOutcomes(settled, effects, report);
-      if (!isSettled) effects = effectsFor(item, piece.chunk, piece.tombstones, new Set(report.rejected.keys()));
+      if (!isSettled)
+        effects = effectsFor(item, piece.chunk, piece.tombstones, new Set(report.rejected.keys()));
     }
   }
   return report;
 }
 
 /** True when a record was rejected. */
-function noteOutcomes(settled: readonly Settled[], { recordOf }: Effects, report: SinkReport): boolean {
+function noteOutcomes(
+  settled: readonly Settled[],
+  { recordOf }: Effects,
+  report: SinkReport,
+): boolean {
   let hasRejected = false;
   settled.forEach((outcome, i) => {
     const record = recordOf[i] ?? 0;
@@ -89,7 +122,13 @@ function noteOutcomes(settled: readonly Settled[], { recordOf }: Effects, report
 }
 
 /** Each record has one fate: dead-lettered, filtered, stale or written, looked for in this order. */
-function tally(sinks: readonly Sink[], item: Transformed, pieces: readonly Piece[], reports: readonly SinkReport[], at: string): SettledBatch {
+function tally(
+  sinks: readonly Sink[],
+  item: Transformed,
+  pieces: readonly Piece[],
+  reports: readonly SinkReport[],
+  at: string,
+): SettledBatch {
   const { records, stretch, epoch } = item;
   const letters: DeadLetter[] = [];
   const dead = new Uint8Array(records.length);
@@ -102,17 +141,30 @@ function tally(sinks: readonly Sink[], item: Transformed, pieces: readonly Piece
   for (const failure of item.decoded.failures) bury(failure.record, "decode", failure.reason);
   for (const { record, reason } of transformFailures(item)) bury(record, "transform", reason);
   reports.forEach((report, i) => {
-    for (const [record, reason] of report.rejected) bury(record, `sink:${sinks[i]?.name ?? i}`, reason);
+    for (const [record, reason] of report.rejected)
+      bury(record, `sink:${sinks[i]?.name ?? i}`, reason);
   });
 
   const filtered = filteredRecords(item);
   const isWinner = new Uint8Array(records.length);
   for (const { effects } of pieces) for (const record of effects.recordOf) isWinner[record] = 1;
-  const counts = { read: records.length, written: 0, filtered: 0, stale: 0, deadLettered: 0, retracted: Math.max(0, ...reports.map((r) => r.retracted)) };
+  const counts = {
+    read: records.length,
+    written: 0,
+    filtered: 0,
+    stale: 0,
+    deadLettered: 0,
+    retracted: Math.max(0, ...reports.map((r) => r.retracted)),
+  };
   for (let record = 0; record < records.length; record++) {
     if (dead[record] === 1) counts.deadLettered++;
     else if (filtered[record] === 1) counts.filtered++;
-    else if (isWinner[record] === 1 && reports.length > 0 && reports.every((report) => report.written[record] === 0)) counts.stale++;
+    else if (
+      isWinner[record] === 1 &&
+      reports.length > 0 &&
+      reports.every((report) => report.written[record] === 0)
+    )
+      counts.stale++;
     else counts.written++;
   }
   return { counts, deadLetters: letters };
@@ -122,8 +174,17 @@ function transformFailures(item: Transformed): { record: number; reason: string 
   const { chunks, decoded } = item;
   return chunks.flatMap((chunk) => {
     const recordOf = (row: number): number => decoded.recordOfRow[chunk.from + row] ?? 0;
-    if ("poison" in chunk) return [{ record: recordOf(0), reason: `the transform did not survive this record: ${chunk.poison}` }];
-    return chunk.output.errors.map((error) => ({ record: recordOf(error.row), reason: error.message + place(error, item.hasSourceMap) }));
+    if ("poison" in chunk)
+      return [
+        {
+          record: recordOf(0),
+          reason: `the transform did not survive this record: ${chunk.poison}`,
+        },
+      ];
+    return chunk.output.errors.map((error) => ({
+      record: recordOf(error.row),
+      reason: error.message + place(error, item.hasSourceMap),
+    }));
   });
 }
 

@@ -1,7 +1,14 @@
 import type { Problem } from "#snapshots/problem.ts";
 import { NOTHING, type Counts } from "./progress.ts";
 
-export type PipelineState = "starting" | "flowing" | "idle" | "paused" | "backing-off" | "halted" | "stopped";
+export type PipelineState =
+  | "starting"
+  | "flowing"
+  | "idle"
+  | "paused"
+  | "backing-off"
+  | "halted"
+  | "stopped";
 
 /** What a page shows of a pipeline. Counts are as committed: read = written + filtered + stale + deadLettered. */
 export type PipelineStatus = Counts & {
@@ -39,7 +46,10 @@ export function openRateMeter(): RateMeter {
   const history = (nowMs: number): number[] => {
     const now = Math.floor(nowMs / 1000);
     for (const second of seconds.keys()) if (second < now - HISTORY_SECONDS) seconds.delete(second);
-    return Array.from({ length: HISTORY_SECONDS }, (_, i) => seconds.get(now - HISTORY_SECONDS + i) ?? 0);
+    return Array.from(
+      { length: HISTORY_SECONDS },
+      (_, i) => seconds.get(now - HISTORY_SECONDS + i) ?? 0,
+    );
   };
   return {
     add(records, nowMs) {

@@ -6,9 +6,16 @@ import { openDecoder } from "./decode.ts";
 import { openDuckdbSink } from "./embedded/duckdb-sink.ts";
 import { openFileSource } from "./embedded/file-source.ts";
 import { openReleaseGuest, type GuestLimits } from "./guest.ts";
-import { runPipeline, TUNING, type PipelineParts, type RunningPipeline, type Tuning } from "./pipeline.ts";
+import {
+  runPipeline,
+  TUNING,
+  type PipelineParts,
+  type RunningPipeline,
+  type Tuning,
+} from "./pipeline.ts";
 import type { Sink } from "./ports.ts";
-import { addCounts, readProgress, setPaused } from "./progress.ts";
+import { listEpochs } from "./epochs.ts";
+import { addCounts, readOffset, readProgress, setPaused } from "./progress.ts";
 import { keepRelease, readRelease, type ReleaseSpec } from "./release-spec.ts";
 import { FRESH, openRateMeter, statusOf, type Live, type PipelineStatus } from "./status.ts";
 
@@ -64,24 +71,48 @@ export function openSupervisor(first: PipelineSpec, place: Place): Supervisor {
 
   async function launch(): Promise<void> {
     const { isPaused, counts } = readProgress(place.state, id);
-    change({ counts, problem: undefined, backoff: undefined, state: isPaused ? "paused" : "starting" });
+    change({
+      counts,
+      problem: undefined,
+      backoff: undefined,
+      state: isPaused ? "paused" : "starting",
+      ...reached(),
+    });
+    const from = openFileSource(join(place.topics, spec.topic), spec.topic);
+    source = from;
     if (isPaused) return;
     try {
       const directory = join(place.sinks, spec.environment, spec.name);
-      for (const name of ["table", "search"].slice(sinks.length)) sinks.push(await openDuckdbSink({ name, path: join(directory, `${name}.duckdb`) }));
+      for (const name of ["table", "search"].slice(sinks.length))
+        sinks.push(await openDuckdbSink({ name, path: join(directory, `${name}.duckdb`) }));
     } catch (cause) {
       change({ state: "halted", problem: cannotOpen(spec, cause) });
       return;
     }
-    source = openFileSource(join(place.topics, spec.topic), spec.topic);
     const restartsBefore = live.guestRestarts;
-    const pipeline = runPipeline(partsOf(source));
+    const pipeline = runPipeline(partsOf(from));
     running = pipeline;
     change({ state: "running" });
-    void pipeline.done.then((problem) => {
-      change({ guestRestarts: restartsBefore + pipeline.guestRestarts() });
-      if (problem !== undefined && running === pipeline) change({ state: "halted", problem, backoff: undefined });
-    });
+    void ended(pipeline, restartsBefore);
+  }
+
+  async function ended(pipeline: RunningPipeline, restartsBefore: number): Promise<void> {
+    const problem = await pipeline.done;
+    const endedByItself = running === pipeline;
+    if (endedByItself) running = undefined;
+    change({ guestRestarts: restartsBefore + pipeline.guestRestarts() });
+    if (problem !== undefined && endedByItself)
+      change({ state: "halted", problem, backoff: undefined });
+  }
+
+  /** How far the pipeline had come when it was last here. */
+  function reached(): Partial<Live> {
+    const newest = listEpochs(place.state, id).findLast((epoch) => epoch.topic === spec.topic);
+    if (newest === undefined) return {};
+    return {
+      epoch: newest.epoch,
+      offset: readOffset(place.state, id, newest) ?? newest.firstOffset,
+    };
   }
 
   function partsOf(from: ReturnType<typeof openFileSource>): PipelineParts {
@@ -111,9 +142,8 @@ export function openSupervisor(first: PipelineSpec, place: Place): Supervisor {
   async function halt(): Promise<void> {
     const pipeline = running;
     running = undefined;
-    if (pipeline === undefined) return;
-    const timer = setTimeout(() => void pipeline.abandon(), DRAIN_MS);
-    await pipeline.drain();
+    const timer = setTimeout(() => void pipeline?.abandon(), DRAIN_MS);
+    await pipeline?.drain();
     clearTimeout(timer);
     await source?.close();
     source = undefined;
@@ -159,11 +189,22 @@ export function openSupervisor(first: PipelineSpec, place: Place): Supervisor {
         await closeSinks();
         change({ state: "stopped", backoff: undefined });
       }),
-    status: () => statusOf(spec, { ...live, guestRestarts: live.guestRestarts + (running?.guestRestarts() ?? 0) }, meter, Date.now()),
+    status: () =>
+      statusOf(
+        spec,
+        { ...live, guestRestarts: live.guestRestarts + (running?.guestRestarts() ?? 0) },
+        meter,
+        Date.now(),
+      ),
     async look() {
       const [range] = (await source?.ranges()) ?? [];
-      const counts = await Promise.all(sinks.map(async (sink) => ({ name: sink.name, rows: await sink.count() })));
-      change({ ...(range === undefined ? {} : { end: range.end }), ...(counts.length === 0 ? {} : { sinks: counts }) });
+      const counts = await Promise.all(
+        sinks.map(async (sink) => ({ name: sink.name, rows: await sink.count() })),
+      );
+      change({
+        ...(range === undefined ? {} : { end: range.end }),
+        ...(counts.length === 0 ? {} : { sinks: counts }),
+      });
     },
   };
 }

@@ -28,7 +28,11 @@ export type Sync = {
   status(): PipelineStatus[];
   /** Called at each change, many times a second under load. */
   subscribe(listener: () => void): () => void;
-  deadLetters(environment: string, name: string, page: { offset: number; limit: number }): { total: number; letters: DeadLetter[] };
+  deadLetters(
+    environment: string,
+    name: string,
+    page: { offset: number; limit: number },
+  ): { total: number; letters: DeadLetter[] };
   /** What ran when, oldest first. */
   epochs(environment: string, name: string): Epoch[];
   /** Drains every pipeline. */
@@ -66,12 +70,13 @@ export function openSync({ workspace, store, statePath, tuning, limits }: SyncOp
   const timer = setInterval(() => {
     if (looking) return;
     looking = true;
-    const looks = [...supervisors.values()].map((supervisor) => supervisor.look().catch(() => undefined));
+    const looks = [...supervisors.values()].map((supervisor) =>
+      supervisor.look().catch(() => undefined),
+    );
     void Promise.all(looks).finally(() => (looking = false));
   }, LOOK_MS);
   timer.unref();
 
-  const keyOf = (environment: string, name: string): string => JSON.stringify([environment, name]);
   const find = (environment: string, name: string): Result<Supervisor> => {
     const found = supervisors.get(keyOf(environment, name));
     return found === undefined ? fail(notRunning(environment, name)) : ok(found);
@@ -123,6 +128,10 @@ export function openSync({ workspace, store, statePath, tuning, limits }: SyncOp
       state.close();
     },
   };
+}
+
+function keyOf(environment: string, name: string): string {
+  return JSON.stringify([environment, name]);
 }
 
 function notRunning(environment: string, name: string): Problem {

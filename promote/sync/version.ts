@@ -20,7 +20,9 @@ export function partsOfVersion(version: bigint): { epoch: number; offset: number
 }
 
 /** Writes versions into a column without making a bigint a value (10 times faster). Little-endian, as Arrow and DuckDB are. */
-export function versionWriter(target: BigInt64Array): (index: number, epoch: number, offset: number, kind: 0 | 1) => void {
+export function versionWriter(
+  target: BigInt64Array,
+): (index: number, epoch: number, offset: number, kind: 0 | 1) => void {
   const halves = new Uint32Array(target.buffer, target.byteOffset, target.length * 2);
   return (index, epoch, offset, kind) => {
     check(epoch, offset);
@@ -31,6 +33,8 @@ export function versionWriter(target: BigInt64Array): (index: number, epoch: num
 }
 
 function check(epoch: number, offset: number): void {
-  if (!(epoch >= FIRST_EPOCH && epoch <= MAX_EPOCH)) throw new RangeError(`epoch ${epoch} is not within ${FIRST_EPOCH}..${MAX_EPOCH}`);
-  if (!(offset >= 0 && offset <= MAX_OFFSET)) throw new RangeError(`offset ${offset} is not within 0..${MAX_OFFSET}`);
+  if (!(epoch >= FIRST_EPOCH && epoch <= MAX_EPOCH))
+    throw new RangeError(`epoch ${epoch} is not within ${FIRST_EPOCH}..${MAX_EPOCH}`);
+  if (!(offset >= 0 && offset <= MAX_OFFSET))
+    throw new RangeError(`offset ${offset} is not within 0..${MAX_OFFSET}`);
 }

@@ -12,10 +12,14 @@ import { BLOCK, FLIGHTS_PER_BLOCK, planRecord, REACH } from "./demo-plan.ts";
 import { readWholeLog } from "./file-source.ts";
 import { openFileLogReader } from "./log-reader.ts";
 
-const parquet = join(import.meta.dirname, "../../../node_modules/vega-datasets/data/flights-3m.parquet");
+const parquet = join(
+  import.meta.dirname,
+  "../../../node_modules/vega-datasets/data/flights-3m.parquet",
+);
 const directories: string[] = [];
 afterEach(() => {
-  for (const directory of directories.splice(0)) rmSync(directory, { recursive: true, force: true });
+  for (const directory of directories.splice(0))
+    rmSync(directory, { recursive: true, force: true });
 });
 
 function freshTopic(): string {
@@ -33,13 +37,15 @@ test("the plan tells every flight once on time or late, and a mix of what a live
     const plan = planRecord(7, n);
     kinds.set(plan.kind, (kinds.get(plan.kind) ?? 0) + 1);
     if (plan.kind !== "cancellation" && plan.isBroken) broken++;
-    if (plan.kind === "flight" || plan.kind === "late") first.set(plan.flight, first.get(plan.flight) ?? n);
+    if (plan.kind === "flight" || plan.kind === "late")
+      first.set(plan.flight, first.get(plan.flight) ?? n);
     const newest = (Math.floor(n / BLOCK) + 1) * FLIGHTS_PER_BLOCK;
     expect(plan.flight).toBeLessThan(newest);
     expect(plan.flight).toBeGreaterThanOrEqual(newest - REACH - 20 * BLOCK);
   }
   const told = (blocks - 5) * FLIGHTS_PER_BLOCK;
-  for (let flight = 0; flight < told; flight++) expect(first.has(flight), `flight ${flight}`).toBe(true);
+  for (let flight = 0; flight < told; flight++)
+    expect(first.has(flight), `flight ${flight}`).toBe(true);
   expect(kinds.get("late")).toBeGreaterThan(300);
   expect(kinds.get("correction")).toBeGreaterThan(600);
   expect(kinds.get("cancellation")).toBeGreaterThan(300);
@@ -47,35 +53,48 @@ test("the plan tells every flight once on time or late, and a mix of what a live
   expect(broken).toBeLessThan(20);
 });
 
-test("a feed killed at any moment goes on, and the topic is what one feed would have written", { timeout: 60_000 }, async () => {
-  const killed = freshTopic();
-  const module = join(import.meta.dirname, "demo-feed.ts");
-  for (let kill = 0; kill < 4; kill++) {
-    const script = `import { startDemoFeed } from ${JSON.stringify(module)};
+test(
+  "a feed killed at any moment goes on, and the topic is what one feed would have written",
+  { timeout: 60_000 },
+  async () => {
+    const killed = freshTopic();
+    const module = join(import.meta.dirname, "demo-feed.ts");
+    for (let kill = 0; kill < 4; kill++) {
+      const script = `import { startDemoFeed } from ${JSON.stringify(module)};
       const feed = await startDemoFeed(${JSON.stringify({ topic: killed, parquet, recordsPerSecond: 20_000 })});
       if (!feed.ok) throw new Error(feed.problem.message);`;
-    const process_ = spawn(process.execPath, ["--input-type=module", "-e", script], { stdio: ["ignore", "ignore", "inherit"] });
-    const wanted = (await endOf(killed)) + 500 + kill * 777;
-    await until("records of the feed", async () => (await endOf(killed)) > wanted);
-    process_.kill("SIGKILL");
-    await once(process_, "exit");
-  }
-  const limit = (await endOf(killed)) + 1000;
-  const last = unwrap(await startDemoFeed({ topic: killed, parquet, recordsPerSecond: 50_000, limit }));
-  await last.done;
-  const whole = freshTopic();
-  const once_ = unwrap(await startDemoFeed({ topic: whole, parquet, recordsPerSecond: 50_000, limit }));
-  await once_.done;
-  expect(once_.problem()).toBeUndefined();
-  const [a, b] = [await contents(killed), await contents(whole)];
-  expect(a.length).toBe(limit);
-  expect(a).toEqual(b);
-});
+      const process_ = spawn(process.execPath, ["--input-type=module", "-e", script], {
+        stdio: ["ignore", "ignore", "inherit"],
+      });
+      const wanted = (await endOf(killed)) + 500 + kill * 777;
+      await until("records of the feed", async () => (await endOf(killed)) > wanted);
+      process_.kill("SIGKILL");
+      await once(process_, "exit");
+    }
+    const limit = (await endOf(killed)) + 1000;
+    const last = unwrap(
+      await startDemoFeed({ topic: killed, parquet, recordsPerSecond: 50_000, limit }),
+    );
+    await last.done;
+    const whole = freshTopic();
+    const once_ = unwrap(
+      await startDemoFeed({ topic: whole, parquet, recordsPerSecond: 50_000, limit }),
+    );
+    await once_.done;
+    expect(once_.problem()).toBeUndefined();
+    const [a, b] = [await contents(killed), await contents(whole)];
+    expect(a.length).toBe(limit);
+    expect(a).toEqual(b);
+  },
+);
 
 test("ids are row numbers of the file, from the snapshot's end on, and the feed ends with the flights", async () => {
   const flights = await openFlights(parquet, "2001-04-01");
   const found = await flights.get([0, flights.total - 1, flights.total]);
-  expect(found.get(0)).toMatchObject({ id: 1_477_911, date: expect.stringMatching(/^2001-04-01T/) });
+  expect(found.get(0)).toMatchObject({
+    id: 1_477_911,
+    date: expect.stringMatching(/^2001-04-01T/),
+  });
   expect(found.get(flights.total - 1)?.id).toBe(2_999_999);
   expect(found.has(flights.total)).toBe(false);
   flights.close();
@@ -91,7 +110,10 @@ async function endOf(topic: string): Promise<number> {
 async function contents(topic: string): Promise<string[]> {
   const texts: string[] = [];
   for await (const records of readWholeLog(topic)) {
-    for (const { key, value } of records) texts.push(`${Buffer.from(key ?? []).toString()} ${value === null ? null : Buffer.from(value).toString()}`);
+    for (const { key, value } of records)
+      texts.push(
+        `${Buffer.from(key ?? []).toString()} ${value === null ? null : Buffer.from(value).toString()}`,
+      );
   }
   return texts;
 }

@@ -60,22 +60,31 @@ export async function startDemoFeed(options: DemoFeedOptions): Promise<Result<De
         const appended = records.length === 0 ? undefined : await log.append(records);
         problem = appended?.ok === false ? appended.problem : undefined;
         if (problem === undefined) owed -= records.length;
-        await delay(problem === undefined ? TICK_MS : 1000, undefined, { signal: stop.signal }).catch(() => undefined);
+        await delay(problem === undefined ? TICK_MS : 1000, undefined, {
+          signal: stop.signal,
+        }).catch(() => undefined);
       }
     } finally {
       flights.close();
     }
   }
 
-  const done = run()
-    .catch((cause: unknown) => {
+  const done = runAndClose();
+
+  async function runAndClose(): Promise<void> {
+    try {
+      await run();
+    } catch (cause) {
       problem = {
         code: "demo-feed-stopped",
         message: `The demo's feed stopped: ${cause instanceof Error ? cause.message : String(cause)}`,
         hint: "Check that the workspace's data/flights-3m.parquet is whole, then start again.",
       };
-    })
-    .finally(() => log.close());
+    } finally {
+      await log.close();
+    }
+  }
+
   return ok({
     sent: () => log.end(),
     problem: () => problem,
@@ -88,7 +97,12 @@ export async function startDemoFeed(options: DemoFeedOptions): Promise<Result<De
 }
 
 /** Records `first`… of the plan; fewer at the end of the flights, none beyond it. */
-export async function recordsFrom(flights: Flights, seed: number, first: number, count: number): Promise<NewRecord[]> {
+export async function recordsFrom(
+  flights: Flights,
+  seed: number,
+  first: number,
+  count: number,
+): Promise<NewRecord[]> {
   const plans = Array.from({ length: count }, (_, i) => planRecord(seed, first + i));
   const known = await flights.get(plans.map((plan) => plan.flight));
   const timestampMs = Date.now();
@@ -105,5 +119,8 @@ function recordOf(plan: Planned, flight: Flight): Pick<NewRecord, "key" | "value
   const key = Buffer.from(String(flight.id));
   if (plan.kind === "cancellation") return { key, value: null };
   const delayMinutes = plan.kind === "correction" ? flight.delay + plan.delayChange : flight.delay;
-  return { key, value: Buffer.from(JSON.stringify({ ...flight, delay: plan.isBroken ? "N/A" : delayMinutes })) };
+  return {
+    key,
+    value: Buffer.from(JSON.stringify({ ...flight, delay: plan.isBroken ? "N/A" : delayMinutes })),
+  };
 }

@@ -1,7 +1,14 @@
 import { DuckDBInstance } from "@duckdb/node-api";
 import { quoteText } from "#snapshots/types.ts";
 
-export type Flight = { id: number; date: string; delay: number; distance: number; origin: string; destination: string };
+export type Flight = {
+  id: number;
+  date: string;
+  delay: number;
+  distance: number;
+  origin: string;
+  destination: string;
+};
 
 /** The flights of a Parquet file from a date on, by number, read a page at a time. */
 export type Flights = {
@@ -33,14 +40,16 @@ export async function openFlights(path: string, from: string): Promise<Flights> 
       `select file_row_number, strftime(date, '%Y-%m-%dT%H:%M:%S'), delay, distance, origin, destination from ${file}
        where file_row_number >= ${start} and file_row_number < ${Math.min(end, start + PAGE)} order by file_row_number`,
     );
-    const flights = reader.getRows().map(([id, date, delay, distance, origin, destination]): Flight => ({
-      id: Number(id),
-      date: String(date),
-      delay: Number(delay),
-      distance: Number(distance),
-      origin: String(origin),
-      destination: String(destination),
-    }));
+    const flights = reader
+      .getRows()
+      .map(([id, date, delay, distance, origin, destination]): Flight => ({
+        id: Number(id),
+        date: String(date),
+        delay: Number(delay),
+        distance: Number(distance),
+        origin: String(origin),
+        destination: String(destination),
+      }));
     pages.set(number, flights);
     const oldest = pages.keys().next().value;
     if (pages.size > PAGES_KEPT && oldest !== undefined) pages.delete(oldest);
@@ -51,8 +60,9 @@ export async function openFlights(path: string, from: string): Promise<Flights> 
     total: end - first,
     async get(numbers) {
       const found = new Map<number, Flight>();
-      for (const number of [...new Set(numbers)].sort((a, b) => a - b)) {
-        const flight = number < end - first ? (await page(Math.floor(number / PAGE)))[number % PAGE] : undefined;
+      for (const number of [...new Set(numbers)].toSorted((a, b) => a - b)) {
+        const flight =
+          number < end - first ? (await page(Math.floor(number / PAGE)))[number % PAGE] : undefined;
         if (flight !== undefined) found.set(number, flight);
       }
       return found;

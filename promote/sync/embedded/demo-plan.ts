@@ -26,20 +26,19 @@ export function planRecord(seed: number, n: number): Planned {
   const { slot, rank } = slotOf(seed, block, n % BLOCK);
   const isBroken = draw(seed, n, 1) % BROKEN_ONE_IN === 0;
   const about = aboutFlight(seed, n, block);
-  switch (slot) {
-    case "flight":
-      return { kind: "flight", flight: onTime(seed, block, rank), isBroken };
-    case "late":
-      if (block >= LATE_BY_BLOCKS) return { kind: "late", flight: heldBack(seed, block - LATE_BY_BLOCKS)[rank] ?? 0, isBroken };
-      return planRecord(seed, repeated(seed, n));
-    case "correction":
-      if (about !== undefined) return { kind: "correction", flight: about, delayChange: (draw(seed, n, 2) % 81) - 20, isBroken };
-      return planRecord(seed, repeated(seed, n));
-    case "cancellation":
-      return about === undefined ? planRecord(seed, repeated(seed, n)) : { kind: "cancellation", flight: about };
-    case "repeat":
-      return planRecord(seed, repeated(seed, n));
+  if (slot === "flight") return { kind: "flight", flight: onTime(seed, block, rank), isBroken };
+  if (slot === "late" && block >= LATE_BY_BLOCKS) {
+    const flight = heldBack(seed, block - LATE_BY_BLOCKS)[rank] ?? 0;
+    return { kind: "late", flight, isBroken };
   }
+  if (slot === "correction" && about !== undefined) {
+    const delayChange = (draw(seed, n, 2) % 81) - 20;
+    return { kind: "correction", flight: about, delayChange, isBroken };
+  }
+  if (slot === "cancellation" && about !== undefined) {
+    return { kind: "cancellation", flight: about };
+  }
+  return planRecord(seed, repeated(seed, n));
 }
 
 /** Shuffled for each block; the first slot is always a flight, so that a repeat has something before it. */
@@ -55,7 +54,18 @@ let remembered: { seed: number; block: number; slots: Slot[] } | undefined;
 function blockSlots(seed: number, block: number): Slot[] {
   if (remembered?.seed === seed && remembered.block === block) return remembered.slots;
   const slots: Slot[] = Array.from({ length: BLOCK }, () => "flight");
-  const special: Slot[] = ["late", "late", "correction", "correction", "correction", "correction", "cancellation", "cancellation", "repeat", "repeat"];
+  const special: Slot[] = [
+    "late",
+    "late",
+    "correction",
+    "correction",
+    "correction",
+    "correction",
+    "cancellation",
+    "cancellation",
+    "repeat",
+    "repeat",
+  ];
   let salt = 0;
   for (const slot of special) {
     let at: number;
@@ -69,8 +79,11 @@ function blockSlots(seed: number, block: number): Slot[] {
 
 function heldBack(seed: number, block: number): number[] {
   const first = draw(seed, block, 50) % FLIGHTS_PER_BLOCK;
-  const second = (first + 1 + (draw(seed, block, 51) % (FLIGHTS_PER_BLOCK - 1))) % FLIGHTS_PER_BLOCK;
-  return [first, second].sort((a, b) => a - b).map((index) => block * FLIGHTS_PER_BLOCK + index);
+  const second =
+    (first + 1 + (draw(seed, block, 51) % (FLIGHTS_PER_BLOCK - 1))) % FLIGHTS_PER_BLOCK;
+  return [first, second]
+    .toSorted((a, b) => a - b)
+    .map((index) => block * FLIGHTS_PER_BLOCK + index);
 }
 
 /** The block's flights in order, without those held back. */

@@ -3,20 +3,24 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import { unwrap } from "#snapshots/problem.ts";
-import { sinkConformance } from "../conformance.ts";
+import { sinkConformance } from "../sink-conformance.ts";
 import { openDecoder } from "../decode.ts";
 import { openDuckdbSink } from "./duckdb-sink.ts";
 
 const directories: string[] = [];
 afterEach(() => {
-  for (const directory of directories.splice(0)) rmSync(directory, { recursive: true, force: true });
+  for (const directory of directories.splice(0))
+    rmSync(directory, { recursive: true, force: true });
 });
 
 describe("a DuckDB file as a Sink", () => {
   sinkConformance(async () => {
     const directory = mkdtempSync(join(tmpdir(), "penstock-sink-"));
     directories.push(directory);
-    return { open: () => openDuckdbSink({ name: "table", path: join(directory, "table.duckdb") }), close: async () => {} };
+    return {
+      open: () => openDuckdbSink({ name: "table", path: join(directory, "table.duckdb") }),
+      close: async () => {},
+    };
   });
 });
 
@@ -55,8 +59,15 @@ describe("every type goes through a sink file without loss", () => {
     ["INTEGER[]", [1, null, 3], []],
     ["INTEGER[2]", [1, 2], [3, null]],
     ["VARCHAR[][]", [["a", "a text longer than twelve bytes"], []], [[null]]],
-    ["STRUCT(a INTEGER, \"b c\" VARCHAR[])", { a: 1, "b c": ["x", null] }, { a: null, "b c": [] }],
-    ["MAP(VARCHAR, INTEGER)", [["k", 1], ["l", null]], []],
+    ['STRUCT(a INTEGER, "b c" VARCHAR[])', { a: 1, "b c": ["x", null] }, { a: null, "b c": [] }],
+    [
+      "MAP(VARCHAR, INTEGER)",
+      [
+        ["k", 1],
+        ["l", null],
+      ],
+      [],
+    ],
     ["UUID[]", ["a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"], [null]],
   ])("%s", async (type, first, second) => {
     const input = [
@@ -65,20 +76,45 @@ describe("every type goes through a sink file without loss", () => {
       { name: "x", type: "BIGINT", nullable: true },
     ];
     const values = [first, null, second, first];
-    const records = values.map((x, i) => ({ offset: i, timestampMs: 0, key: null, headers: [], value: Buffer.from(JSON.stringify({ id: i, X: x, x: i })) }));
+    const records = values.map((x, i) => ({
+      offset: i,
+      timestampMs: 0,
+      key: null,
+      headers: [],
+      value: Buffer.from(JSON.stringify({ id: i, X: x, x: i })),
+    }));
     const decoded = unwrap(openDecoder({ input, key: ["id"] })).decode(records, 0);
     expect(decoded.failures).toEqual([]);
     const directory = mkdtempSync(join(tmpdir(), "penstock-sink-"));
     directories.push(directory);
     const sink = await openDuckdbSink({ name: "table", path: join(directory, "table.duckdb") });
-    const contract = { key: [{ name: "id", type: "BIGINT", nullable: false }], columns: input, maxParts: 1 };
+    const contract = {
+      key: [{ name: "id", type: "BIGINT", nullable: false }],
+      columns: input,
+      maxParts: 1,
+    };
     expect(await sink.prepare(contract)).toBeUndefined();
     const at = Int32Array.from([3, 2, 1, 0]);
     const outcomes = await sink.write({
-      ...{ contract, topic: "t", partition: 0, count: 4, kind: new Uint8Array(4).fill(1), part: new Int32Array(4) },
-      ...{ version: BigInt64Array.from([4n, 3n, 2n, 1n]), offset: Float64Array.from(at), keyRow: at, keys: decoded.keys, row: at, rows: decoded.encode(0, 4) },
+      contract,
+      topic: "t",
+      partition: 0,
+      count: 4,
+      kind: new Uint8Array(4).fill(1),
+      part: new Int32Array(4),
+      version: BigInt64Array.from([4n, 3n, 2n, 1n]),
+      offset: Float64Array.from(at),
+      keyRow: at,
+      keys: decoded.keys,
+      row: at,
+      rows: decoded.encode(0, 4),
     });
-    expect(outcomes.map((outcome) => outcome.kind)).toEqual(["written", "written", "written", "written"]);
+    expect(outcomes.map((outcome) => outcome.kind)).toEqual([
+      "written",
+      "written",
+      "written",
+      "written",
+    ]);
     const rows: unknown[] = [];
     for await (const row of sink.scan()) rows.push(row.values);
     expect(rows).toEqual(values.map((X, i) => ({ id: i, X, x: i })));

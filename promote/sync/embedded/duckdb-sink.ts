@@ -5,13 +5,32 @@ import type { Problem } from "#snapshots/problem.ts";
 import type { SqlType } from "#snapshots/types.ts";
 import { readPhysical, type Physical } from "../arrow-read.ts";
 import { typedColumns, type TypedColumn } from "../identity.ts";
-import { RETRACTED, STALE, WRITE, WRITTEN, type Outcome, type Sink, type SinkBatch, type SinkContract } from "../ports.ts";
+import {
+  RETRACTED,
+  STALE,
+  WRITE,
+  WRITTEN,
+  type Outcome,
+  type Sink,
+  type SinkBatch,
+  type SinkContract,
+} from "../ports.ts";
 import { appendGathered, stagingType, type Gather } from "./duckdb-vectors.ts";
 import { duckdbType } from "./duckdb-types.ts";
 import { scanRows } from "./sink-scan.ts";
-import { mergeStatements, prepareTables, stagingDefinition, type SinkTable } from "./sink-tables.ts";
+import {
+  mergeStatements,
+  prepareTables,
+  stagingDefinition,
+  type SinkTable,
+} from "./sink-tables.ts";
 
-export type DuckdbSinkOptions = { name: string; path: string; memoryLimit?: string; threads?: number };
+export type DuckdbSinkOptions = {
+  name: string;
+  path: string;
+  memoryLimit?: string;
+  threads?: number;
+};
 
 /**
  * A sink in one DuckDB file: a transaction per batch, durable when `write` resolves (DuckDB syncs its write-ahead log on commit).
@@ -28,14 +47,18 @@ export async function openDuckdbSink(options: DuckdbSinkOptions): Promise<Sink> 
   const connection = await instance.connect();
   await connection.run("set TimeZone = 'UTC'");
   const reading = await instance.connect();
-  let prepared: { contract: string; table: SinkTable; key: TypedColumn[]; columns: TypedColumn[] } | undefined;
+  let prepared:
+    | { contract: string; table: SinkTable; key: TypedColumn[]; columns: TypedColumn[] }
+    | undefined;
 
   async function prepare(contract: SinkContract): Promise<Problem | undefined> {
     const key = typedColumns(contract.key);
     const columns = typedColumns(contract.columns);
     if (!key.ok) return key.problem;
     if (!columns.ok) return columns.problem;
-    const table = await transaction(connection, () => prepareTables(connection, key.value, columns.value));
+    const table = await transaction(connection, () =>
+      prepareTables(connection, key.value, columns.value),
+    );
     if ("mismatch" in table) {
       return {
         code: "sink-key-changed",
@@ -45,12 +68,18 @@ export async function openDuckdbSink(options: DuckdbSinkOptions): Promise<Sink> 
       };
     }
     await connection.run(stagingDefinition(table));
-    prepared = { contract: JSON.stringify([contract.key, contract.columns]), table, key: key.value, columns: columns.value };
+    prepared = {
+      contract: JSON.stringify([contract.key, contract.columns]),
+      table,
+      key: key.value,
+      columns: columns.value,
+    };
     return undefined;
   }
 
   async function write(batch: SinkBatch): Promise<Outcome[]> {
-    if (prepared?.contract !== JSON.stringify([batch.contract.key, batch.contract.columns])) throw new Error("write before prepare");
+    if (prepared?.contract !== JSON.stringify([batch.contract.key, batch.contract.columns]))
+      throw new Error("write before prepare");
     const { table, key, columns } = prepared;
     const keys = onlyBatch(batch.keys, key);
     const rows = onlyBatch(batch.rows, columns);
@@ -67,18 +96,33 @@ export async function openDuckdbSink(options: DuckdbSinkOptions): Promise<Sink> 
   }
 
   /** A value that cannot be cast fails its statement: the batch is halved until the row is alone. */
-  async function merge(table: SinkTable, staged: readonly Gather[], batch: SinkBatch, from: number, to: number): Promise<Outcome[]> {
+  async function merge(
+    table: SinkTable,
+    staged: readonly Gather[],
+    batch: SinkBatch,
+    from: number,
+    to: number,
+  ): Promise<Outcome[]> {
     try {
       return await transaction(connection, () => mergeRange(table, staged, batch, from, to));
     } catch (cause) {
       if (!isConversion(cause)) throw cause;
       if (to - from === 1) return [{ kind: "reject", reason: firstLine(cause) }];
       const middle = (from + to) >> 1;
-      return [...(await merge(table, staged, batch, from, middle)), ...(await merge(table, staged, batch, middle, to))];
+      return [
+        ...(await merge(table, staged, batch, from, middle)),
+        ...(await merge(table, staged, batch, middle, to)),
+      ];
     }
   }
 
-  async function mergeRange(table: SinkTable, staged: readonly Gather[], batch: SinkBatch, from: number, to: number): Promise<Outcome[]> {
+  async function mergeRange(
+    table: SinkTable,
+    staged: readonly Gather[],
+    batch: SinkBatch,
+    from: number,
+    to: number,
+  ): Promise<Outcome[]> {
     const outcomes: Outcome[] = Array.from({ length: to - from }, () => WRITTEN);
     if (to === from) return outcomes;
     await connection.run(stagingDefinition(table));
@@ -92,7 +136,8 @@ export async function openDuckdbSink(options: DuckdbSinkOptions): Promise<Sink> 
     await connection.run(statements.remove);
     await connection.run(statements.insert);
     const report = await connection.runAndReadAll(statements.report);
-    for (const [operation, isStale] of report.getRows()) outcomes[Number(operation) - from] = isStale === true ? STALE : RETRACTED;
+    for (const [operation, isStale] of report.getRows())
+      outcomes[Number(operation) - from] = isStale === true ? STALE : RETRACTED;
     return outcomes;
   }
 
@@ -143,8 +188,13 @@ function emptyColumn(): Physical {
 }
 
 function gathers(batch: Batch, columns: readonly TypedColumn[], rows: Int32Array): Gather[] {
-  for (const row of rows) if (row >= batch.length) throw new RangeError("an operation names a row beyond its batch");
-  return columns.map((column, i) => ({ column: batch.columns[i] ?? emptyColumn(), type: column.type, rows }));
+  for (const row of rows)
+    if (row >= batch.length) throw new RangeError("an operation names a row beyond its batch");
+  return columns.map((column, i) => ({
+    column: batch.columns[i] ?? emptyColumn(),
+    type: column.type,
+    rows,
+  }));
 }
 
 /** operation, part, version, source_offset, alive: one value per operation. */
@@ -167,7 +217,11 @@ function ownColumns(batch: SinkBatch): Gather[] {
     { column: fixed(batch.part), type: INTEGER, rows },
     { column: fixed(batch.version), type: BIGINT, rows },
     { column: fixed(offsets), type: BIGINT, rows },
-    { column: { kind: "bits", length: batch.count, valid: undefined, data: alive }, type: BOOLEAN, rows },
+    {
+      column: { kind: "bits", length: batch.count, valid: undefined, data: alive },
+      type: BOOLEAN,
+      rows,
+    },
   ];
 }
 
@@ -186,7 +240,16 @@ function isConversion(cause: unknown): boolean {
 
 function outcomeOf(cause: unknown, options: DuckdbSinkOptions): Outcome {
   const message = firstLine(cause);
-  const problem: Problem = { code: "sink-failed", message: `The sink ${options.name} could not be written: ${message}`, at: { file: options.path } };
-  if (/^TransactionContext Error/.test(message)) return { kind: "retryAfter", afterMs: 100, problem };
-  return { kind: "halt", problem: { ...problem, hint: "Free space or repair the file, then resume the pipeline." } };
+  const problem: Problem = {
+    code: "sink-failed",
+    message: `The sink ${options.name} could not be written: ${message}`,
+    at: { file: options.path },
+  };
+  if (message.startsWith("TransactionContext Error")) {
+    return { kind: "retryAfter", afterMs: 100, problem };
+  }
+  return {
+    kind: "halt",
+    problem: { ...problem, hint: "Free space or repair the file, then resume the pipeline." },
+  };
 }

@@ -1,4 +1,35 @@
-import { ARRAY, BIGINT, BLOB, BOOLEAN, DATE, DECIMAL, DOUBLE, ENUM, FLOAT, HUGEINT, INTEGER, LIST, MAP, SMALLINT, STRUCT, TIME, TIMESTAMP, TIMESTAMP_MS, TIMESTAMP_NS, TIMESTAMP_S, TIMESTAMPTZ, TINYINT, UBIGINT, UHUGEINT, UINTEGER, USMALLINT, UTINYINT, UUID, VARCHAR, type DuckDBType } from "@duckdb/node-api";
+import {
+  ARRAY,
+  BIGINT,
+  BLOB,
+  BOOLEAN,
+  DATE,
+  DECIMAL,
+  DOUBLE,
+  ENUM,
+  FLOAT,
+  HUGEINT,
+  INTEGER,
+  LIST,
+  MAP,
+  SMALLINT,
+  STRUCT,
+  TIME,
+  TIMESTAMP,
+  TIMESTAMP_MS,
+  TIMESTAMP_NS,
+  TIMESTAMP_S,
+  TIMESTAMPTZ,
+  TINYINT,
+  UBIGINT,
+  UHUGEINT,
+  UINTEGER,
+  USMALLINT,
+  UTINYINT,
+  UUID,
+  VARCHAR,
+  type DuckDBType,
+} from "@duckdb/node-api";
 import type { ScalarName, SqlType } from "#snapshots/types.ts";
 
 const SCALARS: Record<ScalarName, DuckDBType> = {
@@ -38,9 +69,13 @@ export function duckdbType(type: SqlType): DuckDBType {
     case "enum":
       return ENUM(type.values);
     case "list":
-      return type.size === undefined ? LIST(duckdbType(type.item)) : ARRAY(duckdbType(type.item), type.size);
+      return type.size === undefined
+        ? LIST(duckdbType(type.item))
+        : ARRAY(duckdbType(type.item), type.size);
     case "struct":
-      return STRUCT(Object.fromEntries(type.fields.map((field) => [field.name, duckdbType(field.type)])));
+      return STRUCT(
+        Object.fromEntries(type.fields.map((field) => [field.name, duckdbType(field.type)])),
+      );
     case "map":
       return MAP(duckdbType(type.key), duckdbType(type.value));
   }

@@ -9,12 +9,22 @@ export type Gather = { column: Physical; type: SqlType; rows: Int32Array };
 const VECTOR_ROWS = 2048;
 
 /** Appends gathered columns to a table, a vector at a time: bytes to bytes, no value becomes a JavaScript one. */
-export function appendGathered(appender: DuckDBAppender, types: readonly DuckDBType[], columns: readonly Gather[], count: number): void {
+export function appendGathered(
+  appender: DuckDBAppender,
+  types: readonly DuckDBType[],
+  columns: readonly Gather[],
+  count: number,
+): void {
   for (let from = 0; from < count; from += VECTOR_ROWS) {
     const size = Math.min(VECTOR_ROWS, count - from);
     const chunk = DuckDBDataChunk.create(types, size);
     columns.forEach(({ column, type, rows }, index) => {
-      writeVector(duckdb.data_chunk_get_vector(chunk.chunk, index), type, column, rows.subarray(from, from + size));
+      writeVector(
+        duckdb.data_chunk_get_vector(chunk.chunk, index),
+        type,
+        column,
+        rows.subarray(from, from + size),
+      );
     });
     appender.appendDataChunk(chunk);
   }
@@ -33,9 +43,14 @@ export function stagingType(type: SqlType): SqlType {
     case "map":
       return { kind: "map", key: stagingType(type.key), value: stagingType(type.value) };
     case "struct":
-      return { kind: "struct", fields: type.fields.map((field) => ({ name: field.name, type: stagingType(field.type) })) };
+      return {
+        kind: "struct",
+        fields: type.fields.map((field) => ({ name: field.name, type: stagingType(field.type) })),
+      };
     case "scalar":
-      return type.name === "UUID" || type.name === "JSON" ? { kind: "scalar", name: "VARCHAR" } : type;
+      return type.name === "UUID" || type.name === "JSON"
+        ? { kind: "scalar", name: "VARCHAR" }
+        : type;
     case "decimal":
       return type;
   }
@@ -63,7 +78,8 @@ function writeVector(vector: Vector, type: SqlType, column: Physical, rows: Int3
       if (type.kind !== "struct") return;
       type.fields.forEach((field, i) => {
         const inner = column.fields[i];
-        if (inner !== undefined) writeVector(duckdb.struct_vector_get_child(vector, i), field.type, inner, rows);
+        if (inner !== undefined)
+          writeVector(duckdb.struct_vector_get_child(vector, i), field.type, inner, rows);
       });
   }
 }
@@ -96,7 +112,12 @@ function storedWidth(type: SqlType): number {
   return type.width <= 4 ? 2 : type.width <= 9 ? 4 : type.width <= 18 ? 8 : 16;
 }
 
-function gatherFixed(data: Uint8Array, from: number, to: number, rows: Int32Array): Uint8Array<ArrayBuffer> {
+function gatherFixed(
+  data: Uint8Array,
+  from: number,
+  to: number,
+  rows: Int32Array,
+): Uint8Array<ArrayBuffer> {
   const out = new Uint8Array(rows.length * to);
   if (from === to && isRun(rows)) {
     const first = (rows[0] ?? 0) * from;
@@ -116,7 +137,8 @@ function gatherFixed(data: Uint8Array, from: number, to: number, rows: Int32Arra
   }
   for (let i = 0; i < rows.length; i++) {
     const row = rows[i] ?? -1;
-    for (let b = 0; b < to && row >= 0; b++) out[i * to + b] = data[row * from + b] ?? 0;
+    if (row < 0) continue;
+    for (let b = 0; b < to; b++) out[i * to + b] = data[row * from + b] ?? 0;
   }
   return out;
 }
@@ -129,7 +151,13 @@ function isRun(rows: Int32Array): boolean {
 }
 
 /** DuckDB keeps texts of up to 12 bytes in their 16-byte slot, laid out as Arrow's views are: length, then the bytes. */
-function writeTexts(vector: Vector, offsets: Int32Array, data: Uint8Array, valid: Uint8Array | undefined, rows: Int32Array): void {
+function writeTexts(
+  vector: Vector,
+  offsets: Int32Array,
+  data: Uint8Array,
+  valid: Uint8Array | undefined,
+  rows: Int32Array,
+): void {
   const slots = new Uint8Array(rows.length * 16);
   const lengths = new Uint32Array(slots.buffer);
   const long: number[] = [];
@@ -138,7 +166,8 @@ function writeTexts(vector: Vector, offsets: Int32Array, data: Uint8Array, valid
     if (row < 0 || (valid !== undefined && !isSet(valid, row))) continue;
     const start = offsets[row] ?? 0;
     const length = (offsets[row + 1] ?? 0) - start;
-    if (start < 0 || length < 0 || start + length > data.length) throw new RangeError("an Arrow text lies outside its buffer");
+    if (start < 0 || length < 0 || start + length > data.length)
+      throw new RangeError("an Arrow text lies outside its buffer");
     if (length > 12) {
       long.push(i);
       continue;
@@ -149,11 +178,20 @@ function writeTexts(vector: Vector, offsets: Int32Array, data: Uint8Array, valid
   copy(vector, slots);
   for (const i of long) {
     const row = rows[i] ?? 0;
-    duckdb.vector_assign_string_element_len(vector, i, data.subarray(offsets[row], offsets[row + 1]));
+    duckdb.vector_assign_string_element_len(
+      vector,
+      i,
+      data.subarray(offsets[row], offsets[row + 1]),
+    );
   }
 }
 
-function writeList(vector: Vector, type: SqlType, column: Physical & { kind: "list" }, rows: Int32Array): void {
+function writeList(
+  vector: Vector,
+  type: SqlType,
+  column: Physical & { kind: "list" },
+  rows: Int32Array,
+): void {
   const entries = new BigUint64Array(rows.length * 2);
   const items: number[] = [];
   for (let i = 0; i < rows.length; i++) {
@@ -162,12 +200,19 @@ function writeList(vector: Vector, type: SqlType, column: Physical & { kind: "li
     if (row < 0 || (column.valid !== undefined && !isSet(column.valid, row))) continue;
     const from = column.offsets[row] ?? 0;
     const to = column.offsets[row + 1] ?? 0;
-    if (from < 0 || to > column.item.length) throw new RangeError("an Arrow list lies outside its items");
+    if (from < 0 || to > column.item.length)
+      throw new RangeError("an Arrow list lies outside its items");
     for (let item = from; item < to; item++) items.push(item);
     entries[i * 2 + 1] = BigInt(Math.max(0, to - from));
   }
   duckdb.list_vector_reserve(vector, items.length);
   duckdb.list_vector_set_size(vector, items.length);
   copy(vector, new Uint8Array(entries.buffer));
-  if (items.length > 0) writeVector(duckdb.list_vector_get_child(vector), itemType(type), column.item, Int32Array.from(items));
+  if (items.length > 0)
+    writeVector(
+      duckdb.list_vector_get_child(vector),
+      itemType(type),
+      column.item,
+      Int32Array.from(items),
+    );
 }

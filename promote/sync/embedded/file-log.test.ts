@@ -1,10 +1,18 @@
-import { appendFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { afterEach, describe, expect, test } from "vitest";
 import { unwrap } from "#snapshots/problem.ts";
-import { sourceConformance } from "../conformance.ts";
+import { sourceConformance } from "../source-conformance.ts";
 import { openFileLogWriter, type FileLogOptions } from "./file-log.ts";
 import { openFileSource, readWholeLog } from "./file-source.ts";
 import type { NewRecord } from "./frames.ts";
@@ -12,7 +20,8 @@ import { openFileLogReader } from "./log-reader.ts";
 
 const directories: string[] = [];
 afterEach(() => {
-  for (const directory of directories.splice(0)) rmSync(directory, { recursive: true, force: true });
+  for (const directory of directories.splice(0))
+    rmSync(directory, { recursive: true, force: true });
 });
 
 function freshDirectory(): string {
@@ -53,8 +62,12 @@ describe("the file log on disk", () => {
       for (let i = 0; i < 20; i++) unwrap(await writer.append([record(`${round}-${i}`)]));
       await writer.close();
     }
-    expect(readdirSync(directory).filter((name) => name.endsWith(".log")).length).toBeGreaterThan(5);
-    expect((await offsets(directory)).map(([offset]) => offset)).toEqual(Array.from({ length: 100 }, (_, i) => i));
+    expect(readdirSync(directory).filter((name) => name.endsWith(".log")).length).toBeGreaterThan(
+      5,
+    );
+    expect((await offsets(directory)).map(([offset]) => offset)).toEqual(
+      Array.from({ length: 100 }, (_, i) => i),
+    );
     expect(await offsets(directory, 77)).toHaveLength(23);
   });
 
@@ -84,7 +97,10 @@ describe("the file log on disk", () => {
     unwrap(await writer.append([record("first")]));
     await writer.close();
     const reader = openFileLogReader(directory, 0);
-    appendFileSync(join(directory, `${"0".repeat(16)}.log`), Buffer.from([9, 1, 0, 0, 7, 7, 7, 7, 7, 7]));
+    appendFileSync(
+      join(directory, `${"0".repeat(16)}.log`),
+      Buffer.from([9, 1, 0, 0, 7, 7, 7, 7, 7, 7]),
+    );
     expect((await reader.read(10, 1e6)).records).toHaveLength(1);
     expect((await reader.read(10, 1e6)).records).toHaveLength(0);
     const again = unwrap(await openFileLogWriter(directory, OPTIONS));
@@ -105,39 +121,64 @@ describe("the file log on disk", () => {
     bytes[30] = (bytes[30] ?? 0) ^ 1;
     writeFileSync(log, bytes);
     const reader = openFileLogReader(directory, 0);
-    expect((await reader.read(10, 1e6)).problem).toMatchObject({ code: "log-damaged", at: { file: log, offset: 0 } });
+    expect((await reader.read(10, 1e6)).problem).toMatchObject({
+      code: "log-damaged",
+      at: { file: log, offset: 0 },
+    });
     await reader.close();
   });
 
   test("a topic has one writer", async () => {
     const directory = freshDirectory();
     const writer = unwrap(await openFileLogWriter(directory, OPTIONS));
-    expect(await openFileLogWriter(directory, OPTIONS)).toMatchObject({ ok: false, problem: { code: "log-in-use" } });
+    expect(await openFileLogWriter(directory, OPTIONS)).toMatchObject({
+      ok: false,
+      problem: { code: "log-in-use" },
+    });
     await writer.close();
     await unwrap(await openFileLogWriter(directory, OPTIONS)).close();
   });
 
   test("what is read is what was appended, whatever the sizes of appends, segments and reads", async () => {
     const bytes = fc.option(fc.uint8Array({ maxLength: 40 }), { nil: null });
-    const batch = fc.array(fc.record({ key: bytes, value: bytes, timestampMs: fc.nat() }), { minLength: 1, maxLength: 9 });
+    const batch = fc.array(fc.record({ key: bytes, value: bytes, timestampMs: fc.nat() }), {
+      minLength: 1,
+      maxLength: 9,
+    });
     await fc.assert(
-      fc.asyncProperty(fc.array(batch, { maxLength: 8 }), fc.integer({ min: 1, max: 500 }), fc.integer({ min: 1, max: 5 }), async (batches, segmentBytes, maxRecords) => {
-        const directory = freshDirectory();
-        const writer = unwrap(await openFileLogWriter(directory, { ...OPTIONS, segmentBytes }));
-        for (const records of batches) unwrap(await writer.append(records));
-        const reader = openFileLogReader(directory, 0);
-        const seen: unknown[] = [];
-        for (;;) {
-          const { records } = await reader.read(maxRecords, 1e6);
-          if (records.length === 0) break;
-          for (const r of records) seen.push({ key: plain(r.key), value: plain(r.value), timestampMs: r.timestampMs, offset: r.offset });
-        }
-        const wanted = batches.flat().map((r, offset) => ({ key: plain(r.key), value: plain(r.value), timestampMs: r.timestampMs, offset }));
-        expect(seen).toEqual(wanted);
-        expect(await reader.range()).toEqual({ first: 0, end: wanted.length });
-        await reader.close();
-        await writer.close();
-      }),
+      fc.asyncProperty(
+        fc.array(batch, { maxLength: 8 }),
+        fc.integer({ min: 1, max: 500 }),
+        fc.integer({ min: 1, max: 5 }),
+        async (batches, segmentBytes, maxRecords) => {
+          const directory = freshDirectory();
+          const writer = unwrap(await openFileLogWriter(directory, { ...OPTIONS, segmentBytes }));
+          for (const records of batches) unwrap(await writer.append(records));
+          const reader = openFileLogReader(directory, 0);
+          const seen: unknown[] = [];
+          for (;;) {
+            const { records } = await reader.read(maxRecords, 1e6);
+            if (records.length === 0) break;
+            for (const r of records)
+              seen.push({
+                key: plain(r.key),
+                value: plain(r.value),
+                timestampMs: r.timestampMs,
+                offset: r.offset,
+              });
+          }
+          const wanted = batches.flat().map((r, offset) => ({
+            key: plain(r.key),
+            value: plain(r.value),
+            timestampMs: r.timestampMs,
+            offset,
+          }));
+          expect(seen).toEqual(wanted);
+          expect(await reader.range()).toEqual({ first: 0, end: wanted.length });
+          await reader.close();
+          await writer.close();
+        },
+      ),
       { numRuns: 40 },
     );
   });

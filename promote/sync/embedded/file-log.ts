@@ -1,4 +1,11 @@
-import { closeSync, fsyncSync, ftruncateSync, openSync, readFileSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  fsyncSync,
+  ftruncateSync,
+  openSync,
+  readFileSync,
+  writeFileSync,
+} from "node:fs";
 import { open, type FileHandle } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -29,7 +36,10 @@ const SEGMENT_BYTES = 16 << 20;
  * Opens a topic for appending. A tail torn by a crash is cut off and kept beside the segment (`….torn`); it was never acknowledged.
  * Fails with `log-in-use` while another writer lives: the lock is an SQLite file lock, which the system drops with its process.
  */
-export async function openFileLogWriter(directory: string, options: FileLogOptions): Promise<Result<FileLogWriter>> {
+export async function openFileLogWriter(
+  directory: string,
+  options: FileLogOptions,
+): Promise<Result<FileLogWriter>> {
   const segmentBytes = options.segmentBytes ?? SEGMENT_BYTES;
   const incarnation = ensureTopic(directory, options.newId);
   const lock = takeLock(directory);
@@ -48,7 +58,9 @@ export async function openFileLogWriter(directory: string, options: FileLogOptio
     size = 0;
   }
 
-  async function write(records: readonly NewRecord[]): Promise<Result<{ first: number; next: number }>> {
+  async function write(
+    records: readonly NewRecord[],
+  ): Promise<Result<{ first: number; next: number }>> {
     if (failure !== undefined) return fail(failure);
     const first = end;
     try {
@@ -103,7 +115,7 @@ function* frames(records: readonly NewRecord[]): Generator<readonly NewRecord[]>
 }
 
 async function writeFully(file: FileHandle, bytes: Buffer): Promise<void> {
-  for (let at = 0; at < bytes.length; ) at += (await file.write(bytes, at)).bytesWritten;
+  for (let at = 0; at < bytes.length;) at += (await file.write(bytes, at)).bytesWritten;
 }
 
 function takeLock(directory: string): Result<{ close(): void }> {

@@ -24,7 +24,8 @@ export function openFileSource(directory: string, topic = basename(directory)): 
     }
     if (isPaused) return { kind: "idle" };
     const { records, problem } = await reader.read(request.maxRecords, request.maxBytes);
-    if (records.length > 0) return { kind: "records", delivery: { ...only, records, next: reader.position() } };
+    if (records.length > 0)
+      return { kind: "records", delivery: { ...only, records, next: reader.position() } };
     return problem === undefined ? { kind: "idle" } : { kind: "halt", problem };
   }
 
@@ -33,9 +34,14 @@ export function openFileSource(directory: string, topic = basename(directory)): 
       let waitedMs = 0;
       for (;;) {
         const event = await next(request);
-        if (event.kind !== "idle" || waitedMs >= request.waitMs || request.signal?.aborted === true) return event;
+        if (event.kind !== "idle" || waitedMs >= request.waitMs || request.signal?.aborted === true)
+          return event;
         const waitMs = Math.min(LOOK_AGAIN_MS, request.waitMs - waitedMs);
-        await delay(waitMs, undefined, request.signal === undefined ? {} : { signal: request.signal }).catch(ignoreAbort);
+        await delay(
+          waitMs,
+          undefined,
+          request.signal === undefined ? {} : { signal: request.signal },
+        ).catch(ignoreAbort);
         waitedMs += waitMs;
       }
     },

@@ -23,7 +23,11 @@ export function encodeFrame(baseOffset: number, records: readonly NewRecord[]): 
   const headers = records.map((record) => encodeHeaders(record.headers ?? []));
   let size = BODY_HEAD;
   records.forEach((record, i) => {
-    size += RECORD_HEAD + (record.key?.length ?? 0) + (record.value?.length ?? 0) + (headers[i]?.length ?? 0);
+    size +=
+      RECORD_HEAD +
+      (record.key?.length ?? 0) +
+      (record.value?.length ?? 0) +
+      (headers[i]?.length ?? 0);
   });
   const frame = Buffer.allocUnsafe(FRAME_HEAD + size);
   frame.writeUInt32LE(size, 0);
@@ -33,7 +37,9 @@ export function encodeFrame(baseOffset: number, records: readonly NewRecord[]): 
   records.forEach((record, i) => {
     const parts = [record.key, record.value, headers[i] ?? null];
     frame.writeDoubleLE(record.timestampMs, at);
-    parts.forEach((part, n) => frame.writeInt32LE(part === null ? -1 : part.length, at + 8 + n * 4));
+    parts.forEach((part, n) =>
+      frame.writeInt32LE(part === null ? -1 : part.length, at + 8 + n * 4),
+    );
     at += RECORD_HEAD;
     for (const part of parts) {
       if (part === null) continue;
@@ -58,8 +64,14 @@ export function frameAt(bytes: Buffer, at: number, verify: boolean): FrameHead {
   if (size < BODY_HEAD || size > MAX_BODY) return { kind: "damaged" };
   const end = at + FRAME_HEAD + size;
   if (end > bytes.length) return { kind: "partial", needed: FRAME_HEAD + size };
-  if (verify && crc32(bytes.subarray(at + FRAME_HEAD, end)) !== bytes.readUInt32LE(at + 4)) return { kind: "damaged" };
-  return { kind: "frame", end, baseOffset: bytes.readDoubleLE(at + FRAME_HEAD), count: bytes.readUInt32LE(at + FRAME_HEAD + 8) };
+  if (verify && crc32(bytes.subarray(at + FRAME_HEAD, end)) !== bytes.readUInt32LE(at + 4))
+    return { kind: "damaged" };
+  return {
+    kind: "frame",
+    end,
+    baseOffset: bytes.readDoubleLE(at + FRAME_HEAD),
+    count: bytes.readUInt32LE(at + FRAME_HEAD + 8),
+  };
 }
 
 /** The records of a whole frame whose offset is at least `from`. Keys and values are views into `bytes`. */
@@ -87,7 +99,13 @@ export function recordsOf(bytes: Buffer, at: number, from: number, into: SourceR
     const key = take(keyLength);
     const value = take(valueLength);
     const headers = take(headersLength);
-    into.push({ offset: baseOffset + i, timestampMs, key, value, headers: headers === null ? NO_HEADERS : decodeHeaders(headers) });
+    into.push({
+      offset: baseOffset + i,
+      timestampMs,
+      key,
+      value,
+      headers: headers === null ? NO_HEADERS : decodeHeaders(headers),
+    });
   }
 }
 
@@ -95,7 +113,9 @@ const NO_HEADERS: readonly Header[] = [];
 
 function encodeHeaders(headers: readonly Header[]): Buffer | null {
   if (headers.length === 0) return null;
-  return Buffer.from(JSON.stringify(headers.map(({ key, value }) => [key, Buffer.from(value).toString("base64")])));
+  return Buffer.from(
+    JSON.stringify(headers.map(({ key, value }) => [key, Buffer.from(value).toString("base64")])),
+  );
 }
 
 function decodeHeaders(bytes: Uint8Array): Header[] {

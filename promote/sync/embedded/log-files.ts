@@ -13,7 +13,7 @@ export function segmentPath(directory: string, baseOffset: number): string {
 export function listSegments(directory: string): Segment[] {
   return entries(directory)
     .filter((name) => /^\d{16}\.log$/.test(name))
-    .sort()
+    .toSorted()
     .map((name) => ({ path: join(directory, name), baseOffset: Number(name.slice(0, 16)) }));
 }
 
@@ -27,7 +27,8 @@ const identitySchema = z.object({ format: z.literal(1), incarnation: z.string().
 /** A topic's identity, which a topic made again does not share; undefined where there is none yet. */
 export function readIncarnation(directory: string): string | undefined {
   try {
-    return identitySchema.parse(JSON.parse(readFileSync(join(directory, "topic.json"), "utf8"))).incarnation;
+    return identitySchema.parse(JSON.parse(readFileSync(join(directory, "topic.json"), "utf8")))
+      .incarnation;
   } catch {
     return undefined;
   }

@@ -7,7 +7,10 @@ import { listSegments, segmentFor, type Segment } from "./log-files.ts";
 /** Reads a topic while another process appends to it. Any number of readers, one position each. */
 export type FileLogReader = {
   /** The next records, or none when the end is reached. Keys and values stay valid; do not write into them. */
-  read(maxRecords: number, maxBytes: number): Promise<{ records: SourceRecord[]; problem?: Problem }>;
+  read(
+    maxRecords: number,
+    maxBytes: number,
+  ): Promise<{ records: SourceRecord[]; problem?: Problem }>;
   /** The offset of the next record `read` gives. */
   position(): number;
   seek(offset: number): void;
@@ -53,9 +56,16 @@ export function openFileLogReader(directory: string, from: number): FileLogReade
     const rest = chunk.subarray(at);
     const available = (await handle.stat()).size - position;
     if (available <= 0) return false;
-    const grown = Buffer.allocUnsafeSlow(rest.length + Math.min(available, Math.max(CHUNK, needed - rest.length)));
+    const grown = Buffer.allocUnsafeSlow(
+      rest.length + Math.min(available, Math.max(CHUNK, needed - rest.length)),
+    );
     grown.set(rest);
-    const { bytesRead } = await handle.read(grown, rest.length, grown.length - rest.length, position);
+    const { bytesRead } = await handle.read(
+      grown,
+      rest.length,
+      grown.length - rest.length,
+      position,
+    );
     if (bytesRead === 0) return false;
     position += bytesRead;
     chunk = grown.subarray(0, rest.length + bytesRead);
@@ -86,7 +96,9 @@ export function openFileLogReader(directory: string, from: number): FileLogReade
       }
       if (head.kind === "damaged" || frameAt(chunk, at, true).kind === "damaged") {
         const place = position - chunk.length + at;
-        const isTail = nextSegment(segment) === undefined && (head.kind === "damaged" || head.end === chunk.length);
+        const isTail =
+          nextSegment(segment) === undefined &&
+          (head.kind === "damaged" || head.end === chunk.length);
         lookAgain();
         // Bad bytes at the very end are a write in progress, or a torn tail that its writer will cut: wait.
         if (isTail) return false;
@@ -144,7 +156,8 @@ export function openFileLogReader(directory: string, from: number): FileLogReade
       const segments = listSegments(directory);
       const last = segments.at(-1);
       if (last === undefined) return { first: 0, end: 0 };
-      if (tail.path !== last.path) Object.assign(tail, { path: last.path, position: 0, end: last.baseOffset });
+      if (tail.path !== last.path)
+        Object.assign(tail, { path: last.path, position: 0, end: last.baseOffset });
       await followTail(tail);
       return { first: segments[0]?.baseOffset ?? 0, end: tail.end };
     },

@@ -1,0 +1,92 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, expect, test } from "vitest";
+import { unwrap } from "#snapshots/problem.ts";
+import { openDecoder } from "./decode.ts";
+import { openDuckdbSink } from "./embedded/duckdb-sink.ts";
+import { collect, freshPlace, living, specOf } from "./fixture.ts";
+import { openReleaseGuest } from "./guest.ts";
+import type { Sink, SourceRecord } from "./ports.ts";
+import { settleBatch } from "./settle-batch.ts";
+
+const place = freshPlace();
+const directory = mkdtempSync(join(tmpdir(), "penstock-settle-"));
+afterAll(() => {
+  place.remove();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+/** A sink that cannot hold records of these offsets, as a mapping error of a search index would have it. */
+function rejecting(sink: Sink, offsets: number[]): Sink {
+  return {
+    ...sink,
+    async write(batch, signal) {
+      const bad = [...batch.offset].map((offset) => offsets.includes(offset));
+      if (!bad.includes(true)) return sink.write(batch, signal);
+      return bad.map((isBad) =>
+        isBad
+          ? { kind: "reject" as const, reason: "value too long" }
+          : {
+              kind: "retryAfter" as const,
+              afterMs: 0,
+              problem: { code: "again", message: "again" },
+            },
+      );
+    },
+  };
+}
+
+test("a version one sink rejects is a dead letter of that sink, which keeps the version before; the other has the new one", async () => {
+  const spec = await specOf(place);
+  const decoder = unwrap(openDecoder(spec));
+  const guest = openReleaseGuest(spec, place);
+  const delays = [1, 2, 3];
+  const records = delays.map((delay, offset): SourceRecord => {
+    const value = { id: 7, date: "2001-04-01", delay, distance: 1, origin: "A", destination: "B" };
+    return {
+      offset,
+      timestampMs: 0,
+      key: null,
+      headers: [],
+      value: Buffer.from(JSON.stringify(value)),
+    };
+  });
+  const contract = { key: decoder.key, columns: spec.output, maxParts: 1 };
+  const table = await openDuckdbSink({ name: "table", path: join(directory, "table.duckdb") });
+  const search = await openDuckdbSink({ name: "search", path: join(directory, "search.duckdb") });
+  for (const sink of [table, search]) expect(await sink.prepare(contract)).toBeUndefined();
+  const stretch = { topic: "t", incarnation: "i", partition: 0 };
+  const epoch = {
+    ...stretch,
+    epoch: 1024,
+    firstOffset: 0,
+    release: "r",
+    reason: "start",
+    openedAt: "",
+  };
+  const signal = new AbortController().signal;
+  const decoded = decoder.decode(records, 0);
+  const chunks = unwrap(await guest.run(decoded, signal));
+  const item = { stretch, epoch, contract, records, decoded, chunks, next: 3, hasSourceMap: false };
+  const settled = await settleBatch([table, rejecting(search, [1, 2])], item, {
+    signal,
+    random: () => 0,
+    onBackoff: () => undefined,
+    at: "now",
+  });
+  if ("code" in settled) throw new Error(settled.message);
+  expect(settled.counts).toMatchObject({ read: 3, written: 1, deadLettered: 2 });
+  expect(settled.deadLetters.map((letter) => [letter.offset, letter.stage, letter.reason])).toEqual(
+    [
+      [2, "sink:search", "value too long"],
+      [1, "sink:search", "value too long"],
+    ],
+  );
+  expect([await delayIn(table), await delayIn(search)]).toEqual([[3], [1]]);
+  await Promise.all([table.close(), search.close(), guest.close()]);
+});
+
+async function delayIn(sink: Sink): Promise<unknown[]> {
+  return living(await collect(sink.scan())).map((row) => row.values?.["delay"]);
+}

@@ -1,0 +1,303 @@
+import * as fc from "fast-check";
+import { expect, test } from "vitest";
+import { encodeStream } from "#snapshots/arrow-ipc.ts";
+import { unwrap } from "#snapshots/problem.ts";
+import type { Column } from "#snapshots/table.ts";
+import { layOut } from "./arrow-layout.ts";
+import { typedColumns } from "./identity.ts";
+import type { Kept } from "./json-values.ts";
+import {
+  CLEAR,
+  WRITE,
+  type Outcome,
+  type Sink,
+  type SinkBatch,
+  type SinkContract,
+  type StoredRow,
+} from "./ports.ts";
+import type { Skips } from "./source-conformance.ts";
+import { versionOf } from "./version.ts";
+
+/** What an adapter brings to the suite: a place that outlives the sink, empty at first. */
+export type SinkHarness = { open(): Promise<Sink>; close(): Promise<void> };
+
+const KEY: Column[] = [{ name: "id", type: "BIGINT", nullable: false }];
+const COLUMNS: Column[] = [
+  { name: "id", type: "BIGINT", nullable: false },
+  { name: "note", type: "VARCHAR", nullable: true },
+];
+const CONTRACT: SinkContract = { key: KEY, columns: COLUMNS, maxParts: 2 };
+
+/** One effect, in short: a note to write, or null to clear. */
+export type Effect = {
+  id: number;
+  part?: number;
+  epoch?: number;
+  offset: number;
+  note: string | null;
+};
+
+/** The conformance suite of the `Sink` port. Call it inside a `describe`. */
+export function sinkConformance(makeHarness: () => Promise<SinkHarness>, skips: Skips = {}): void {
+  const check = (name: string, body: (open: () => Promise<Sink>) => Promise<void>): void => {
+    test.skipIf(skips[name] !== undefined)(name, async () => {
+      const harness = await makeHarness();
+      const open = async (): Promise<Sink> => {
+        const sink = await harness.open();
+        expect(await sink.prepare(CONTRACT)).toBeUndefined();
+        return sink;
+      };
+      try {
+        await body(open);
+      } finally {
+        await harness.close();
+      }
+    });
+  };
+  check("writes rows, and they are there for the next process", async (open) => {
+    const sink = await open();
+    expect(
+      await write(
+        sink,
+        { id: 1, offset: 0, note: "one" },
+        { id: 2, offset: 1, note: "a note of more than twelve bytes, ünïcode" },
+      ),
+    ).toEqual(["written", "written"]);
+    expect(await sink.count()).toBe(2);
+    await sink.close();
+    const again = await open();
+    expect(await contents(again)).toEqual([
+      [1, 0, "one"],
+      [2, 0, "a note of more than twelve bytes, ünïcode"],
+    ]);
+    await again.close();
+  });
+
+  check("the newer version wins, whichever comes first", async (open) => {
+    const sink = await open();
+    await write(sink, { id: 1, offset: 5, note: "new" });
+    expect(await write(sink, { id: 1, offset: 3, note: "old" })).toEqual(["stale"]);
+    expect(await write(sink, { id: 1, offset: 7, note: "newer" })).toEqual(["written"]);
+    expect(await contents(sink)).toEqual([[1, 0, "newer"]]);
+    await sink.close();
+  });
+
+  check("a later epoch beats any offset of an earlier one", async (open) => {
+    const sink = await open();
+    await write(sink, { id: 1, epoch: 1025, offset: 1, note: "later epoch" });
+    expect(await write(sink, { id: 1, epoch: 1024, offset: 999, note: "earlier epoch" })).toEqual([
+      "stale",
+    ]);
+    await sink.close();
+  });
+
+  check("the same write again is written, not stale", async (open) => {
+    const sink = await open();
+    const effects = [
+      { id: 1, offset: 4, note: "x" },
+      { id: 2, offset: 5, note: null },
+    ];
+    await write(sink, ...effects);
+    expect(await write(sink, ...effects)).toEqual(["written", "written"]);
+    expect(await contents(sink)).toEqual([[1, 0, "x"]]);
+    await sink.close();
+  });
+
+  check("a clear takes the row away and says so, also when it is delivered again", async (open) => {
+    const sink = await open();
+    await write(sink, { id: 1, offset: 0, note: "x" });
+    const clear = batchOf([
+      { id: 1, offset: 1, note: null },
+      { id: 9, offset: 2, note: null },
+    ]);
+    expect(retracted(await sink.write(clear))).toEqual([true, false]);
+    expect(retracted(await sink.write(clear))).toEqual([true, false]);
+    expect(await sink.count()).toBe(0);
+    await sink.close();
+  });
+
+  check(
+    "a clear keeps its version: an older write arriving late does not bring the row back, also in a later process",
+    async (open) => {
+      const sink = await open();
+      await write(sink, { id: 1, offset: 1, note: "x" });
+      await write(sink, { id: 1, offset: 9, note: null }, { id: 2, offset: 10, note: null });
+      await sink.close();
+      const again = await open();
+      expect(
+        await write(again, { id: 1, offset: 8, note: "late" }, { id: 2, offset: 8, note: "late" }),
+      ).toEqual(["stale", "stale"]);
+      expect(await contents(again)).toEqual([]);
+      expect(await write(again, { id: 1, offset: 11, note: "back" })).toEqual(["written"]);
+      expect(await contents(again)).toEqual([[1, 0, "back"]]);
+      await again.close();
+    },
+  );
+
+  check("parts of one key are rows of their own", async (open) => {
+    const sink = await open();
+    await write(
+      sink,
+      { id: 1, part: 0, offset: 0, note: "a" },
+      { id: 1, part: 1, offset: 0, note: "b" },
+    );
+    await write(
+      sink,
+      { id: 1, part: 0, offset: 1, note: "a2" },
+      { id: 1, part: 1, offset: 1, note: null },
+    );
+    expect(await contents(sink)).toEqual([[1, 0, "a2"]]);
+    await sink.close();
+  });
+
+  check("outcomes come in the order of the operations", async (open) => {
+    const sink = await open();
+    await write(sink, { id: 2, offset: 50, note: "held" }, { id: 4, offset: 50, note: null });
+    const mixed = [1, 2, 3, 4, 5].map((id) => ({ id, offset: 40, note: `n${id}` }));
+    expect(await write(sink, ...mixed)).toEqual([
+      "written",
+      "stale",
+      "written",
+      "stale",
+      "written",
+    ]);
+    await sink.close();
+  });
+
+  check("rows keep the version and position they came from", async (open) => {
+    const sink = await open();
+    await write(sink, { id: 1, offset: 41, note: null });
+    const rows: StoredRow[] = [];
+    for await (const row of sink.scan()) rows.push(row);
+    expect(rows).toEqual([
+      {
+        key: [1],
+        part: 0,
+        version: versionOf(1024, 41, 0),
+        topic: "t",
+        partition: 3,
+        offset: 41,
+        values: null,
+      },
+    ]);
+    await sink.close();
+  });
+
+  check(
+    "a column added to the contract is there for new rows and null in old ones",
+    async (open) => {
+      const sink = await open();
+      await write(sink, { id: 1, offset: 0, note: "x" });
+      const wider = {
+        ...CONTRACT,
+        columns: [...COLUMNS, { name: "Note", type: "DOUBLE", nullable: true }],
+      };
+      expect(await sink.prepare(wider)).toBeUndefined();
+      const rows: StoredRow[] = [];
+      for await (const row of sink.scan()) rows.push(row);
+      expect(rows.map((row) => row.values)).toEqual([{ id: 1, note: "x", Note: null }]);
+      await sink.close();
+    },
+  );
+
+  check(
+    "whatever the order, batches and repetitions, the newest version of every key and part is left",
+    async (open) => {
+      const effect = fc.record({
+        id: fc.integer({ min: 1, max: 6 }),
+        part: fc.integer({ min: 0, max: 1 }),
+        epoch: fc.constantFrom(1024, 1025),
+        offset: fc.integer({ min: 0, max: 30 }),
+      });
+      const sink = await open();
+      let round = 0;
+      await fc.assert(
+        fc.asyncProperty(
+          fc.array(effect, { minLength: 1, maxLength: 40 }),
+          fc.integer({ min: 1, max: 9 }),
+          async (drawn, size) => {
+            // A version says what is written: the same one twice is the same effect. Each round has ids of its own.
+            const base = ++round * 10;
+            const effects = drawn.map((e): Effect => ({
+              ...e,
+              id: base + e.id,
+              note: e.offset % 3 === 0 ? null : `${e.epoch}/${e.offset}`,
+            }));
+            for (let from = 0; from < effects.length; from += size)
+              await sink.write(batchOf(newest(effects.slice(from, from + size))));
+            const wanted = newest(effects)
+              .filter((e) => e.note !== null)
+              .map((e) => [e.id, e.part ?? 0, e.note]);
+            const stored = (await contents(sink)).filter(
+              ([id]) => Number(id) > base && Number(id) < base + 10,
+            );
+            expect(stored).toEqual(
+              wanted.toSorted((a, b) => Number(a[0]) - Number(b[0]) || Number(a[1]) - Number(b[1])),
+            );
+          },
+        ),
+        { numRuns: 30 },
+      );
+      await sink.close();
+    },
+  );
+}
+
+async function write(sink: Sink, ...effects: Effect[]): Promise<string[]> {
+  return (await sink.write(batchOf(effects))).map((outcome) => outcome.kind);
+}
+
+function retracted(outcomes: readonly Outcome[]): boolean[] {
+  return outcomes.map((outcome) => outcome.kind === "written" && outcome.retracted);
+}
+
+function newest(effects: readonly Effect[]): Effect[] {
+  const kept = new Map<string, Effect>();
+  for (const effect of effects) {
+    const place = `${effect.id}/${effect.part ?? 0}`;
+    const held = kept.get(place);
+    if (held === undefined || versionOfEffect(held) <= versionOfEffect(effect))
+      kept.set(place, effect);
+  }
+  return [...kept.values()];
+}
+
+function versionOfEffect(effect: Effect): bigint {
+  return versionOf(effect.epoch ?? 1024, effect.offset, effect.note === null ? 0 : 1);
+}
+
+function batchOf(effects: readonly Effect[]): SinkBatch {
+  const written = effects.filter((effect) => effect.note !== null);
+  return {
+    contract: CONTRACT,
+    topic: "t",
+    partition: 3,
+    count: effects.length,
+    kind: Uint8Array.from(effects, (effect) => (effect.note === null ? CLEAR : WRITE)),
+    version: BigInt64Array.from(effects, versionOfEffect),
+    offset: Float64Array.from(effects, (effect) => effect.offset),
+    part: Int32Array.from(effects, (effect) => effect.part ?? 0),
+    keyRow: Int32Array.from(effects, (_, i) => i),
+    keys: arrow(KEY, [effects.map((effect) => effect.id)]),
+    row: Int32Array.from(effects, (effect) => written.indexOf(effect)),
+    rows: arrow(COLUMNS, [
+      written.map((effect) => effect.id),
+      written.map((effect) => effect.note),
+    ]),
+  };
+}
+
+function arrow(columns: readonly Column[], values: Kept[][]): Uint8Array {
+  const typed = unwrap(typedColumns(columns));
+  return encodeStream(
+    typed,
+    typed.map((column, i) => layOut(column.type, values[i] ?? [], 0, values[i]?.length ?? 0)),
+  );
+}
+
+async function contents(sink: Sink): Promise<[unknown, number, unknown][]> {
+  const rows: [unknown, number, unknown][] = [];
+  for await (const row of sink.scan())
+    if (row.values !== null) rows.push([row.key[0], row.part, row.values["note"]]);
+  return rows;
+}
