@@ -1,4 +1,5 @@
 import { hc, type ClientResponse } from "hono/client";
+import type { JSONValue } from "hono/utils/types";
 import { ProblemError, type Problem } from "#snapshots/problem.ts";
 import type { Api } from "#web/api/app.ts";
 
@@ -6,13 +7,17 @@ import type { Api } from "#web/api/app.ts";
 export const api = hc<Api>("/").api;
 
 type Refusal = { problem: Problem };
-type Body<R> = R extends ClientResponse<infer T, number, string> ? Exact<Exclude<T, Refusal>> : never;
+type Body<R> = R extends ClientResponse<infer T> ? Exact<Exclude<T, Refusal>> : never;
 
 /** JSON has no `undefined`: an optional field is there or not. (Hono's types allow both, `exactOptionalPropertyTypes` does not.) */
-type Exact<T> = T extends object ? { [K in keyof T]: Exact<Exclude<T[K], undefined>> } : T;
+type Exact<T> = [JSONValue] extends [T]
+  ? T
+  : T extends object
+    ? { [K in keyof T]: Exact<Exclude<T[K], undefined>> }
+    : T;
 
 /** The body of a good answer. Anything else is thrown as a `ProblemError`, with what the server said. */
-export async function read<R extends ClientResponse<unknown, number, string>>(
+export async function read<R extends ClientResponse<unknown>>(
   request: Promise<R>,
 ): Promise<Body<R>> {
   const response = await answered(request);
@@ -34,6 +39,7 @@ type StreamEvent<P, V> =
  * Follows long work: calls `onProgress` for each step and resolves with the result. Abort the request's signal to cancel the
  * work itself. Rejects with a `ProblemError` when the work failed, or when the stream ends before it is done.
  */
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the caller says what its work reports
 export async function follow<V, P = Record<string, unknown>>(
   request: Promise<Pick<Response, "ok" | "status" | "body" | "text">>,
   onProgress: (progress: P) => void = () => {},
@@ -92,7 +98,10 @@ function refusal(status: number, text: string): Problem {
       hint: "Open the address with the token that the server printed when it started.",
     };
   }
-  return { code: `http-${status}`, message: `The server answered ${status}. ${text.slice(0, 200)}` };
+  return {
+    code: `http-${status}`,
+    message: `The server answered ${status}. ${text.slice(0, 200)}`,
+  };
 }
 
 async function* lines(body: ReadableStream<Uint8Array> | null): AsyncGenerator<string> {

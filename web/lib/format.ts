@@ -16,7 +16,8 @@ export function number(value: number | bigint): string {
   if (typeof value === "bigint" || Number.isInteger(value)) return count(value);
   if (!Number.isFinite(value)) return Number.isNaN(value) ? "NaN" : value > 0 ? "∞" : "\u2212∞";
   const [integer = "", fraction] = String(value).split(".");
-  if (fraction === undefined || integer.includes("e") || fraction.includes("e")) return minus(String(value));
+  if (fraction === undefined || integer.includes("e") || fraction.includes("e"))
+    return minus(String(value));
   const sign = integer.startsWith("-") ? "\u2212" : "";
   return `${sign}${whole.format(Math.abs(Number(integer)))}.${fraction}`;
 }
@@ -46,10 +47,11 @@ export function bytes(size: number): string {
   return `${step === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${units[step]}`;
 }
 
+const two = (value: number) => String(value).padStart(2, "0");
+
 /** "2026-11-21 09:12", in the reader's own time zone. */
 export function moment(at: string | number | Date): string {
   const date = new Date(at);
-  const two = (value: number) => String(value).padStart(2, "0");
   return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())} ${two(date.getHours())}:${two(date.getMinutes())}`;
 }
 

@@ -51,17 +51,17 @@ export class LiveSocket<Incoming> {
     url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
     const socket = new WebSocket(url);
     this.#socket = socket;
-    socket.onopen = () => {
+    socket.addEventListener("open", () => {
       this.#attempts = 0;
       this.connection = "open";
       this.retryAt = undefined;
       for (const text of this.#waiting.splice(0)) socket.send(text);
       this.#onOpen();
-    };
-    socket.onmessage = (event) => {
+    });
+    socket.addEventListener("message", (event) => {
       if (typeof event.data === "string") this.#onMessage(JSON.parse(event.data) as Incoming);
-    };
-    socket.onclose = () => {
+    });
+    socket.addEventListener("close", () => {
       if (this.#isClosed || this.#socket !== socket) return;
       const wait = backoffMs[Math.min(this.#attempts, backoffMs.length - 1)] ?? 4_000;
       this.#attempts += 1;
@@ -69,6 +69,6 @@ export class LiveSocket<Incoming> {
       if (this.connection === "open" || this.#attempts > 2) this.connection = "lost";
       this.retryAt = Date.now() + wait;
       this.#timer = setTimeout(() => this.#connect(), wait);
-    };
+    });
   }
 }

@@ -12,7 +12,8 @@ export function describe(spec: unknown, rows: readonly unknown[]): string {
     encoding?: Record<string, Channel>;
   };
   if (typeof description === "string") return description;
-  const kind = typeof mark === "string" ? mark : ((mark as { type?: string } | undefined)?.type ?? "layered");
+  const kind =
+    typeof mark === "string" ? mark : ((mark as { type?: string } | undefined)?.type ?? "layered");
   const axis = (name: string) => {
     const channel = encoding?.[name];
     if (!channel) return undefined;

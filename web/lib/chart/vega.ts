@@ -1,4 +1,4 @@
-import { parse, View, type Spec } from "vega";
+import { parse, View } from "vega";
 import { expressionInterpreter } from "vega-interpreter";
 import { compile, type TopLevelSpec } from "vega-lite";
 
@@ -30,21 +30,27 @@ export async function draw(
     autosize: { type: "fit-x", contains: "padding" },
     background: "transparent",
     ...given,
-    ...(given["data"] === undefined || isEmptyData(given["data"]) ? { data: { values: [...rows] } } : {}),
+    ...(given["data"] === undefined || isEmptyData(given["data"])
+      ? { data: { values: [...rows] } }
+      : {}),
   };
   const { spec: compiled } = compile(whole as TopLevelSpec, { config, logger: quietLogger() });
-  const view = new View(parse(compiled as Spec, undefined, { ast: true } as never), {
+  const view = new View(parse(compiled, undefined, { ast: true }), {
     expr: expressionInterpreter,
     renderer: "svg",
     container: element,
     hover: true,
-    loader: noLoader as never,
+    loader: noLoader,
   });
   view.width(width);
   await view.runAsync();
   return {
-    close: () => { view.finalize(); },
-    resize: (wide) => { void view.width(wide).runAsync(); },
+    close: () => {
+      view.finalize();
+    },
+    resize: (wide) => {
+      void view.width(wide).runAsync();
+    },
   };
 }
 
@@ -53,6 +59,12 @@ function isEmptyData(data: unknown): boolean {
 }
 
 function quietLogger() {
-  const logger = { level: () => logger, error: () => logger, warn: () => logger, info: () => logger, debug: () => logger };
+  const logger = {
+    level: () => logger,
+    error: () => logger,
+    warn: () => logger,
+    info: () => logger,
+    debug: () => logger,
+  };
   return logger as never;
 }

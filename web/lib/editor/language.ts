@@ -1,8 +1,18 @@
 import type { languages } from "monaco-editor/editor.js";
-import { conf as tsConf, language as ts } from "monaco-editor/languages/definitions/typescript/typescript.js";
-import { conf as markdownConf, language as markdown } from "monaco-editor/languages/definitions/markdown/markdown.js";
+import {
+  conf as tsConf,
+  language as ts,
+} from "monaco-editor/languages/definitions/typescript/typescript.js";
+import {
+  conf as markdownConf,
+  language as markdown,
+} from "monaco-editor/languages/definitions/markdown/markdown.js";
 
-type Definition = { id: string; conf: languages.LanguageConfiguration; language: languages.IMonarchLanguage };
+type Definition = {
+  id: string;
+  conf: languages.LanguageConfiguration;
+  language: languages.IMonarchLanguage;
+};
 
 const sqlWords =
   "select|from|where|group|order|by|having|join|left|right|full|inner|outer|cross|on|using|as|and|or|not|in|is|null|case|when|then|else|end|distinct|limit|offset|union|all|except|intersect|with|recursive|over|partition|filter|between|like|ilike|exists|asc|desc|nulls|first|last|cast|interval|date|timestamp|true|false|qualify|exclude|replace|values|sample|pivot|unpivot|lateral|semi|anti|asof";
@@ -19,7 +29,10 @@ export const cellLanguage: Definition = {
       ...ts.tokenizer,
       common: [
         [/(sql)(\s*)(`)/, ["function", "", { token: "string", next: "@sqlTemplate" }]],
-        [/[a-z_$][\w$]*(?=\s*(?:<[\w\s,.|[\]]*>)?\()/, { cases: { "@keywords": "keyword", "@default": "function" } }],
+        [
+          /[a-z_$][\w$]*(?=\s*(?:<[\w\s,.|[\]]*>)?\()/,
+          { cases: { "@keywords": "keyword", "@default": "function" } },
+        ],
         ...(ts.tokenizer["common"] ?? []),
       ],
       sqlTemplate: [
@@ -36,4 +49,8 @@ export const cellLanguage: Definition = {
   },
 };
 
-export const markdownLanguage: Definition = { id: "penstock-markdown", conf: { ...markdownConf, colorizedBracketPairs: [] }, language: markdown };
+export const markdownLanguage: Definition = {
+  id: "penstock-markdown",
+  conf: { ...markdownConf, colorizedBracketPairs: [] },
+  language: markdown,
+};

@@ -18,6 +18,7 @@ import "monaco-editor/editor/contrib/suggest/browser/suggestController.js";
 import "monaco-editor/features/toggleTabFocusMode/register.js";
 import "monaco-editor/features/wordOperations/register.js";
 import * as monaco from "monaco-editor/editor.js";
+// oxlint-disable-next-line import/default -- Vite gives the worker a constructor
 import EditorWorker from "monaco-editor/editor/editor.worker.js?worker";
 import { cellLanguage, markdownLanguage } from "./language.ts";
 import { connectLanguage } from "./providers.ts";

@@ -46,8 +46,15 @@ export function connectLanguage(monaco: typeof Monaco, language: string): void {
     triggerCharacters: [".", '"', "'", "/"],
     async provideCompletionItems(model, position) {
       const word = model.getWordUntilPosition(position);
-      const range = new monaco.Range(position.lineNumber, word.startColumn, position.lineNumber, word.endColumn);
-      const found = await sources.get(model.uri.toString())?.completions(position.lineNumber, position.column);
+      const range = new monaco.Range(
+        position.lineNumber,
+        word.startColumn,
+        position.lineNumber,
+        word.endColumn,
+      );
+      const found = await sources
+        .get(model.uri.toString())
+        ?.completions(position.lineNumber, position.column);
       return {
         suggestions: (found ?? []).map((item) => ({
           label: item.label,
@@ -63,7 +70,9 @@ export function connectLanguage(monaco: typeof Monaco, language: string): void {
 
   monaco.languages.registerHoverProvider(language, {
     async provideHover(model, position) {
-      const text = await sources.get(model.uri.toString())?.hover(position.lineNumber, position.column);
+      const text = await sources
+        .get(model.uri.toString())
+        ?.hover(position.lineNumber, position.column);
       return text ? { contents: [{ value: `\`\`\`${language}\n${text}\n\`\`\`` }] } : null;
     },
   });

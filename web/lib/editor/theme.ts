@@ -4,7 +4,10 @@ import type * as Monaco from "monaco-editor/editor.js";
 export function defineThemes(monaco: typeof Monaco): void {
   for (const scheme of ["light", "dark"] as const) {
     const colour = reader(scheme);
-    const rule = (token: string, property: string) => ({ token, foreground: colour(property).slice(1) });
+    const rule = (token: string, property: string) => ({
+      token,
+      foreground: colour(property).slice(1),
+    });
     monaco.editor.defineTheme(themeName(scheme === "dark"), {
       base: scheme === "dark" ? "vs-dark" : "vs",
       inherit: true,
@@ -53,7 +56,7 @@ export function defineThemes(monaco: typeof Monaco): void {
         "scrollbarSlider.background": `${colour("--line-control")}55`,
         "scrollbarSlider.hoverBackground": `${colour("--line-control")}88`,
         "scrollbar.shadow": "#00000000",
-        "focusBorder": colour("--accent"),
+        focusBorder: colour("--accent"),
         "input.background": colour("--bg"),
         "input.border": colour("--line-control"),
       },
@@ -73,6 +76,9 @@ export function reader(scheme: "light" | "dark"): (property: string) => string {
     document.body.append(probe);
     const channels = getComputedStyle(probe).color.match(/[\d.]+/g) ?? [];
     probe.remove();
-    return `#${channels.slice(0, 3).map((each) => Math.round(Number(each)).toString(16).padStart(2, "0")).join("")}`;
+    return `#${channels
+      .slice(0, 3)
+      .map((each) => Math.round(Number(each)).toString(16).padStart(2, "0"))
+      .join("")}`;
   };
 }

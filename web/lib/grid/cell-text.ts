@@ -33,13 +33,15 @@ export function decimalsNeeded(value: unknown): number {
 
 /** True where a column's values stand at the right edge. */
 export function isNumeric(duckdbType: string): boolean {
-  return /^(U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|FLOAT|DOUBLE|REAL|DECIMAL)/.test(duckdbType);
+  return /^(?:U?(?:TINY|SMALL|BIG|HUGE)?INT(?:EGER)?|FLOAT|DOUBLE|REAL|DECIMAL)(?:\(|$)/.test(
+    duckdbType,
+  );
 }
 
 function plain(value: unknown, type: DataType | undefined): string {
   switch (type?.typeId) {
     case Type.Timestamp:
-      return instant(BigInt(value as bigint), type.unit) + (type.timezone ? "Z" : "");
+      return instant(value as bigint, type.unit) + (type.timezone ? "Z" : "");
     case Type.Date:
       return instant(BigInt(Math.trunc(Number(value))), 1).slice(0, 10);
     case Type.Time:
@@ -62,7 +64,9 @@ function nested(value: unknown): string {
     return `[${Array.from(value as ArrayLike<unknown>, nested).join(", ")}]`;
   }
   if (value && typeof value === "object") {
-    return `{${Object.entries(value).map(([key, item]) => `${key}: ${nested(item)}`).join(", ")}}`;
+    return `{${Object.entries(value)
+      .map(([key, item]) => `${key}: ${nested(item)}`)
+      .join(", ")}}`;
   }
   return String(value);
 }
@@ -76,7 +80,10 @@ function instant(ticks: bigint, unit: number): string {
   if (Number.isNaN(date.getTime())) return `${ticks}`;
   const iso = date.toISOString();
   const text = iso.slice(0, iso.indexOf("T") + 9).replace("T", " ");
-  if (rest !== 0n) return `${text}.${String(rest).padStart(String(perSecond).length - 1, "0").replace(/0+$/, "")}`;
+  if (rest !== 0n)
+    return `${text}.${String(rest)
+      .padStart(String(perSecond).length - 1, "0")
+      .replace(/0+$/, "")}`;
   return text.endsWith(":00") ? text.slice(0, -3) : text;
 }
 
@@ -94,6 +101,8 @@ function padded(text: string, decimals: number): string {
 }
 
 function hex(bytes: Uint8Array): string {
-  const shown = Array.from(bytes.subarray(0, 32), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  const shown = Array.from(bytes.subarray(0, 32), (byte) =>
+    byte.toString(16).padStart(2, "0"),
+  ).join("");
   return bytes.length > 32 ? `\\x${shown}… ${bytes.length} bytes` : `\\x${shown}`;
 }

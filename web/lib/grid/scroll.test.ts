@@ -1,5 +1,13 @@
 import { describe, expect, test } from "vitest";
-import { barHeight, revealing, scrolled, settled, tallestPx, visible, type Extent } from "./scroll.ts";
+import {
+  barHeight,
+  revealing,
+  scrolled,
+  settled,
+  tallestPx,
+  visible,
+  type Extent,
+} from "./scroll.ts";
 
 const small: Extent = { rows: 1_000, rowPx: 28, viewPx: 280 };
 const large: Extent = { rows: 1_477_912, rowPx: 28, viewPx: 280 };

@@ -44,7 +44,11 @@ export function settled(top: number, extent: Extent): Scroll {
 }
 
 /** The first and last row to draw, with a few beyond each edge. */
-export function visible(top: number, { rows, rowPx, viewPx }: Extent, beyond = 6): { first: number; last: number } {
+export function visible(
+  top: number,
+  { rows, rowPx, viewPx }: Extent,
+  beyond = 6,
+): { first: number; last: number } {
   const first = Math.max(0, Math.floor(top / rowPx) - beyond);
   const last = Math.min(rows - 1, Math.ceil((top + viewPx) / rowPx) + beyond);
   return { first, last };

@@ -6,8 +6,14 @@ export type CellRange = { top: number; bottom: number; left: number; right: numb
  * A range of cells as tab-separated text, with the columns' names above it when it spans more than one cell. No text when a
  * row has not come yet: what is copied is whole.
  */
-export function selectionText(data: TableData, range: CellRange): { text: string | undefined; cells: number } {
-  const columns = Array.from({ length: range.right - range.left + 1 }, (_, index) => range.left + index);
+export function selectionText(
+  data: TableData,
+  range: CellRange,
+): { text: string | undefined; cells: number } {
+  const columns = Array.from(
+    { length: range.right - range.left + 1 },
+    (_, index) => range.left + index,
+  );
   const names = columns.map((column) => data.columns[column]?.name ?? "");
   const lines: string[] = [];
   const isOne = range.top === range.bottom && range.left === range.right;

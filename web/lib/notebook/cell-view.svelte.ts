@@ -1,5 +1,5 @@
 import type { CellState, Diagnostic } from "#kernel/document.ts";
-import type { EditorHandle } from "../editor/Editor.svelte";
+import type { EditorHandle } from "../editor/handle.ts";
 
 /**
  * One cell as this page shows it: what the session says, and the text as it is being written here. The two part while an edit

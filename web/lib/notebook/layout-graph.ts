@@ -3,7 +3,12 @@ import type { CellId } from "#kernel/document.ts";
 export type GraphNode = { id: CellId; label: string };
 export type GraphEdge = { from: CellId; to: CellId };
 export type PlacedNode = GraphNode & { x: number; y: number; width: number };
-export type PlacedGraph = { nodes: PlacedNode[]; paths: { from: CellId; to: CellId; d: string }[]; width: number; height: number };
+export type PlacedGraph = {
+  nodes: PlacedNode[];
+  paths: { from: CellId; to: CellId; d: string }[];
+  width: number;
+  height: number;
+};
 
 const rowPx = 44;
 const nodePx = 24;
@@ -19,16 +24,25 @@ type Step = { from: string; to: string };
  * what it uses (barycentre; Sugiyama, Tagawa and Toda 1981). An edge over several layers passes each at a place of its own, so
  * that it never runs behind a node. Layers wider than the panel wrap.
  */
-export function layoutGraph(nodes: readonly GraphNode[], edges: readonly GraphEdge[], width: number): PlacedGraph {
+export function layoutGraph(
+  nodes: readonly GraphNode[],
+  edges: readonly GraphEdge[],
+  width: number,
+): PlacedGraph {
   const ids = new Set(nodes.map((node) => node.id));
-  const links = distinct(edges.filter((edge) => ids.has(edge.from) && ids.has(edge.to) && edge.from !== edge.to));
+  const links = distinct(
+    edges.filter((edge) => ids.has(edge.from) && ids.has(edge.to) && edge.from !== edge.to),
+  );
   const depth = depths(nodes, links);
   const layers: Slot[][] = [];
   const slotsOf = (at: number) => (layers[at] ??= []);
   const joined = new Set(links.flatMap((link) => [link.from, link.to]));
-  for (const node of nodes) if (joined.has(node.id)) slotsOf(depth.get(node.id) ?? 0).push({ id: node.id, node });
+  for (const node of nodes)
+    if (joined.has(node.id)) slotsOf(depth.get(node.id) ?? 0).push({ id: node.id, node });
   const routes = links.map((link) => route(link, depth, slotsOf));
-  const steps = routes.flatMap((stops): Step[] => stops.slice(1).map((to, index) => ({ from: stops[index] ?? to, to })));
+  const steps = routes.flatMap((stops): Step[] =>
+    stops.slice(1).map((to, index) => ({ from: stops[index] ?? to, to })),
+  );
   order(layers, steps);
   // What neither uses nor is used stands below, out of the edges' way.
   layers.push(nodes.filter((node) => !joined.has(node.id)).map((node) => ({ id: node.id, node })));
@@ -58,7 +72,9 @@ function depths(nodes: readonly GraphNode[], links: readonly GraphEdge[]): Map<C
     if (known !== undefined) return known;
     if (above.has(id)) return 0;
     const next = new Set(above).add(id);
-    const parents = links.filter((link) => link.to === id).map((link) => depthOf(link.from, next) + 1);
+    const parents = links
+      .filter((link) => link.to === id)
+      .map((link) => depthOf(link.from, next) + 1);
     const own = Math.max(0, ...parents);
     depth.set(id, own);
     return own;
@@ -68,7 +84,11 @@ function depths(nodes: readonly GraphNode[], links: readonly GraphEdge[]): Map<C
 }
 
 /** The stops of an edge: its ends, and a slot in each layer between. */
-function route(link: GraphEdge, depth: ReadonlyMap<CellId, number>, slotsOf: (at: number) => Slot[]): string[] {
+function route(
+  link: GraphEdge,
+  depth: ReadonlyMap<CellId, number>,
+  slotsOf: (at: number) => Slot[],
+): string[] {
   const stops = [link.from];
   const first = depth.get(link.from) ?? 0;
   const last = depth.get(link.to) ?? 0;
@@ -84,8 +104,13 @@ function order(layers: Slot[][], steps: readonly Step[]): void {
   for (let index = 1; index < layers.length; index += 1) {
     const above = new Map((layers[index - 1] ?? []).map((slot, at) => [slot.id, at]));
     const middle = (slot: Slot) => {
-      const at = steps.filter((step) => step.to === slot.id).map((step) => above.get(step.from)).filter((each) => each !== undefined);
-      return at.length === 0 ? Number.MAX_SAFE_INTEGER : at.reduce((sum, each) => sum + each, 0) / at.length;
+      const at = steps
+        .filter((step) => step.to === slot.id)
+        .map((step) => above.get(step.from))
+        .filter((each) => each !== undefined);
+      return at.length === 0
+        ? Number.MAX_SAFE_INTEGER
+        : at.reduce((sum, each) => sum + each, 0) / at.length;
     };
     layers[index]?.sort((a, b) => middle(a) - middle(b));
   }
@@ -114,14 +139,22 @@ function wrapped(layer: Slot[], width: number): Slot[][] {
 }
 
 /** Puts a row's slots as near below what they use as their neighbours allow. */
-function place(row: Slot[], index: number, width: number, steps: readonly Step[], spots: Map<string, Spot>): void {
+function place(
+  row: Slot[],
+  index: number,
+  width: number,
+  steps: readonly Step[],
+  spots: Map<string, Spot>,
+): void {
   const widths = row.map((slot) => slotWidth(slot, width));
   const total = widths.reduce((sum, each) => sum + each, 0);
   const even = Math.max(gapPx, Math.min(32, (width - total) / (row.length + 1)));
   let x = (width - total - even * (row.length - 1)) / 2;
   const starts = row.map((slot, at) => {
     const own = widths[at] ?? 64;
-    const above = steps.flatMap((step) => (step.to === slot.id ? (spots.get(step.from) ?? []) : []));
+    const above = steps.flatMap((step) =>
+      step.to === slot.id ? (spots.get(step.from) ?? []) : [],
+    );
     const middle = above.reduce((sum, each) => sum + each.x + each.width / 2, 0) / above.length;
     const wanted = above.length > 0 ? middle - own / 2 : x;
     x += own + even;
@@ -137,7 +170,11 @@ function place(row: Slot[], index: number, width: number, steps: readonly Step[]
     starts[at] = Math.min(starts[at] ?? 0, right - (widths[at] ?? 0));
   }
   row.forEach((slot, at) => {
-    spots.set(slot.id, { x: Math.round(starts[at] ?? 0), y: gapPx + index * rowPx, width: widths[at] ?? 64 });
+    spots.set(slot.id, {
+      x: Math.round(starts[at] ?? 0),
+      y: gapPx + index * rowPx,
+      width: widths[at] ?? 64,
+    });
   });
 }
 

@@ -21,11 +21,14 @@ export class NotebookPage {
   /** Puts the focus on a cell itself: command mode. */
   select(id: CellId): void {
     this.session.current = id;
-    void tick().then(() => {
-      const element = document.getElementById(`cell-${id}`);
-      element?.focus({ preventScroll: true });
-      element?.scrollIntoView({ block: "nearest" });
-    });
+    void this.#focusCell(id);
+  }
+
+  async #focusCell(id: CellId): Promise<void> {
+    await tick();
+    const element = document.getElementById(`cell-${id}`);
+    element?.focus({ preventScroll: true });
+    element?.scrollIntoView({ block: "nearest" });
   }
 
   /** Puts the cursor into a cell's text. */
@@ -111,10 +114,13 @@ export class NotebookPage {
       .filter((edge) => edge.to === id)
       .filter((edge) => {
         const from = this.session.cell(edge.from)?.state;
-        return from !== undefined && (isStale(from) || from.status === "running" || from.status === "queued");
+        return (
+          from !== undefined &&
+          (isStale(from) || from.status === "running" || from.status === "queued")
+        );
       })
       .map((edge) => edge.name);
-    return [...new Set(names)];
+    return names.filter((name, index) => names.indexOf(name) === index);
   }
 
   variablesOf(id: CellId): Variable[] {

@@ -10,9 +10,15 @@ import type { Problem } from "#snapshots/problem.ts";
 import type { CompletionItem } from "../editor/providers.ts";
 import { LiveSocket } from "../socket.svelte.ts";
 import { CellView } from "./cell-view.svelte.ts";
+import { Replies } from "./replies.ts";
 import { inverse } from "./undo.ts";
 
-type Reply = { reply: number; completions?: CompletionItem[]; hover?: string | null; problem?: Problem };
+type Reply = {
+  reply: number;
+  completions?: CompletionItem[];
+  hover?: string | null;
+  problem?: Problem;
+};
 type Incoming = SessionEvent | Reply;
 
 const editDelayMs = 200;
@@ -33,13 +39,14 @@ export class NotebookSession {
   /** How the last structural change is taken back, newest last. */
   undoable = $state.raw<Operation[][]>([]);
 
-  running = $derived(this.cells.filter(({ state }) => state.status === "running" || state.status === "queued"));
+  running = $derived(
+    this.cells.filter(({ state }) => state.status === "running" || state.status === "queued"),
+  );
   errors = $derived(this.cells.filter(({ state }) => state.status === "error"));
   stale = $derived(this.cells.filter(({ state }) => isStale(state)));
 
   readonly socket: LiveSocket<Incoming>;
-  #replies = new Map<number, (reply: Reply) => void>();
-  #nextId = 1;
+  readonly #replies = new Replies<Reply>();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #awaitsInsert: ((cell: CellView) => void) | undefined;
 
@@ -48,7 +55,7 @@ export class NotebookSession {
     this.socket = new LiveSocket<Incoming>(
       `/api/notebooks/${encodeURIComponent(name)}/session`,
       (message) => this.#receive(message),
-      () => this.#forgetReplies(),
+      () => this.#replies.abandon(),
     );
   }
 
@@ -78,7 +85,9 @@ export class NotebookSession {
     for (const cell of this.cells) {
       if (!cell.isUnsent) continue;
       cell.markSent();
-      this.socket.send({ op: { type: "edit", cell: cell.id, source: cell.text } satisfies Operation });
+      this.socket.send({
+        op: { type: "edit", cell: cell.id, source: cell.text } satisfies Operation,
+      });
     }
   }
 
@@ -126,29 +135,19 @@ export class NotebookSession {
   close(): void {
     this.flush();
     clearTimeout(this.#timer);
-    this.#forgetReplies();
+    this.#replies.abandon();
     this.socket.close();
   }
 
   #ask(question: object): Promise<Reply | undefined> {
     if (this.socket.connection !== "open") return Promise.resolve(undefined);
     this.flush();
-    const id = this.#nextId++;
-    return new Promise((resolve) => {
-      this.#replies.set(id, resolve);
-      this.socket.send({ id, ...question });
-    });
-  }
-
-  #forgetReplies(): void {
-    for (const resolve of this.#replies.values()) resolve({ reply: 0 });
-    this.#replies.clear();
+    return this.#replies.ask((id) => this.socket.send({ id, ...question }));
   }
 
   #receive(message: Incoming): void {
     if ("reply" in message) {
-      this.#replies.get(message.reply)?.(message);
-      this.#replies.delete(message.reply);
+      this.#replies.answer(message.reply, message);
       if (message.problem) this.problem = message.problem;
       return;
     }
@@ -164,10 +163,9 @@ export class NotebookSession {
   }
 
   #receiveDocument(document: NotebookDocument): void {
-    const known = new Map(this.cells.map((cell) => [cell.id, cell]));
     const added: CellView[] = [];
     this.cells = document.cells.map((state) => {
-      const cell = known.get(state.id);
+      const cell = this.cell(state.id);
       if (!cell) {
         const made = new CellView(state);
         added.push(made);
@@ -203,7 +201,8 @@ export class NotebookSession {
   #stamp(cell: CellView, running: NotebookDocument["running"]): void {
     if (cell.state.status !== "running") cell.startedAt = undefined;
     else if (cell.startedAt === undefined) {
-      cell.startedAt = running?.cell === cell.id ? Math.min(running.startedAt, Date.now()) : Date.now();
+      cell.startedAt =
+        running?.cell === cell.id ? Math.min(running.startedAt, Date.now()) : Date.now();
     }
   }
 
@@ -217,5 +216,10 @@ export class NotebookSession {
 
 /** What "run stale" would run: whatever was changed, or never ran. */
 export function isStale(state: CellState): boolean {
-  return state.kind === "code" && !state.disabled && (state.status === "stale" || state.status === "idle") && state.source.trim() !== "";
+  return (
+    state.kind === "code" &&
+    !state.disabled &&
+    (state.status === "stale" || state.status === "idle") &&
+    state.source.trim() !== ""
+  );
 }

@@ -10,7 +10,8 @@ export function inverse(op: Operation, cells: Cells): Operation[] | undefined {
     const at = cells.findIndex((cell) => cell.id === op.cell);
     return at < 0 ? undefined : [{ type: "move", cell: op.cell, after: cells[at - 1]?.id ?? null }];
   }
-  if (op.type === "setDisabled") return [{ type: "setDisabled", cell: op.cell, disabled: !op.disabled }];
+  if (op.type === "setDisabled")
+    return [{ type: "setDisabled", cell: op.cell, disabled: !op.disabled }];
   return undefined;
 }
 
@@ -18,5 +19,7 @@ function restored(id: string, cells: Cells): Operation[] | undefined {
   const at = cells.findIndex((cell) => cell.id === id);
   const cell = cells[at];
   if (!cell) return undefined;
-  return [{ type: "insert", after: cells[at - 1]?.id ?? null, kind: cell.state.kind, source: cell.text }];
+  return [
+    { type: "insert", after: cells[at - 1]?.id ?? null, kind: cell.state.kind, source: cell.text },
+  ];
 }

@@ -1,6 +1,6 @@
 import { onDestroy } from "svelte";
 import { chordOf, isWriting } from "./keys.ts";
-import type { IconName } from "./Icon.svelte";
+import type { IconName } from "./icons.ts";
 
 export type Command = {
   id: string;
@@ -39,7 +39,9 @@ class Commands {
     const pressed = [this.#prefix && isSequence ? `${this.#prefix} ${chord}` : "", chord];
     const command = this.all.find(
       ({ keys, isPaletteOnly }) =>
-        !isPaletteOnly && keys !== undefined && pressed.some((each) => each.toLowerCase() === keys.toLowerCase()),
+        !isPaletteOnly &&
+        keys !== undefined &&
+        pressed.some((each) => each.toLowerCase() === keys.toLowerCase()),
     );
     this.#prefix = command ? "" : chord;
     this.#prefixAt = event.timeStamp;

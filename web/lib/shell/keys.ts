@@ -1,8 +1,25 @@
 const isApple = typeof navigator !== "undefined" && /Mac|iPhone|iPad/.test(navigator.platform);
 
-const appleNames: Record<string, string> = { Mod: "⌘", Shift: "⇧", Alt: "⌥", Control: "⌃", Enter: "⏎" };
-const otherNames: Record<string, string> = { Mod: "Ctrl", Control: "Ctrl", Shift: "⇧", Alt: "Alt", Enter: "⏎" };
-const sharedNames: Record<string, string> = { ArrowUp: "↑", ArrowDown: "↓", Escape: "Esc", Backspace: "⌫" };
+const appleNames: Record<string, string> = {
+  Mod: "⌘",
+  Shift: "⇧",
+  Alt: "⌥",
+  Control: "⌃",
+  Enter: "⏎",
+};
+const otherNames: Record<string, string> = {
+  Mod: "Ctrl",
+  Control: "Ctrl",
+  Shift: "⇧",
+  Alt: "Alt",
+  Enter: "⏎",
+};
+const sharedNames: Record<string, string> = {
+  ArrowUp: "↑",
+  ArrowDown: "↓",
+  Escape: "Esc",
+  Backspace: "⌫",
+};
 
 /** How a chord such as `Mod+Shift+Enter` is written on this person's keyboard. */
 export function chordText(chord: string): string {
@@ -37,5 +54,8 @@ export function isChord(event: KeyboardEvent, chord: string): boolean {
 /** True where a key press is text being written, so that single-letter shortcuts must leave it alone. */
 export function isWriting(target: EventTarget | null): boolean {
   if (!(target instanceof HTMLElement)) return false;
-  return target.isContentEditable || target.closest("input, textarea, select, [role=textbox], .monaco-editor") !== null;
+  return (
+    target.isContentEditable ||
+    target.closest("input, textarea, select, [role=textbox], .monaco-editor") !== null
+  );
 }

@@ -12,7 +12,7 @@ export function matches(commands: readonly Command[], query: string): Match[] {
     if (!isFound) continue;
     found.push({ command, parts: marked(command.title, words), score: scored(title, words) });
   }
-  return words.length === 0 ? found : found.sort((a, b) => b.score - a.score);
+  return words.length === 0 ? found : found.toSorted((a, b) => b.score - a.score);
 }
 
 function scored(title: string, words: string[]): number {
@@ -28,7 +28,10 @@ function scored(title: string, words: string[]): number {
 
 function marked(title: string, words: string[]): Match["parts"] {
   if (words.length === 0) return [{ text: title, isHit: false }];
-  const pattern = new RegExp(`(${words.map((word) => word.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")).join("|")})`, "i");
+  const pattern = new RegExp(
+    `(${words.map((word) => word.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")).join("|")})`,
+    "i",
+  );
   return title
     .split(pattern)
     .filter((text) => text !== "")

@@ -1,4 +1,4 @@
-import type { IconName } from "./Icon.svelte";
+import type { IconName } from "./icons.ts";
 
 /** The pages of the workbench, in the order of a transform's way; `g` and a letter goes there. */
 export const pages: { href: string; title: string; icon: IconName; key: string }[] = [

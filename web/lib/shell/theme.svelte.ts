@@ -25,7 +25,11 @@ class ThemeChoice {
   }
 
   next(): void {
-    const turn: Record<Theme, Theme> = { system: this.#isSystemDark ? "light" : "dark", light: "dark", dark: "light" };
+    const turn: Record<Theme, Theme> = {
+      system: this.#isSystemDark ? "light" : "dark",
+      light: "dark",
+      dark: "light",
+    };
     const next = turn[this.choice];
     // Coming back round to what the system shows anyway means: follow the system again.
     const isSystems = (next === "dark") === this.#isSystemDark;

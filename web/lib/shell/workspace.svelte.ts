@@ -47,7 +47,9 @@ class Workspace {
   /** An open notebook knows first that it was edited. */
   markDirty(name: string, isDirty: boolean): void {
     if (this.notebooks.find((each) => each.name === name)?.isDirty === isDirty) return;
-    this.notebooks = this.notebooks.map((each) => (each.name === name ? { ...each, isDirty } : each));
+    this.notebooks = this.notebooks.map((each) =>
+      each.name === name ? { ...each, isDirty } : each,
+    );
   }
 }
 
