@@ -20,6 +20,7 @@ export function freezeVerb(program: Command): void {
     .action(async (source: string, options: Options) => {
       const progress = openProgress({ isSilent: options.json ?? false });
       const { label, sample, seed } = options;
+      progress.show(`Freezing ${source}@${label}`);
       const done = await withConnection(workspaceOf(options), ({ api }) =>
         follow<{ snapshot: SnapshotManifest; reused: boolean }, { fraction: number }>(
           api.snapshots.$post(

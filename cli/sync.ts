@@ -11,8 +11,6 @@ type Running = Awaited<ReturnType<typeof statusOf>>;
 
 const terminalMs = 500;
 const pipeMs = 2_000;
-/** Caught up for this many looks in a row: a source that has just appended is not taken for idle. */
-const idleLooks = 3;
 
 /** `penstock sync [--until-idle]`; exit code 1 where a pipeline is halted or was refused. */
 export function syncVerb(program: Command): void {
@@ -20,7 +18,7 @@ export function syncVerb(program: Command): void {
     "sync",
     "sync --until-idle --json",
   ])
-    .option("--until-idle", "end when every pipeline has caught up")
+    .option("--until-idle", "end when every pipeline has caught up with what its topic held at the start")
     .action(async (options: Options) => {
       const stop = cancelled();
       const connection = await connect(workspaceOf(options), { withSync: true });
@@ -39,14 +37,13 @@ export function syncVerb(program: Command): void {
 async function watch(connection: Connection, options: Options, stop: AbortSignal): Promise<void> {
   const isLive = process.stdout.isTTY && !options.json;
   let drawn = 0;
-  let idle = 0;
+  const targets = new Map<string, number>();
   for (;;) {
     const running = await statusOf(connection);
     if (options.json && !options.untilIdle) process.stdout.write(`${JSON.stringify(running)}\n`);
     else if (isLive) drawn = redraw(pipelineLines(running.pipelines), drawn);
     else if (!options.json) for (const pipeline of running.pipelines) print(pipelineLine(pipeline));
-    idle = isSettled(running) ? idle + 1 : 0;
-    const isDone = options.untilIdle === true && idle >= idleLooks;
+    const isDone = options.untilIdle && hasCaughtUp(running, targets);
     if (isDone || stop.aborted) {
       finish(running, options);
       return;
@@ -60,12 +57,19 @@ async function statusOf({ api }: Connection) {
   return read(api.pipelines.$get());
 }
 
-/** Caught up, or in a state that waiting does not change. */
-function isSettled({ pipelines }: Running): boolean {
-  return pipelines.every(
-    ({ state, lag }) =>
-      ["halted", "stopped", "paused"].includes(state) || (lag === 0 && state === "idle"),
-  );
+/**
+ * Every pipeline has done what its topic held when it was first seen running, or is in a state that waiting does not change.
+ * A topic that keeps growing is never done; its past is.
+ */
+function hasCaughtUp({ pipelines }: Running, targets: Map<string, number>): boolean {
+  return pipelines.every(({ environment, name, state, offset, end, lag }) => {
+    if (["halted", "stopped", "paused"].includes(state)) return true;
+    if (state === "starting") return false;
+    const key = JSON.stringify([environment, name]);
+    const target = targets.get(key) ?? end;
+    targets.set(key, target);
+    return lag === 0 || offset >= target;
+  });
 }
 
 function finish({ pipelines, refused }: Running, options: Options): void {

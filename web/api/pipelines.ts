@@ -16,7 +16,13 @@ export function pipelineRoutes(workbench: Workbench) {
   const { sync } = workbench;
   const pipeline = path(z.object({ env: name, name }));
   return new Hono()
-    .get("/", (c) => c.json({ pipelines: sync.status(), refused: workbench.refusals() }))
+    .get("/", (c) => c.json({
+        pipelines: sync.status(),
+        refused: workbench.refusals(),
+        /** Why nothing is fed to the demo's topic, if so. */
+        feedProblem: workbench.feedProblem() ?? null,
+      }),
+    )
     .post("/:env/:name/pause", pipeline, async (c) => {
       const { env, name } = c.req.valid("param");
       unwrap(await sync.pause(env, name));
