@@ -16,7 +16,7 @@ export function distribution(
 ): Distribution | undefined {
   const [left, right] = [bins(before), bins(after)];
   const all = [...left, ...right];
-  if (all.length === 0) return undefined;
+  if (all.length === 0) return categories(before, after, { width, height });
   const low = Math.min(...all.map(({ from }) => from));
   const high = Math.max(...all.map(({ to }) => to));
   const span = high - low || 1;
@@ -37,6 +37,36 @@ export function distribution(
     })),
     after: outline(densRight, x, (share) => height - tall(share), height),
   };
+}
+
+/** Texts and booleans: the commonest values of both sides, each a bar as wide as the others, as shares of all rows. */
+function categories(
+  before: ColumnProfile | undefined,
+  after: ColumnProfile | undefined,
+  { width, height }: { width: number; height: number },
+): Distribution | undefined {
+  const sides = [before, after].map((profile) => new Map(profile?.top.map(({ value, count }) => [String(value), count])));
+  const [left = new Map<string, number>(), right = new Map<string, number>()] = sides;
+  const values = [...new Set([...left.keys(), ...right.keys()])].slice(0, 12);
+  if (values.length === 0) return undefined;
+  if (values.every((value) => value === "true" || value === "false")) values.sort();
+  const counts = (side: Map<string, number>) => values.map((value) => side.get(value) ?? 0);
+  const top = Math.max(...counts(left), ...counts(right)) || 1;
+  const step = width / values.length;
+  const tall = (count: number) => (count / top) * (height - 1);
+  const bars = counts(right).map((count, index) => ({ from: index, to: index + 1, share: count }));
+  return {
+    before: counts(left).map((count, index) => ({ x: index * step, width: step - 0.5, y: height - tall(count), height: tall(count) })),
+    after: right.size === 0 ? "" : outline(bars, (at) => at * step, (count) => height - tall(count), height),
+  };
+}
+
+/** The share of rows in which a boolean is true, of those that are not null. */
+export function shareTrue(profile: ColumnProfile | undefined): number | undefined {
+  if (profile?.type !== "BOOLEAN") return undefined;
+  const of = (wanted: string) => profile.top.find(({ value }) => String(value) === wanted)?.count ?? 0;
+  const known = of("true") + of("false");
+  return known === 0 ? undefined : of("true") / known;
 }
 
 function outline(

@@ -2,8 +2,8 @@ import { expect, test } from "vitest";
 import { metricText, move } from "./rate.ts";
 
 test.each([
-  [0.216, 0.228, "lower", { text: "+0.012 (+5.56 %)", word: "higher", isWorse: true }],
-  [0.228, 0.216, "lower", { text: "−0.012 (−5.26 %)", word: "lower", isWorse: false }],
+  [0.216, 0.228, "lower", { text: "+0.012", relative: "+5.56 % of before", word: "higher", isWorse: true }],
+  [0.228, 0.216, "lower", { text: "−0.012", relative: "−5.26 % of before", word: "lower", isWorse: false }],
   [5, 5, "higher", { text: "0", word: "same", isWorse: undefined }],
   [0, 2, null, { text: "+2", word: "higher", isWorse: undefined }],
   [null, 2, "higher", { text: "–", word: "unknown", isWorse: undefined }],
