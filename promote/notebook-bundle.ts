@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { buildBundle, type Bundle } from "#kernel/bundle.ts";
-import { evaluate, type CodeOf } from "#kernel/evaluate.ts";
+import type { Bundle } from "#kernel/bundle.ts";
+import { bundleTransform } from "#kernel/bundle-transform.ts";
 import { fail, ok, type Result } from "#snapshots/problem.ts";
 import { listSnapshots } from "#snapshots/workspace.ts";
 import { hashOf } from "./canonical-json.ts";
@@ -66,17 +66,13 @@ export function buildFresh(
   request: { notebook: string; text: string; transform: string },
 ): Promise<Result<Bundle>> {
   const { workspace, store, queries } = workbench;
-  const codeOf: CodeOf = (transform) => bundleNotebook(workbench, { ...request, transform });
-  return buildBundle({
-    workspace,
-    notebookText: request.text,
-    fileName: join(workspace.root, notebookPath(request.notebook)),
-    transform: request.transform,
-    withMetrics: true,
-    // A contract may rest on what a query gives: its columns are known once it has run.
-    columnsOf: async (expression) => {
-      const evaluated = await evaluate({ workspace, store, queries }, expression, codeOf);
-      return evaluated.ok ? ok(evaluated.value.table.columns) : evaluated;
+  return bundleTransform(
+    { workspace, store, queries },
+    {
+      notebookText: request.text,
+      fileName: join(workspace.root, notebookPath(request.notebook)),
+      transform: request.transform,
+      withMetrics: true,
     },
-  });
+  );
 }
