@@ -15,12 +15,16 @@ export type Limits = {
 export type TableFile = { path: string; info: TableInfo };
 
 /** A table just made at `out`, not yet in the store. */
-export type MadeTable = Omit<TableInfo, "sizeBytes">;
+export type MadeTable = { data: NamedType[]; lineage: NamedType[]; rows: number };
+export type NamedType = { name: string; type: string };
+export type DigestColumn = NamedType & { table: "data" | "lineage" };
+export type ColumnDigest = { digest: string; hasNulls: boolean };
 
 /** What the parent asks of a worker, one at a time. */
 export type WorkerRequest =
   | { kind: "sql"; sql: string; inputs: { alias: string; table: TableFile }[]; out: string }
   | { kind: "freeze"; sql: string; file: string; out: string }
+  | { kind: "digest"; path: string; columns: DigestColumn[]; rows: number; hasOwnRowId: boolean }
   | { kind: "write"; columns: Column[]; out: string }
   | {
       kind: "window";
@@ -40,6 +44,7 @@ export type WorkerValue = {
   sql: MadeTable;
   freeze: MadeTable;
   write: MadeTable;
+  digest: ColumnDigest[];
   window: { ipc: Uint8Array; rows: number; total: number };
   read: { rows: number };
   profile: ColumnProfile[];

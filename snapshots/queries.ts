@@ -13,6 +13,7 @@ import type { Limits, MadeTable, TableFile } from "./protocol.ts";
 import { readBatches, feedBatches, type Batch } from "./streams.ts";
 import type { ContentStore } from "./store.ts";
 import type { Column, TableHash, TableInfo } from "./table.ts";
+import { hashMade } from "./table-hash.ts";
 import type { Source } from "./workspace.ts";
 
 export type Sample = { fraction: number; seed: number };
@@ -110,12 +111,15 @@ export function openQueries({
 
   /** Makes a table in a temporary file and takes it into the store; whatever happens, nothing is left behind. */
   async function make(
+    signal: AbortSignal | undefined,
     work: (out: string) => Promise<Result<MadeTable>>,
   ): Promise<Result<TableInfo>> {
     const out = store.tempPath();
     try {
       const made = await work(out);
-      return made.ok ? ok(store.adoptTable(out, { ...made.value, sizeBytes: 0 })) : made;
+      if (!made.ok) return made;
+      const hashed = await hashMade(pool, out, made.value, signal);
+      return hashed.ok ? ok(store.adoptTable(out, { ...hashed.value, sizeBytes: 0 })) : hashed;
     } finally {
       store.dropTemp(out);
     }
@@ -123,7 +127,7 @@ export function openQueries({
 
   return {
     sql({ sql, inputs, signal, onProgress, timeoutMs }) {
-      return make(async (out) => {
+      return make(signal, async (out) => {
         const files: { alias: string; table: TableFile }[] = [];
         for (const [alias, hash] of Object.entries(inputs)) {
           const table = tableFile(hash);
@@ -154,7 +158,9 @@ export function openQueries({
     },
 
     write({ columns, batches, signal }) {
-      return make((out) => feedBatches(pool, { kind: "write", columns, out }, batches, signal));
+      return make(signal, (out) =>
+        feedBatches(pool, { kind: "write", columns, out }, batches, signal),
+      );
     },
 
     async profile({ table, signal, ...rest }) {
@@ -192,7 +198,7 @@ export function openQueries({
       const query = (path: string) => freezeQuery({ ...source, path }, sample);
       const hashing = fileHash(file.value.path, signal);
       hashing.catch(() => undefined);
-      const info = await make((out) =>
+      const info = await make(signal, (out) =>
         pool.call<"freeze">(
           { kind: "freeze", sql: query(file.value.path), file: file.value.path, out },
           { signal, onProgress: (fraction, rows) => onProgress?.({ rows, fraction }) },

@@ -2,34 +2,12 @@ import { createHash, type Hash } from "node:crypto";
 import { isValid, type Raw } from "./raw.ts";
 
 /**
- * A table's content hash, as docs/types.md defines it: one SHA-256 a column over its canonical values in row order, one over
- * the numbers of its NULL rows, and one over the lot. Fed in pieces of any size, in row order.
+ * One column's part of a table's content hash, as docs/types.md defines it: SHA-256 over its canonical values in row order, over the texts longer
+ * than 12 bytes, and over the numbers of its NULL rows. Fed in pieces of any size, in row order.
  */
-type TableHasher = {
-  update(column: number, raw: Raw): void;
-  finish(columns: NamedType[], rows: number, hiddenColumns: number): TableDigest;
-};
-type NamedType = { name: string; type: string };
-/** The hash, and for each column whether it holds a NULL. */
-type TableDigest = { hash: string; hasNulls: boolean[] };
+export type ColumnHasher = { update(raw: Raw): void; nullCount(): number; digest(): Buffer };
 
-export function tableHasher(columnCount: number): TableHasher {
-  const columns = Array.from({ length: columnCount }, () => columnHasher());
-  return {
-    update: (column, raw) => columns[column]?.update(raw),
-    finish(named, rows, hiddenColumns) {
-      const all = createHash("sha256");
-      const schema = named.map(({ name, type }) => [name, type]);
-      all.update(JSON.stringify({ penstock: 1, schema, rows, hiddenColumns }));
-      for (const column of columns) all.update(column.digest());
-      return { hash: all.digest("hex"), hasNulls: columns.map((column) => column.nullCount() > 0) };
-    },
-  };
-}
-
-type ColumnHasher = { update(raw: Raw): void; nullCount(): number; digest(): Buffer };
-
-function columnHasher(): ColumnHasher {
+export function columnHasher(): ColumnHasher {
   const values = createHash("sha256");
   const long = createHash("sha256");
   const nulls = createHash("sha256");

@@ -4,7 +4,7 @@ import { fail, ok, unwrap, type Problem, type Result } from "../problem.ts";
 import type { TableInfo } from "../table.ts";
 import { formatType, parseType, quoteName, type SqlType } from "../types.ts";
 import { noSuchColumn } from "./read.ts";
-import { hasRowId } from "./table-file.ts";
+import { hasRowId } from "../row-id.ts";
 
 /**
  * How two tables are compared, as SQL. Each side becomes a table of positional columns, which no user's name can collide with: `n` the row's number,

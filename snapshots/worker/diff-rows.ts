@@ -12,7 +12,7 @@ import { withGeneralTables } from "./diff.ts";
 import { planDiff, type DiffPlan } from "./diff-plan.ts";
 import { each, joinedOnKey, leftoversSql, sideWhere, singlesJoined } from "./diff-sql.ts";
 import { readVector } from "./raw.ts";
-import { hasRowId } from "./table-file.ts";
+import { hasRowId } from "../row-id.ts";
 import { openTables } from "./tables.ts";
 
 type Request = Extract<WorkerRequest, { kind: "diffRows" }>;

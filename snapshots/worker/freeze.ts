@@ -5,7 +5,7 @@ import { quoteText } from "../types.ts";
 import { attach, closeDatabase, letGo, openDatabase, seal } from "./database.ts";
 import type { Progress } from "./progress.ts";
 import { createFromSelect } from "./sql.ts";
-import { hashTable } from "./table-file.ts";
+import { describeMade } from "./table-file.ts";
 
 /** A source's rows into a new table file, in the file's order. The one file outside that can be read is the source's. */
 export async function runFreeze(
@@ -21,9 +21,9 @@ export async function runFreeze(
     await seal(connection);
     const made = await createFromSelect(connection, request.sql, progress);
     if (!made.ok) return made;
-    const hashed = await hashTable(connection, "out");
+    const described = await describeMade(connection, "out");
     await letGo(connection, "out");
-    return hashed;
+    return described;
   } finally {
     closeDatabase(open);
   }

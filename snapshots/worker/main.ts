@@ -2,6 +2,7 @@ import { fail, type Result } from "../problem.ts";
 import type { FromWorker, Limits, ToWorker, WorkerRequest } from "../protocol.ts";
 import { problemOf } from "./errors.ts";
 import { prepareSpare } from "./database.ts";
+import { runDigest } from "./digest.ts";
 import { runDiff } from "./diff.ts";
 import { runDiffRows } from "./diff-rows.ts";
 import { runFreeze } from "./freeze.ts";
@@ -85,6 +86,8 @@ function answer(
       return runSql(request, limits, progress);
     case "freeze":
       return runFreeze(request, limits, progress);
+    case "digest":
+      return runDigest(request, limits);
     case "write":
       return runWrite(request, limits, incoming(id, inbox));
     case "window":

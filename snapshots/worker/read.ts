@@ -7,7 +7,8 @@ import { parseType, quoteName, type SqlType } from "../types.ts";
 import { columnBuilder } from "./arrow-batch.ts";
 import { chunksOf } from "./database.ts";
 import { readVector } from "./raw.ts";
-import { hasRowId, rowsBetween } from "./table-file.ts";
+import { hasRowId } from "../row-id.ts";
+import { rowsBetween } from "./table-file.ts";
 
 export type Order = { column: string; descending: boolean };
 type Chosen = { name: string; type: SqlType };

@@ -7,8 +7,7 @@ import { quoteName } from "../types.ts";
 import { attach, closeDatabase, letGo, openDatabase, seal } from "./database.ts";
 import { problemOf } from "./errors.ts";
 import { watchProgress, type Progress } from "./progress.ts";
-import { describeTable } from "./table-file.ts";
-import { hashFile } from "./hash-file.ts";
+import { describeMade } from "./table-file.ts";
 
 /**
  * A user's query into a new table file. It runs in an instance made for it alone, sealed before the first word of the query is read: it sees
@@ -38,13 +37,12 @@ export async function runSql(
     if (problem !== undefined) return fail(problem);
     const made = await createFromSelect(connection, request.sql, progress);
     if (!made.ok) return made;
-    const columns = await describeTable(connection, "out", "data");
-    if (!columns.ok) return columns;
+    const described = await describeMade(connection, "out");
     await letGo(connection, "out");
+    return described;
   } finally {
     closeDatabase(open);
   }
-  return hashFile(request.out, limits);
 }
 
 const prefix = "CREATE TABLE out.main.data AS\n";

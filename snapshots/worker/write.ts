@@ -9,7 +9,7 @@ import { formatType, parseType, quoteName, type SqlType } from "../types.ts";
 import { checkArrowType, type ArrowColumn } from "./arrow-check.ts";
 import { attach, closeDatabase, letGo, openDatabase, seal } from "./database.ts";
 import { problemOf } from "./errors.ts";
-import { hashTable } from "./table-file.ts";
+import { describeMade } from "./table-file.ts";
 import { chunkWriter, type ChunkWriter } from "./vector-write.ts";
 
 export type Incoming = AsyncGenerator<{
@@ -37,9 +37,9 @@ export async function runWrite(
     await attach(connection, request.out, "out", "READ_WRITE");
     await seal(connection);
     await appendAll(connection, targets.value, incoming);
-    const hashed = await hashTable(connection, "out");
+    const described = await describeMade(connection, "out");
     await letGo(connection, "out");
-    return hashed;
+    return described;
   } catch (error) {
     return fail(problemOf(error));
   } finally {
