@@ -190,9 +190,10 @@ const specifiers = [
   "penstock",
 ];
 
+const inner = (specifier: string) =>
+  `data:text/javascript,${encodeURIComponent(`import * as a from ${JSON.stringify(specifier)}; export default Object.keys(a)`)}`;
+
 describe("imports fail", () => {
-  const inner = (specifier: string) =>
-    `data:text/javascript,${encodeURIComponent(`import * as a from ${JSON.stringify(specifier)}; export default Object.keys(a)`)}`;
   const tries = `const tries = [];
     for (const from of specifiers) { tries.push([from], [from, { with: { type: "text" } }], [from, { with: { type: "json" } }], [from, { with: { type: "bytes" } }]); }
     for (const from of nested) tries.push([from]);
@@ -446,7 +447,7 @@ describe("from one run to the next", () => {
       batches: [] as Uint8Array[],
     };
     lookup.batches.push(batchOf(lookup.columns, [[1], [new Date(0)], [[1]]]));
-    const code = `const t = transform(snapshot("s"), { lookup: { l: snapshot("l").by("k") } }, (row, { l }) => { const found = l(1); ${"found.at.setTime(5);"} return { text: "x" }; });
+    const code = `const t = transform(snapshot("s"), { lookup: { l: snapshot("l").by("k") } }, (row, { l }) => { const found = l(1); found.at.setTime(5); return { text: "x" }; });
       const u = transform(snapshot("s"), { lookup: { l: snapshot("l").by("k") } }, (row, { l }) => { l(1).list.push(1); return { text: "x" }; });`;
     for (const name of ["t", "u"]) {
       const slice = unwrap(

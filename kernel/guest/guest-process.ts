@@ -55,7 +55,13 @@ export async function closeSpareGuests(): Promise<void> {
 
 function startGuest(kind: GuestKind, memoryMb: number): GuestProcess {
   const { command, args, env } = guestCommand(kind, memoryMb);
-  const child = spawn(command, args, { env, cwd: "/", stdio: ["pipe", "pipe", "pipe"] });
+  const child = spawn(command, args, {
+    env,
+    cwd: "/",
+    stdio: ["pipe", "pipe", "pipe"],
+    detached: process.platform !== "win32",
+    windowsHide: true,
+  });
   // User code never learns the token, so that nothing it may write by some unknown way passes for the guest's own frame.
   const token = randomBytes(16).toString("hex");
   const assembler = frameAssembler(limits);
@@ -101,8 +107,7 @@ function startGuest(kind: GuestKind, memoryMb: number): GuestProcess {
 
   function kill(why: Problem): void {
     if (!isAlive) return;
-    child.kill("SIGKILL");
-    // A sandbox killed while it starts may leave its child behind: without a host to read from, that ends by itself.
+    killAll(child);
     for (const pipe of child.stdio) pipe?.destroy();
     end(why);
   }
@@ -134,7 +139,7 @@ function startGuest(kind: GuestKind, memoryMb: number): GuestProcess {
     async close() {
       reason ??= { code: "guest-closed", message: "The guest was closed." };
       child.stdin.end();
-      const timer = setTimeout(() => child.kill("SIGKILL"), 200);
+      const timer = setTimeout(() => killAll(child), 200);
       await ended.promise;
       clearTimeout(timer);
     },
@@ -166,6 +171,16 @@ function parseHeader(bytes: Uint8Array): { token?: unknown } | undefined {
     return header !== null && typeof header === "object" ? header : undefined;
   } catch {
     return undefined;
+  }
+}
+
+/** The whole process group: a sandbox killed alone while it starts leaves its child behind. */
+function killAll(child: ChildProcess): void {
+  try {
+    if (child.pid === undefined || process.platform === "win32") child.kill("SIGKILL");
+    else process.kill(-child.pid, "SIGKILL");
+  } catch {
+    child.kill("SIGKILL");
   }
 }
 

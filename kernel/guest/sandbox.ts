@@ -108,10 +108,6 @@ function findTools(): Tools {
 }
 
 function probe(): Tools {
-  const works = (command: string, args: string[]): string | undefined =>
-    spawnSync(command, args, { stdio: "ignore", timeout: 10_000 }).status === 0
-      ? command
-      : undefined;
   const deno = denoBinary().path;
   const bwrap = onPath("bwrap");
   const prlimit = onPath("prlimit");
@@ -129,6 +125,11 @@ function probe(): Tools {
     prlimit: prlimit && works(prlimit, ["--core=0", "--", "true"]),
     setpriv: setpriv && works(setpriv, ["--pdeathsig", "KILL", "--", "true"]),
   };
+}
+
+function works(command: string, args: string[]): string | undefined {
+  const tried = spawnSync(command, args, { stdio: "ignore", timeout: 10_000 });
+  return tried.status === 0 ? command : undefined;
 }
 
 function bwrapArguments(deno: string, folder: string, env: Record<string, string>): string[] {

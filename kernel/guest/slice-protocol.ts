@@ -56,6 +56,7 @@ export const sliceMessage = z.discriminatedUnion("type", [
     filtered: count,
     written: count,
     droppedLines: count,
+    elapsedMs: z.number().min(0),
     errors: z.array(z.object({ row: count, message: z.string().max(4000), ...place })),
   }),
   z.object({

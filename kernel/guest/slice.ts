@@ -42,6 +42,7 @@ export type Slice = {
   /** The metric over all batches so far. Metric entries only. */
   finish(): Promise<Result<MetricValue>>;
   close(): Promise<void>;
+  /** `busyMs` is what the guest says it spent on decoding, calling and encoding. */
   readonly stats: { batches: number; rows: number; busyMs: number; droppedLines: number };
 };
 
@@ -85,7 +86,6 @@ export async function openSlice(spec: SliceSpec): Promise<Result<Slice>> {
   const stats = { batches: 0, rows: 0, busyMs: 0, droppedLines: 0 };
   return ok({
     async run(batch, signal) {
-      const started = performance.now();
       const answer = await conversation.ask({ type: "run" }, [batch], signal);
       if (!answer.ok) return answer;
       const taken = batchOf(answer.value, spec.entry.kind === "metric");
@@ -93,8 +93,10 @@ export async function openSlice(spec: SliceSpec): Promise<Result<Slice>> {
       const { message } = answer.value;
       stats.batches += 1;
       stats.rows += taken.read;
-      stats.busyMs += performance.now() - started;
-      if (message.type === "batch") stats.droppedLines = message.droppedLines;
+      if (message.type === "batch") {
+        stats.busyMs += message.elapsedMs;
+        stats.droppedLines = message.droppedLines;
+      }
       return ok(taken);
     },
     async finish() {
@@ -176,7 +178,7 @@ function converse(memoryMb: number | undefined, timeoutMs: number) {
     ended(reason) {
       ended ??= reason;
       clearTimeout(watchdog);
-      for (const { resolve } of waiting.splice(0)) resolve(fail(ended));
+      for (const asked of waiting.splice(0)) asked.resolve(fail(ended));
     },
   });
 

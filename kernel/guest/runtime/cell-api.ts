@@ -24,10 +24,10 @@ export function cellApi(options: {
   show(item: Shown): void;
   rows(table: Table, offset: number, limit: number): Promise<unknown[]>;
 }): Record<string, unknown> {
-  const { show } = options;
+  const show = (item: Shown): void => options.show(item);
   const pageRows = 10_000;
   const described = createApi({
-    rows(table, asked) {
+    rows: (table, asked) => {
       const limit = checkedCount("limit", asked?.limit ?? 1_000);
       return options.rows(table, checkedCount("offset", asked?.offset ?? 0), limit);
     },
@@ -73,7 +73,7 @@ export function cellApi(options: {
   function display(value: unknown): void {
     if (isShownAlready(value)) return;
     if (isTable(value)) show({ kind: "table", table: value });
-    else if (isMetric(value)) show({ kind: "text", text: `metric ${String(value.name)}` });
+    else if (isMetric(value)) show({ kind: "text", text: `metric ${value.name}` });
     else if (isLookup(value)) show({ kind: "table", table: value.table });
     else show({ kind: "text", text: inspect(value) });
   }

@@ -2,6 +2,7 @@ import { inspect } from "./inspect.ts";
 
 export type Line = { stream: "stdout" | "stderr"; text: string };
 
+const nothing = (): void => undefined;
 const mostCharacters = 65_536;
 
 /** The `console` of cells: lines go to `tell`, bounded per cell. `reset` when a cell begins. */
@@ -21,7 +22,6 @@ export function cellConsole(tell: (line: Line | { truncated: true }) => void): {
   }
   const out = (...args: unknown[]): void => write("stdout", args);
   const err = (...args: unknown[]): void => write("stderr", args);
-  const nothing = (): void => undefined;
   return {
     console: Object.freeze({
       log: out,

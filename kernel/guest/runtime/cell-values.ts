@@ -29,8 +29,7 @@ export function cellValues() {
   function summary(value: unknown): ValueSummary {
     if (isTable(value))
       return { kind: "table", expression: expression(value), handle: handle(value) };
-    if (isMetric(value))
-      return { kind: "metric", name: String(value.name), text: `metric ${String(value.name)}` };
+    if (isMetric(value)) return { kind: "metric", name: value.name, text: `metric ${value.name}` };
     if (isLookup(value)) return { kind: "other", text: `lookup by ${value.by.join(", ")}` };
     if (typeof value === "function") return { kind: "function", text: inspect(value) };
     const encoded = encodeStructured(value);

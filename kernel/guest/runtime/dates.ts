@@ -1,3 +1,4 @@
+/* oxlint-disable typescript/unbound-method -- intrinsics are taken before user code runs, and called with their `this` */
 /** What a JavaScript Date cannot hold: the time below a millisecond. Kept beside an untouched Date, so that it encodes without loss. */
 const rests = new WeakMap<Date, { milliseconds: number; nanoseconds: number }>();
 const RealDate = Date;

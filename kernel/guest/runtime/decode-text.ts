@@ -1,3 +1,4 @@
+/* oxlint-disable unicorn/no-new-array -- sized once: these loops run per value */
 /** Recently seen short texts, so that a repeated code (an airport, a status) is one string, made once. Direct-mapped. */
 const slots = 8192;
 const seen: string[] = new Array<string>(slots).fill("");

@@ -1,3 +1,4 @@
+/* oxlint-disable unicorn/no-new-array -- sized once: these loops run per value */
 import { TimeUnit } from "@uwdata/flechette";
 import { dateWithRest } from "./dates.ts";
 import { isValid, type Physical } from "./physical.ts";

@@ -1,3 +1,4 @@
+/* oxlint-disable unicorn/no-new-array -- sized once: these loops run per value */
 import { tableFromIPC, Type } from "@uwdata/flechette";
 import type { SqlType } from "#snapshots/types.ts";
 import { decodeText } from "./decode-text.ts";

@@ -1,3 +1,4 @@
+/* oxlint-disable typescript/unbound-method -- intrinsics are taken before user code runs, and called with their `this` */
 /** The part of Deno that a guest's bootstrap uses. User code sees none of it. */
 type Deno = {
   stdin: {

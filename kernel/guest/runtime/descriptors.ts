@@ -42,8 +42,6 @@ export type Hooks = {
   iterate(table: Table): AsyncIterator<unknown>;
 };
 
-export type Api = ReturnType<typeof createApi>;
-
 /** The functions of the module "penstock" that describe tables and numbers. */
 export function createApi(hooks: Hooks) {
   function table(source: TableSource): Table {
@@ -125,37 +123,6 @@ export function createApi(hooks: Hooks) {
     return table({ kind: "transform", transform: Object.freeze(spec) });
   }
 
-  function metricOf(kind: MetricKind, least: number, most: number) {
-    return (name: unknown, input: unknown, ...rest: unknown[]): Metric => {
-      if (typeof name !== "string" || name === "") {
-        throw new TypeError(
-          `metric.${kind}() takes its name first: metric.${kind}("late share", …).`,
-        );
-      }
-      if (!isTable(input)) throw new TypeError(`metric.${kind}("${name}") takes a table second.`);
-      const functions = rest.filter((item) => typeof item === "function") as RowFunction[];
-      if (functions.length < least || functions.length > most) {
-        const wanted = kind === "ratio" ? "two functions of a row" : "a function of a row";
-        throw new TypeError(`metric.${kind}("${name}") takes ${wanted} after the table.`);
-      }
-      const options = (rest.find((item) => item !== null && typeof item === "object") ?? {}) as {
-        better?: unknown;
-      };
-      const { better } = options;
-      if (better !== undefined && better !== "higher" && better !== "lower") {
-        throw new TypeError(`better says which way is good: "higher" or "lower".`);
-      }
-      return Object.freeze({
-        penstock: "metric" as const,
-        name,
-        table: input,
-        kind,
-        ...(better === undefined ? {} : { better }),
-        functions: Object.freeze(functions),
-      });
-    };
-  }
-
   const metric = Object.freeze({
     mean: metricOf("mean", 1, 1),
     sum: metricOf("sum", 1, 1),
@@ -163,6 +130,37 @@ export function createApi(hooks: Hooks) {
     ratio: metricOf("ratio", 2, 2),
   });
   return Object.freeze({ snapshot, sql, transform, metric });
+}
+
+function metricOf(kind: MetricKind, least: number, most: number) {
+  return (name: unknown, input: unknown, ...rest: unknown[]): Metric => {
+    if (typeof name !== "string" || name === "") {
+      throw new TypeError(
+        `metric.${kind}() takes its name first: metric.${kind}("late share", …).`,
+      );
+    }
+    if (!isTable(input)) throw new TypeError(`metric.${kind}("${name}") takes a table second.`);
+    const functions = rest.filter((item) => typeof item === "function") as RowFunction[];
+    if (functions.length < least || functions.length > most) {
+      const wanted = kind === "ratio" ? "two functions of a row" : "a function of a row";
+      throw new TypeError(`metric.${kind}("${name}") takes ${wanted} after the table.`);
+    }
+    const options = (rest.find((item) => item !== null && typeof item === "object") ?? {}) as {
+      better?: unknown;
+    };
+    const { better } = options;
+    if (better !== undefined && better !== "higher" && better !== "lower") {
+      throw new TypeError(`better says which way is good: "higher" or "lower".`);
+    }
+    return Object.freeze({
+      penstock: "metric" as const,
+      name,
+      table: input,
+      kind,
+      ...(better === undefined ? {} : { better }),
+      functions: Object.freeze(functions),
+    });
+  };
 }
 
 export function isTable(value: unknown): value is Table {

@@ -1,3 +1,4 @@
+/* oxlint-disable unicorn/no-new-array -- sized once: these loops run per value */
 import type { ArrowBuffers } from "#snapshots/arrow-buffers.ts";
 import type { SqlType } from "#snapshots/types.ts";
 import { shown } from "./shown.ts";
@@ -21,14 +22,9 @@ export function encodeNested(
   refuse: Refuse,
   encodeColumn: EncodeColumn,
 ): Body {
-  switch (type.kind) {
-    case "list":
-      return encodeList(values, length, type, refuse, encodeColumn);
-    case "struct":
-      return encodeStruct(values, length, type, refuse, encodeColumn);
-    case "map":
-      return encodeMap(values, length, type, refuse, encodeColumn);
-  }
+  if (type.kind === "list") return encodeList(values, length, type, refuse, encodeColumn);
+  if (type.kind === "struct") return encodeStruct(values, length, type, refuse, encodeColumn);
+  return encodeMap(values, length, type, refuse, encodeColumn);
 }
 
 function encodeList(

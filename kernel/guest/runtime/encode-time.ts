@@ -1,3 +1,4 @@
+/* oxlint-disable typescript/unbound-method -- intrinsics are taken before user code runs, and called with their `this` */
 import type { ArrowBuffers } from "#snapshots/arrow-buffers.ts";
 import { restOf } from "./dates.ts";
 import { shown } from "./shown.ts";

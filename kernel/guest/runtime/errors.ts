@@ -1,3 +1,5 @@
+import { shown } from "./shown.ts";
+
 /** Where in the notebook's or bundle's text an error came from. */
 export type ErrorPlace = { line?: number; column?: number };
 
@@ -7,9 +9,7 @@ const longest = 500;
 export function messageOf(error: unknown): string {
   try {
     const text =
-      error instanceof Error
-        ? `${String(error.name)}: ${String(error.message)}`
-        : `Thrown: ${typeof error === "object" ? Object.prototype.toString.call(error) : String(error)}`;
+      error instanceof Error ? `${error.name}: ${error.message}` : `Thrown: ${shown(error)}`;
     return text.length <= longest ? text : `${text.slice(0, longest - 1)}…`;
   } catch {
     return "An error that cannot be shown.";

@@ -16,27 +16,18 @@ export function expressionOf(
   nameOf: (table: Table) => string | undefined,
 ): TableExpression {
   const { source } = table;
-  switch (source.kind) {
-    case "snapshot":
-      return { kind: "snapshot", name: source.name };
-    case "sql":
-      return {
-        kind: "sql",
-        strings: [...source.strings],
-        values: source.values.map((value) =>
-          isTable(value)
-            ? expressionOf(value, nameOf)
-            : { kind: "literal" as const, value: value as string | number | boolean | null },
-        ),
-      };
-    case "transform": {
-      const name = nameOf(table);
-      if (name === undefined) {
-        throw new TypeError(
-          "A transform must have a name of its own before it is used: export const name = transform(…).",
-        );
-      }
-      return { kind: "transform", name };
-    }
+  if (source.kind === "snapshot") return { kind: "snapshot", name: source.name };
+  if (source.kind === "sql") {
+    const values = source.values.map((value) =>
+      isTable(value)
+        ? expressionOf(value, nameOf)
+        : { kind: "literal" as const, value: value as string | number | boolean | null },
+    );
+    return { kind: "sql", strings: [...source.strings], values };
   }
+  const name = nameOf(table);
+  if (name !== undefined) return { kind: "transform", name };
+  throw new TypeError(
+    "A transform must have a name of its own before it is used: export const name = transform(…).",
+  );
 }

@@ -2,7 +2,7 @@
 export function deepFreeze<T>(value: T): T {
   if (value === null || typeof value !== "object" || Object.isFrozen(value)) return value;
   if (ArrayBuffer.isView(value)) return value;
-  if (value instanceof Map) for (const [key, item] of value) (deepFreeze(key), deepFreeze(item));
+  if (value instanceof Map) for (const entry of value) entry.forEach(deepFreeze);
   if (value instanceof Set) for (const item of value) deepFreeze(item);
   for (const method of mutators(value)) {
     Object.defineProperty(value, method, { value: refuse, enumerable: false });

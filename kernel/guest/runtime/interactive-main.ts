@@ -53,23 +53,23 @@ let token = "";
 let current = "";
 let shown: Shown[] = [];
 
-const { console, reset } = cellConsole((line) => send({ type: "line", cell: current, ...line }));
+const cellOutput = cellConsole((line) => send({ type: "line", cell: current, ...line }));
 const api = cellApi({ show, rows: askRows });
 const apiNames = Object.keys(api);
 
 globalThis.addEventListener("unhandledrejection", (event) => {
   event.preventDefault();
-  reportLate((event as PromiseRejectionEvent).reason);
+  reportLate(event.reason);
 });
 globalThis.addEventListener("error", (event) => {
   event.preventDefault();
-  reportLate((event as ErrorEvent).error);
+  reportLate(event.error);
 });
 installStacks(headerLines);
 lockDown({
   // Deno's own timers look Atomics up; without SharedArrayBuffer there is nothing to share or wait on.
   keep: ["Atomics", "setTimeout", "clearTimeout", "setInterval", "clearInterval", "queueMicrotask"],
-  add: { console, performance: Object.freeze({ now: () => clock.now() }) },
+  add: { console: cellOutput.console, performance: Object.freeze({ now: () => clock.now() }) },
   clock,
 });
 
@@ -147,7 +147,7 @@ function places(error: unknown): { cell: string; line: number; column: number }[
 async function run({ id, code, sourceUrl, uses, defines }: Run): Promise<void> {
   current = id;
   shown = [];
-  reset();
+  cellOutput.reset();
   clock.begin(code);
   const source = sourceUrl.replace(/[^\w.:/@#-]/g, "_");
   cellOfSource.set(source, id);

@@ -1,3 +1,4 @@
+/* oxlint-disable typescript/unbound-method -- intrinsics are taken before user code runs, and called with their `this` */
 import { cutNodeWorker } from "./node-worker.ts";
 
 /**
@@ -34,8 +35,7 @@ export function lockDown({ keep, add, clock }: Lockdown): void {
   for (const key of Reflect.ownKeys(global)) {
     // Symbols here are Deno's marks of an event target, without which it cannot report an unhandled rejection.
     if (allowed.has(key) || typeof key === "symbol") continue;
-    if (!Reflect.deleteProperty(global, key))
-      throw new Error(`The guest cannot take ${String(key)} away.`);
+    if (!Reflect.deleteProperty(global, key)) throw new Error(`The guest cannot take ${key} away.`);
   }
   for (const [name, value] of Object.entries(add)) define(global, name, value);
   for (const [name, what] of Object.entries(refused)) {

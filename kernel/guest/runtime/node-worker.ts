@@ -6,11 +6,13 @@ import { Worker } from "node:worker_threads";
  * the class it must call first. Must run before user code does.
  */
 export function cutNodeWorker(): void {
-  const refuse = function (): never {
-    throw new TypeError(
-      "Worker: a notebook has no threads of its own. Transforms run side by side already.",
-    );
-  };
   Object.setPrototypeOf(Worker, refuse);
   Object.freeze(Worker);
+}
+
+// A function, not an arrow: it is called as a constructor.
+function refuse(): never {
+  throw new TypeError(
+    "Worker: a notebook has no threads of its own. Transforms run side by side already.",
+  );
 }

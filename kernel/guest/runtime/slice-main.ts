@@ -1,5 +1,5 @@
 /** Entry of a slice guest: one bundle, batches of rows, nothing else. Trusted; user code comes in as data. */
-import { isMetric, isTable, type Metric, type Table, type TransformSpec } from "./descriptors.ts";
+import { isMetric, isTable, type Metric, type TransformSpec } from "./descriptors.ts";
 import { describe, type SliceExport } from "./describe.ts";
 import { takeDeno, type TakenDeno } from "./deno.ts";
 import { installStacks, messageOf, placeOf } from "./errors.ts";
@@ -28,6 +28,7 @@ const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 const parse = JSON.parse;
 const stringify = JSON.stringify;
+const now = performance.now.bind(performance);
 const assembler = frameAssembler({ headerBytes: 2 ** 31, payloadBytes: 2 ** 32 });
 let token = "";
 let droppedLines = 0;
@@ -61,7 +62,7 @@ const quiet = Object.fromEntries(
 
 globalThis.addEventListener("unhandledrejection", (event) => {
   event.preventDefault();
-  const { reason } = event as PromiseRejectionEvent;
+  const { reason } = event;
   send({ type: "failed", message: messageOf(reason), ...placeOf(reason) });
   deno.exit(0);
 });
@@ -127,7 +128,11 @@ function metricRequests(
   const runner = metricRunner({ input: request.input, metric });
   return ({ type }, payload) => {
     if (type === "finish") send({ type: "finished", ...runner.finish(), droppedLines });
-    else send({ type: "batch", ...runner.run(payload), written: 0, droppedLines });
+    else {
+      const started = now();
+      const counts = runner.run(payload);
+      send({ type: "batch", ...counts, elapsedMs: now() - started, written: 0, droppedLines });
+    }
   };
 }
 
@@ -158,11 +163,16 @@ function transformRequests(
     maxParts: spec.maxParts,
   });
   return (_, batch) => {
+    const started = now();
     const { rows, inputs, parts, ...counts } = run(batch);
+    const elapsedMs = now() - started;
     const lineage = [inputs, parts].map(
       (ints) => new Uint8Array(ints.buffer, ints.byteOffset, ints.byteLength),
     );
-    send({ type: "batch", ...counts, written: inputs.length, droppedLines }, [...lineage, rows]);
+    send({ type: "batch", ...counts, elapsedMs, written: inputs.length, droppedLines }, [
+      ...lineage,
+      rows,
+    ]);
   };
 }
 

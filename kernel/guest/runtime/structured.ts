@@ -1,3 +1,4 @@
+/* oxlint-disable typescript/unbound-method -- intrinsics are taken before user code runs, and called with their `this` */
 /**
  * Plain values as JSON, without loss: Dates, Maps, Sets, bigints, typed arrays, NaN, undefined, shared and cyclic references.
  * What is not plain (functions, instances, getters, symbols) makes a value a recipe: it is computed again when needed.

@@ -74,7 +74,7 @@ export function transformLoop(
       at = sink.length;
     }
     sink.length = at;`;
-  // eslint-disable-next-line no-new-func -- names are escaped as JSON
+  // oxlint-disable-next-line typescript/no-implied-eval -- names are escaped as JSON
   const make = new Function(
     "isArray",
     `return function (count, input, apply, lookups, sink, hasRefusals) { ${body} };`,

@@ -1,3 +1,4 @@
+/* oxlint-disable unicorn/no-new-array -- sized once: these loops run per value */
 import { parseType } from "#snapshots/types.ts";
 import { decodeStream } from "./decode.ts";
 import type { RowFunction } from "./descriptors.ts";
@@ -37,6 +38,20 @@ export function transformRunner(spec: {
   const output = parseColumns(spec.output);
   const names = output.map((column) => column.name);
   const known = new Set(names);
+  function valuesOf(item: unknown): unknown[] | string {
+    if (item === null || typeof item !== "object" || Array.isArray(item)) {
+      return `The transform returned ${shown(item)}; it must return a record, an array of records, or null.`;
+    }
+    if (typeof (item as { then?: unknown }).then === "function") {
+      return "The transform returned a Promise. A transform answers at once: it must not be async.";
+    }
+    const extra = Object.keys(item).find((key) => !known.has(key));
+    if (extra !== undefined) {
+      return `The transform returned a column \`${extra}\`, which its output contract does not have (${names.join(", ")}).`;
+    }
+    return names.map((name) => (item as Record<string, unknown>)[name]);
+  }
+
   const loop = transformLoop(
     input.map((column) => column.name),
     names,
@@ -90,20 +105,6 @@ export function transformRunner(spec: {
       if (made.length === 0) sink.filtered += 1;
       for (const { part, values } of made) more.push({ at: sink.length, row, part, values });
       return undefined;
-    }
-
-    function valuesOf(item: unknown): unknown[] | string {
-      if (item === null || typeof item !== "object" || Array.isArray(item)) {
-        return `The transform returned ${shown(item)}; it must return a record, an array of records, or null.`;
-      }
-      if (typeof (item as { then?: unknown }).then === "function") {
-        return "The transform returned a Promise. A transform answers at once: it must not be async.";
-      }
-      const extra = Object.keys(item).find((key) => !known.has(key));
-      if (extra !== undefined) {
-        return `The transform returned a column \`${extra}\`, which its output contract does not have (${names.join(", ")}).`;
-      }
-      return names.map((name) => (item as Record<string, unknown>)[name]);
     }
 
     loop(decoded.length, decoded.columns, spec.apply, spec.lookups, sink);
