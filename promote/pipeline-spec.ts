@@ -6,9 +6,10 @@ import type { PipelineSpec } from "./sync/sync.ts";
 export function pipelineSpec(
   environment: string,
   { topic }: DesiredPipeline,
-  { transform, hash, bundle, manifest }: Release,
+  { transform, hash, bundle, sourceMap, manifest }: Release,
 ): PipelineSpec {
-  const { columns, key, maxParts } = manifest.output;
+  const { columns, maxParts } = manifest.output;
+  const { identity } = manifest.input;
   const lookups = Object.entries(manifest.lookups).map(
     ([name, { by, table }]) => [name, { by, table }] as const,
   );
@@ -21,8 +22,9 @@ export function pipelineSpec(
     transform,
     input: manifest.input.columns,
     output: columns,
-    key,
+    key: identity,
     maxParts,
+    ...(sourceMap === undefined ? {} : { sourceMap }),
     lookups: Object.fromEntries(lookups),
   };
 }

@@ -25,6 +25,8 @@ export type Release = {
   manifest: ReleaseManifest;
   evidence: Evidence;
   bundle: string;
+  /** Says where in the notebook an error stands. Apart from the hashes: it changes nothing that runs. */
+  sourceMap?: string;
   metricsBundle?: string;
   /** Ids of the facts that wait for a person's judgement. */
   findings: string[];
@@ -142,6 +144,9 @@ function readFolder(root: string, transform: string, name: string): Result<Relea
     evidence,
     findings,
     bundle: bundle.value,
+    ...(existsSync(at("bundle.js.map"))
+      ? { sourceMap: readFileSync(at("bundle.js.map"), "utf8") }
+      : {}),
     ...(metricsBundle ? { metricsBundle: metricsBundle.value } : {}),
     approvals: readApprovals(root, folder, {
       hash,

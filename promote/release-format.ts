@@ -16,7 +16,14 @@ export const manifestSchema = z.strictObject({
   commit: z.string(),
   /** SHA-256 of bundle.js: the bytes that run everywhere. */
   bundle: sha,
-  input: z.strictObject({ snapshot: z.string(), source: z.string(), columns, hash: sha }),
+  input: z.strictObject({
+    snapshot: z.string(),
+    source: z.string(),
+    columns,
+    /** What makes two records versions of one thing; empty for a stream of events. */
+    identity: z.array(z.string()),
+    hash: sha,
+  }),
   lookups: z.record(
     z.string(),
     z.strictObject({ by: z.array(z.string()), table: sha, columns, expression: tableExpression }),

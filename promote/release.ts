@@ -105,8 +105,8 @@ function inputContract(
   }
   const snapshot = readSnapshot(workspace, input.name);
   if (!snapshot.ok) return snapshot;
-  const { name, source, columns, hash } = snapshot.value;
-  if (store.tableInfo(hash)) return ok({ snapshot: name, source, columns, hash });
+  const { name, source, columns, identity, hash } = snapshot.value;
+  if (store.tableInfo(hash)) return ok({ snapshot: name, source, columns, identity, hash });
   return fail({
     code: "snapshot-missing",
     message: `The data of ${name} is not in this workspace's store.`,
@@ -208,6 +208,7 @@ async function writeRelease(
   const committed = await git.commitFiles({
     files: {
       [`${folder}/bundle.js`]: bundle.code,
+      [`${folder}/bundle.js.map`]: bundle.sourceMap,
       ...(bundle.metricsBundle ? { [`${folder}/metrics.js`]: bundle.metricsBundle.code } : {}),
       [`${folder}/manifest.json`]: canonicalJson({ ...manifest, hash, builtAt }),
       [`${folder}/evidence.json`]: canonicalJson(evidence),
