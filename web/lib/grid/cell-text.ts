@@ -1,8 +1,13 @@
 import { Type, type DataType } from "@uwdata/flechette";
 import { number } from "../format.ts";
 
-/** What a cell shows. `missing` values are told apart by their words: `null`, `NaN`, `“”`. */
-export type CellText = { text: string; tone: "value" | "quiet" | "missing" };
+/**
+ * What a cell shows. `missing` values are told apart by their words: `null`, `NaN`, `“”`. `whole` is there where the text is rounded:
+ * a float of more than six decimals, whose every digit stands in the tooltip and in what is copied.
+ */
+export type CellText = { text: string; tone: "value" | "quiet" | "missing"; whole?: string };
+
+const mostDecimals = 6;
 
 const ticksPerSecond = [1n, 1_000n, 1_000_000n, 1_000_000_000n];
 
@@ -13,8 +18,12 @@ export function cellText(value: unknown, type: DataType | undefined, decimals = 
   if (typeof value === "number" && Number.isNaN(value)) return { text: "NaN", tone: "missing" };
   if (typeof value === "boolean") return { text: String(value), tone: value ? "value" : "quiet" };
   const text = plain(value, type);
-  const isFloat = typeof value === "number" && type?.typeId === Type.Float;
-  return { text: isFloat ? padded(text, decimals) : text, tone: "value" };
+  if (typeof value !== "number" || type?.typeId !== Type.Float) return { text, tone: "value" };
+  const short = rounded(value, text);
+  const shown = padded(short, decimals);
+  return short === text
+    ? { text: shown, tone: "value" }
+    : { text: shown, tone: "value", whole: text };
 }
 
 /** A value as another program reads it: numbers without separators and with a plain minus sign. */
@@ -24,11 +33,11 @@ export function bareText(value: unknown, type: DataType | undefined): string {
   return type?.typeId === Type.Decimal ? text.replaceAll(",", "").replace("\u2212", "-") : text;
 }
 
-/** The digits after the point that a column of floats needs to line up; more than 3 are left ragged and whole. */
+/** The digits after the point that a column of floats needs to line up. */
 export function decimalsNeeded(value: unknown): number {
   if (typeof value !== "number" || !Number.isFinite(value)) return 0;
   const digits = String(value).split(".")[1]?.length ?? 0;
-  return digits > 3 ? 0 : Math.max(1, digits);
+  return Math.min(mostDecimals, Math.max(1, digits));
 }
 
 /** True where a column's values stand at the right edge. */
@@ -92,6 +101,15 @@ function scaled(value: bigint, scale: number): string {
   const digits = String(value < 0n ? -value : value).padStart(scale + 1, "0");
   const whole = number(BigInt(digits.slice(0, digits.length - scale) || "0"));
   return scale > 0 ? `${sign}${whole}.${digits.slice(-scale)}` : `${sign}${whole}`;
+}
+
+function rounded(value: number, text: string): string {
+  if ((text.split(".")[1]?.length ?? 0) <= mostDecimals) return text;
+  // A value near zero keeps its first digits rather than becoming zero.
+  const isSmall = Math.abs(value) < 1e-3;
+  return isSmall
+    ? value.toExponential(3).replaceAll("-", "\u2212")
+    : number(Number(value.toFixed(mostDecimals)));
 }
 
 function padded(text: string, decimals: number): string {
