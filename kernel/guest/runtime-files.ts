@@ -1,4 +1,13 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  writeFileSync,
+} from "node:fs";
 import { builtinModules } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -6,7 +15,7 @@ import { fileURLToPath } from "node:url";
 import { buildSync } from "esbuild";
 
 export type RuntimeFiles = {
-  /** A folder of this process's own, which guests see read-only. */
+  /** Which guests see read-only. */
   folder: string;
 };
 
@@ -36,15 +45,33 @@ function make(): RuntimeFiles {
     minifySyntax: false,
     logLevel: "silent",
   });
-  const folder = mkdtempSync(join(tmpdir(), "penstock-guest-"));
-  process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
-  mkdirSync(join(folder, "deno"));
   const files = [
     ...built.outputFiles.map((file, index) => ({ name: `${kinds[index]}.js`, text: file.text })),
     { name: "import-map.json", text: importMap() },
   ];
-  for (const { name, text } of files) writeFileSync(join(folder, name), text, { mode: 0o444 });
+  const hash = createHash("sha256").update(JSON.stringify(files)).digest("hex").slice(0, 16);
+  const folder = ownFolder(join(tmpdir(), `penstock-guest-${process.getuid?.() ?? "user"}-${hash}`));
+  mkdirSync(join(folder, "deno"), { recursive: true });
+  for (const { name, text } of files) writeOnce(join(folder, name), text);
   return { folder };
+}
+
+/** The folder is found again by name, so that nothing piles up; it counts only when nobody else could have put it there. */
+function ownFolder(path: string): string {
+  mkdirSync(path, { recursive: true, mode: 0o700 });
+  const found = lstatSync(path);
+  const isOwn = process.getuid === undefined || found.uid === process.getuid();
+  return found.isDirectory() && isOwn && (found.mode & 0o022) === 0
+    ? path
+    : mkdtempSync(`${path}-`);
+}
+
+/** Whole or not at all: another Penstock may be doing the same. */
+function writeOnce(path: string, text: string): void {
+  if (existsSync(path) && readFileSync(path, "utf8") === text) return;
+  const fresh = `${path}.${process.pid}`;
+  writeFileSync(fresh, text, { mode: 0o444 });
+  renameSync(fresh, path);
 }
 
 /** Deno hands out `node:` modules whatever the permissions; a module that throws stands in for each. */
