@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import type { CheckedApproval } from "#promote/approval.ts";
 import type { Plan } from "#promote/plan.ts";
 import type { Fact } from "#promote/release-format.ts";
-import { effect, ranked, verdict, whereabouts } from "./verdict.ts";
+import { changedPart, effect, ranked, verdict, whereabouts } from "./verdict.ts";
 
 const fact = (id: string, status: Fact["status"]): Fact => ({ id, title: id, status, summary: "", details: null });
 const approval = (by: string, isValid = true) => ({ approval: { by }, file: "", isValid }) as CheckedApproval;
@@ -32,6 +32,14 @@ const plan = (environment: string, change: Plan["change"], rows?: Partial<NonNul
 test("where it runs, and what a promotion does to rows", () => {
   expect(whereabouts([plan("staging", "none"), plan("production", "replace")])).toBe("It runs in staging.");
   expect(whereabouts([plan("staging", "new")])).toBe("It runs nowhere yet.");
-  expect(effect(plan("production", "replace", { left: 19_977, changed: 606, removed: 303 }))).toBe("of 19,977 rows 606 rows change and 303 rows disappear");
-  expect(effect(plan("production", "replace", { left: 1, equal: 1 }))).toBe("all 1 row stay as they are");
+  expect(effect(plan("production", "replace", { left: 19_977, changed: 606, removed: 303 }))).toBe("606 change and 303 disappear, of 19,977");
+  expect(effect(plan("production", "replace", { left: 1, equal: 1 }))).toBe("all 1 stay as they are");
+});
+
+test("of a file's diff a plan shows what changes and the two lines above", () => {
+  const lines = ["approvals: 0", "pipelines:", "  delays:", "-release: a", "+release: b", "topic: flights"].map((text) => ({
+    kind: text.startsWith("-") ? ("removed" as const) : text.startsWith("+") ? ("added" as const) : ("same" as const),
+    text,
+  }));
+  expect(changedPart(lines).map(({ text }) => text)).toEqual(["pipelines:", "  delays:", "-release: a", "+release: b"]);
 });

@@ -1,7 +1,8 @@
 import { list } from "../compare/verdict.ts";
-import { counted } from "../format.ts";
+import { count, counted } from "../format.ts";
 import type { CheckedApproval } from "#promote/approval.ts";
 import type { Plan } from "#promote/plan.ts";
+import type { DiffLine } from "#promote/text-diff.ts";
 import type { Fact } from "#promote/release-format.ts";
 
 const words = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"];
@@ -37,13 +38,13 @@ export function effect(plan: Plan): string {
   const rows = plan.diff?.rows;
   if (!rows) return "no comparison with what runs now";
   const parts = [
-    rows.changed > 0 && `${counted(rows.changed, "row")} change`,
-    rows.added > 0 && `${counted(rows.added, "row")} appear`,
-    rows.removed > 0 && `${counted(rows.removed, "row")} disappear`,
+    rows.changed > 0 && `${count(rows.changed)} change`,
+    rows.added > 0 && `${count(rows.added)} appear`,
+    rows.removed > 0 && `${count(rows.removed)} disappear`,
     rows.ambiguous.keys > 0 && `${counted(rows.ambiguous.keys, "key")} cannot be told apart`,
   ].filter((part) => part !== false);
-  if (parts.length === 0) return `all ${counted(rows.left, "row")} stay as they are`;
-  return `of ${counted(rows.left, "row")} ${list(parts)}`;
+  if (parts.length === 0) return `all ${count(rows.left)} stay as they are`;
+  return `${list(parts)}, of ${count(rows.left)}`;
 }
 
 /** Facts that wait for somebody first (failures, then findings), then what passes, in the order they were gathered. */
@@ -53,4 +54,10 @@ export function ranked(facts: readonly Fact[]): Fact[] {
     .map((fact, index) => ({ fact, index }))
     .sort((a, b) => rank[a.fact.status] - rank[b.fact.status] || a.index - b.index)
     .map(({ fact }) => fact);
+}
+
+/** What changes in a file and the two lines before it, which say where: enough for a plan. */
+export function changedPart(lines: readonly DiffLine[]): DiffLine[] {
+  const isNear = (index: number) => [0, 1, 2].some((step) => (lines[index + step]?.kind ?? "same") !== "same");
+  return lines.filter((_, index) => isNear(index));
 }
