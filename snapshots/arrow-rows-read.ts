@@ -63,7 +63,7 @@ function scalar(name: string, type: ScalarName, batch: Buffers): (row: number) =
   const values = batch.values as ArrayLike<number> & ArrayLike<bigint> & ArrayBufferView;
   switch (type) {
     case "BOOLEAN":
-      return (row) => ((Number(values[row >> 3]) ?? 0) & (1 << (row & 7))) !== 0;
+      return (row) => (Number(values[row >> 3]) & (1 << (row & 7))) !== 0;
     case "BIGINT":
       return (row) => {
         const value = Number(values[row]);

@@ -194,7 +194,7 @@ function integersOf(
     const isWhole =
       typeof value === "bigint" || (typeof value === "number" && Number.isInteger(value));
     if (!isWhole) refuse(row);
-    const whole = BigInt(value as number | bigint);
+    const whole = BigInt(value);
     if (whole < low || whole > high) refuse(row);
     if (width === 1) view.setInt8(row, Number(BigInt.asIntN(8, whole)));
     else if (width === 2) view.setInt16(row * 2, Number(BigInt.asIntN(16, whole)), true);

@@ -21,7 +21,7 @@ export type FreezeRequest = {
   label: string;
   sample?: Sample;
   signal?: AbortSignal;
-  onProgress?(progress: { rows: number; fraction: number }): void;
+  onProgress?: (progress: { rows: number; fraction: number }) => void;
   now: () => Date;
 };
 

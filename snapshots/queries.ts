@@ -26,7 +26,7 @@ export type Queries = {
     sql: string;
     inputs: Record<string, TableHash>;
     signal?: AbortSignal;
-    onProgress?(fraction: number): void;
+    onProgress?: (fraction: number) => void;
     timeoutMs?: number;
   }): Promise<Result<TableInfo>>;
   /** Some rows and columns as one Arrow IPC stream; in row order unless asked otherwise. */
@@ -63,7 +63,7 @@ export type Queries = {
     source: Source;
     sample?: Sample;
     signal?: AbortSignal;
-    onProgress?(progress: { rows: number; fraction: number }): void;
+    onProgress?: (progress: { rows: number; fraction: number }) => void;
   }): Promise<Result<{ info: TableInfo; query: string; from: SourceFile }>>;
   close(): Promise<void>;
 };

@@ -14,10 +14,17 @@ beforeAll(async () => {
 afterAll(() => here.close());
 
 async function refused(sql: string, timeoutMs?: number): Promise<Problem> {
-  const result = await here.queries.sql({ sql, inputs: { numbers: input }, ...(timeoutMs ? { timeoutMs } : {}) });
+  const result = await here.queries.sql({
+    sql,
+    inputs: { numbers: input },
+    ...(timeoutMs ? { timeoutMs } : {}),
+  });
   expect(result.ok, `${sql} must be refused`).toBe(false);
   // The pool lives on, and whatever was tried left no trace in the next request.
-  const after = await here.queries.sql({ sql: "SELECT count(*) AS n FROM numbers", inputs: { numbers: input } });
+  const after = await here.queries.sql({
+    sql: "SELECT count(*) AS n FROM numbers",
+    inputs: { numbers: input },
+  });
   expect(after.ok).toBe(true);
   return result.ok ? { code: "", message: "" } : result.problem;
 }
@@ -35,7 +42,10 @@ describe("a query reaches nothing outside", () => {
     "SELECT (SELECT content FROM read_text('/etc/passwd'))",
     "FROM query('SELECT * FROM read_text(''/etc/passwd'')')",
   ])("%s", async (sql) => {
-    expect(await refused(sql)).toMatchObject({ code: "query-outside", hint: expect.stringContaining("no files") });
+    expect(await refused(sql)).toMatchObject({
+      code: "query-outside",
+      hint: expect.stringContaining("no files"),
+    });
   });
 
   test.each([
@@ -72,7 +82,9 @@ describe("a query is one SELECT", () => {
   ])("%s", async (sql) => {
     const problem = await refused(sql);
     expect(problem.message.length).toBeGreaterThan(0);
-    expect(existsSync("/tmp/penstock-escaped.csv") || existsSync("/tmp/penstock-escaped.duckdb")).toBe(false);
+    expect(
+      existsSync("/tmp/penstock-escaped.csv") || existsSync("/tmp/penstock-escaped.duckdb"),
+    ).toBe(false);
   });
 
   test("a semicolon and a comment after it are no second statement", async () => {
@@ -81,7 +93,8 @@ describe("a query is one SELECT", () => {
 });
 
 describe("a query without end or measure is stopped, and its process replaced", () => {
-  const endless = "WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r WHERE n > 0) SELECT count(*) FROM r";
+  const endless =
+    "WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r WHERE n > 0) SELECT count(*) FROM r";
 
   test("by its time", async () => {
     expect((await refused(endless, 1500)).code).toBe("query-timeout");
@@ -89,26 +102,42 @@ describe("a query without end or measure is stopped, and its process replaced", 
 
   test("by whoever asked", async () => {
     const stop = new AbortController();
-    const running = here.queries.sql({ sql: endless, inputs: {}, signal: stop.signal, onProgress: () => undefined });
+    const running = here.queries.sql({
+      sql: endless,
+      inputs: {},
+      signal: stop.signal,
+      onProgress: () => undefined,
+    });
     setTimeout(() => stop.abort(), 300);
     expect(await running).toMatchObject({ ok: false, problem: { code: "cancelled" } });
     expect((await here.table("SELECT 1 AS one")).rows).toBe(1);
   });
 
   test("by its memory", async () => {
-    const problem = await refused("SELECT list(range || repeat('x', 1000)) FROM range(10000000)", 60_000);
+    const problem = await refused(
+      "SELECT list(range || repeat('x', 1000)) FROM range(10000000)",
+      60_000,
+    );
     expect(problem.code).toMatch(/query-memory|query-failed|query-timeout/);
   });
 
   test("leaving no temporary files", () => {
-    expect(readdirSync(join(here.workspace.paths.store, "temp")).filter((name) => !name.endsWith(".spill"))).toEqual([]);
+    expect(
+      readdirSync(join(here.workspace.paths.store, "temp")).filter(
+        (name) => !name.endsWith(".spill"),
+      ),
+    ).toEqual([]);
   });
 });
 
 test("an error says its line and column", async () => {
-  expect(await refused("SELECT n,\n  nope\nFROM numbers")).toMatchObject({ at: { line: 2, column: 3 } });
+  expect(await refused("SELECT n,\n  nope\nFROM numbers")).toMatchObject({
+    at: { line: 2, column: 3 },
+  });
   expect(await refused("SELECT n\nFRM numbers x y")).toMatchObject({ at: { line: 2 } });
-  expect(await refused("SELECT 'é' AS é, nope FROM numbers")).toMatchObject({ at: { line: 1, column: 18 } });
+  expect(await refused("SELECT 'é' AS é, nope FROM numbers")).toMatchObject({
+    at: { line: 1, column: 18 },
+  });
 });
 
 test("a column of a type that is not carried is named, with the way out", async () => {

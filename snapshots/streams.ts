@@ -15,7 +15,7 @@ export async function* readBatches(
   request: Extract<WorkerRequest, { kind: "read" }>,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const arrived: { ipc: Uint8Array; reply(message: "more" | "end"): void }[] = [];
+  const arrived: { ipc: Uint8Array; reply: (message: "more" | "end") => void }[] = [];
   let wake: (() => void) | undefined;
   let hasGranted = false;
   let isOver = false;

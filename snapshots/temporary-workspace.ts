@@ -17,7 +17,10 @@ export type TemporaryWorkspace = {
   close(): Promise<void>;
 };
 
-export function temporaryWorkspace(files: Record<string, string> = {}, memoryLimit = "1GB"): TemporaryWorkspace {
+export function temporaryWorkspace(
+  files: Record<string, string> = {},
+  memoryLimit = "1GB",
+): TemporaryWorkspace {
   const root = mkdtempSync(join(tmpdir(), "penstock-test-"));
   for (const [path, text] of Object.entries({ "penstock.yaml": "name: test\n", ...files })) {
     mkdirSync(dirname(join(root, path)), { recursive: true });

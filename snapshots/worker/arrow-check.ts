@@ -32,7 +32,7 @@ export function checkArrowType(
   if (batch === undefined || more.length > 0 || batch.length !== length) {
     refuse(name, "comes in a number of batches other than one");
   }
-  return checkBatch(name, type, arrow, batch as unknown as Buffers, length);
+  return checkBatch(name, type, arrow, batch, length);
 }
 
 /** flechette's batch, as far as its buffers go. */
@@ -223,7 +223,7 @@ function bitWidth(type: SqlType): number {
   if (arrow.typeId === Type.Date) return 32;
   if (arrow.typeId === Type.Timestamp) return 64;
   if (arrow.typeId === Type.Float) return type.kind === "scalar" && type.name === "FLOAT" ? 32 : 64;
-  return "bitWidth" in arrow ? Number(arrow.bitWidth) : 128;
+  return "bitWidth" in arrow ? arrow.bitWidth : 128;
 }
 
 function bytesOf(values: ArrayBufferView | undefined): Uint8Array {

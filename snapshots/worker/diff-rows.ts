@@ -52,7 +52,7 @@ export async function runDiffRows(
     ...(request.kind === undefined ? [] : [`kind = '${request.kind}'`]),
     ...(request.column === undefined ? [] : [`d${column}`]),
   ];
-  const chosen = `SELECT * FROM ${page.table} ${where.length > 0 ? `WHERE ${where.join(" AND ")}` : ""} ORDER BY o LIMIT ${Number(request.limit)} OFFSET ${Number(request.offset)}`;
+  const chosen = `SELECT * FROM ${page.table} ${where.length > 0 ? `WHERE ${where.join(" AND ")}` : ""} ORDER BY o LIMIT ${whole(request.limit)} OFFSET ${whole(request.offset)}`;
   return ok(
     await readRows(
       open.connection,
@@ -227,4 +227,8 @@ function numbered({ info, data }: Side): string {
   const number = hasRowId(info.columns) ? "d.rowid" : "row_number() OVER () - 1";
   const columns = info.columns.map((column, i) => `d.${quoteName(column.name)} AS v${i}`);
   return `SELECT ${[`${number} AS "row number"`, ...columns].join(", ")} FROM ${data} d`;
+}
+
+function whole(count: number): number {
+  return Math.max(0, Math.trunc(count));
 }

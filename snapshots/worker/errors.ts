@@ -33,7 +33,10 @@ export function problemOf(error: unknown, sql?: string, prefixBytes = 0): Proble
         : type === "Out of Memory"
           ? "query-memory"
           : "query-failed",
-    message: `${message.replace(/ - file system operations are disabled by configuration$/, ": a query may not touch files")}`,
+    message: message.replace(
+      / - file system operations are disabled by configuration$/,
+      ": a query may not touch files",
+    ),
     ...(hint === undefined ? {} : { hint }),
     ...(at === undefined ? {} : { at }),
   };

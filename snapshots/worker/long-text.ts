@@ -58,7 +58,7 @@ function byAddress(addresses: Float64Array): Uint32Array {
   const order = Uint32Array.from(addresses, (_, index) => index);
   for (let k = 1; k < addresses.length; k += 1) {
     if ((addresses[k] ?? 0) < (addresses[k - 1] ?? 0)) {
-      return order.sort((a, b) => (addresses[a] ?? 0) - (addresses[b] ?? 0));
+      return order.toSorted((a, b) => (addresses[a] ?? 0) - (addresses[b] ?? 0));
     }
   }
   return order;

@@ -59,7 +59,8 @@ export async function createFromSelect(
       connection,
       prefix + sql,
     );
-    if (statement_count !== 1) {
+    if (statement_count > 1) return fail(onlySelect);
+    if (statement_count === 0) {
       return fail(
         problemOf(
           new Error(duckdb.extract_statements_error(extracted_statements)),

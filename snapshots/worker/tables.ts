@@ -47,7 +47,14 @@ export async function runWindow(
     return fail(noSuchColumn(table.info, orderBy.column));
   }
   const { open, data } = await openTables([table], limits);
-  const sql = windowSql(data[0] ?? "", table.info, chosen.value, offset, limit, orderBy);
+  const sql = windowSql(
+    data[0] ?? "",
+    table.info,
+    chosen.value,
+    Math.max(0, Math.trunc(offset)),
+    Math.max(0, Math.trunc(limit)),
+    orderBy,
+  );
   const { ipc, rows } = await queryToArrow(open.connection, sql, chosen.value);
   return ok({ ipc, rows, total: table.info.rows });
 }
