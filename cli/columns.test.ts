@@ -2,17 +2,21 @@ import { expect, test } from "vitest";
 import { columns } from "./columns.ts";
 
 test("columns are as wide as their widest value; numbers stand right", () => {
-  const lines = columns(
-    [{ title: "name" }, { title: "rows", align: "right" }],
-    [["flights", "1,477,912"], ["ä", "3"]],
-    "  ",
-  );
-  expect(lines).toEqual(["  name          rows", "  flights  1,477,912", "  ä                3"]);
+  const rows = [
+    ["flights", "1,477,912"],
+    ["ä", "3"],
+  ];
+  expect(columns(["name", ">rows"], rows, "  ")).toEqual([
+    "  name          rows",
+    "  flights  1,477,912",
+    "  ä                3",
+  ]);
 });
 
 test("colours take no width, and without titles there is no head", () => {
-  expect(columns([{ title: "" }, { title: "" }], [["\x1b[31mab\x1b[39m", "x"], ["abc", "y"]])).toEqual([
-    "\x1b[31mab\x1b[39m   x",
-    "abc  y",
-  ]);
+  const rows = [
+    ["\x1b[31mab\x1b[39m", "x"],
+    ["abc", "y"],
+  ];
+  expect(columns(["", ""], rows)).toEqual(["\x1b[31mab\x1b[39m   x", "abc  y"]);
 });

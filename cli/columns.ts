@@ -1,9 +1,14 @@
 import { stripVTControlCharacters } from "node:util";
 
-type Column = { title: string; align?: "right" };
-
-/** Lines of a table: columns as wide as their widest value, numbers to the right, nothing after the last one. */
-export function columns(head: Column[], rows: string[][], indent = ""): string[] {
+/**
+ * Lines of a table: columns as wide as their widest value, nothing after the last one. A title that begins with `>` puts
+ * its column to the right, as numbers want it. Without any title there is no head.
+ */
+export function columns(titles: string[], rows: string[][], indent = ""): string[] {
+  const head = titles.map((title) => ({
+    title: title.replace(/^>/, ""),
+    isRight: title.startsWith(">"),
+  }));
   const widths = head.map(({ title }, index) =>
     Math.max(width(title), ...rows.map((row) => width(row[index] ?? ""))),
   );
@@ -12,7 +17,7 @@ export function columns(head: Column[], rows: string[][], indent = ""): string[]
     cells
       .map((cell, index) => {
         const space = " ".repeat(Math.max(0, (widths[index] ?? 0) - width(cell)));
-        return head[index]?.align === "right" ? space + cell : cell + space;
+        return head[index]?.isRight ? space + cell : cell + space;
       })
       .join("  ")
       .trimEnd();
@@ -20,7 +25,9 @@ export function columns(head: Column[], rows: string[][], indent = ""): string[]
   return [...(hasTitles ? [line(head.map(({ title }) => title))] : []), ...rows.map(line)];
 }
 
-/** In terminal cells, as far as letters of one cell go. */
+const letters = new Intl.Segmenter();
+
+/** In letters as a person counts them; wide scripts take more than this says. */
 function width(text: string): number {
-  return [...stripVTControlCharacters(text)].length;
+  return Array.from(letters.segment(stripVTControlCharacters(text))).length;
 }

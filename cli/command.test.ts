@@ -31,13 +31,27 @@ function penstock(arguments_: string[], cwd = tiny.dir): Promise<Ran> {
   });
 }
 
-const verbs = ["init", "freeze", "run", "diff", "release", "approve", "promote", "rollback", "sync", "status", "open"];
+const verbs = [
+  "init",
+  "freeze",
+  "run",
+  "diff",
+  "release",
+  "approve",
+  "promote",
+  "rollback",
+  "sync",
+  "status",
+  "open",
+];
 
 test("the help names every verb and the exit codes", async () => {
   const { code, stdout } = await penstock(["--help"], empty);
   expect(code).toBe(0);
   for (const verb of verbs) expect(stdout).toMatch(new RegExp(`^  ${verb} `, "m"));
-  expect(stdout).toContain("Exit codes: 0 done, 1 a difference or a failed check, 2 could not do it.");
+  expect(stdout).toContain(
+    "Exit codes: 0 done, 1 a difference or a failed check, 2 could not do it.",
+  );
 });
 
 test.each(verbs)("%s --help shows an example", async (verb) => {
@@ -50,10 +64,22 @@ describe("what cannot be done is one problem and exit code 2", () => {
   const cases: [string, () => string[], RegExp][] = [
     ["a verb that is none", () => ["fly"], /unknown command 'fly'/],
     ["an option that is none", () => ["status", "--loud"], /unknown option '--loud'/],
-    ["no workspace here or above", () => ["status"], /There is no Penstock workspace in .*\n {2}Name it with --workspace DIR/],
-    ["a folder that is no workspace", () => ["status", "--workspace", empty], /is not a Penstock workspace: it has no penstock.yaml/],
+    [
+      "no workspace here or above",
+      () => ["status"],
+      /There is no Penstock workspace in .*\n {2}Name it with --workspace DIR/,
+    ],
+    [
+      "a folder that is no workspace",
+      () => ["status", "--workspace", empty],
+      /is not a Penstock workspace: it has no penstock.yaml/,
+    ],
     ["a port that is none", () => ["open", "--port", "http"], /Give a number from 0 to 65535/],
-    ["a version that is none", () => ["diff", "x", "--before", "yesterday"], /Give git:REVISION, environment:NAME, release:HASH or working/],
+    [
+      "a version that is none",
+      () => ["diff", "x", "--before", "yesterday"],
+      /Give git:REVISION, environment:NAME, release:HASH or working/,
+    ],
     ["a sample of nothing", () => ["freeze", "x", "--sample", "0%"], /Give a share above 0/],
   ];
   test.each(cases)("%s", async (_name, arguments_, said) => {
@@ -73,7 +99,9 @@ describe("what cannot be done is one problem and exit code 2", () => {
 
 test("the workspace is found from a folder inside it, and as ./workspace beside us", async () => {
   const inside = join(tiny.dir, "notebooks");
-  expect(JSON.parse((await penstock(["status", "--json"], inside)).stdout)).toMatchObject({ workspace: { name: "tiny" } });
+  expect(JSON.parse((await penstock(["status", "--json"], inside)).stdout)).toMatchObject({
+    workspace: { name: "tiny" },
+  });
   const beside = mkdtempSync(join(tmpdir(), "penstock-beside-"));
   mkdirSync(join(beside, "workspace"));
   writeFileSync(join(beside, "workspace/penstock.yaml"), "name: beside\n");
@@ -84,7 +112,10 @@ test("the workspace is found from a folder inside it, and as ./workspace beside 
 
 test("the way of a transform in a terminal: freeze, run, diff, release, promote, approve, roll back", async () => {
   const froze = await penstock(["freeze", "trips", "--label", "one"]);
-  expect(froze).toMatchObject({ code: 0, stderr: expect.stringContaining("Freezing trips@one") as string });
+  expect(froze).toMatchObject({
+    code: 0,
+    stderr: expect.stringContaining("Freezing trips@one") as string,
+  });
   expect(froze.stdout).toMatch(/^trips@one {2}200 rows {2}[0-9a-f]{12}/);
   const unknown = await penstock(["freeze", "nope", "--label", "one"]);
   expect(unknown).toMatchObject({ code: 2, stdout: "" });
@@ -105,14 +136,23 @@ test("the way of a transform in a terminal: freeze, run, diff, release, promote,
   const released = await penstock(["release", "slow", "--json", "--message", "Slower"]);
   const { hash, findings } = JSON.parse(released.stdout) as { hash: string; findings: string[] };
   expect(released.code).toBe(0);
-  expect((await penstock(["promote", "slow", "--to", "staging"])).stdout).toContain(`staging now asks for slow ${hash.slice(0, 6)}`);
+  expect((await penstock(["promote", "slow", "--to", "staging"])).stdout).toContain(
+    `staging now asks for slow ${hash.slice(0, 6)}`,
+  );
   const plan = await penstock(["promote", "slow", "--to", "production", "--plan"]);
   expect(plan.code).toBe(1);
   expect(plan.stdout).toContain("approvals: 0 of 1");
   const refused = await penstock(["promote", "slow", "--to", "production"]);
   expect(refused.code).toBe(1);
   expect(refused.stderr).toContain("production asks for 1 approval");
-  const approve = ["approve", "slow", hash, "--reason", "Good", ...findings.flatMap((id) => ["--finding", id])];
+  const approve = [
+    "approve",
+    "slow",
+    hash,
+    "--reason",
+    "Good",
+    ...findings.flatMap((id) => ["--finding", id]),
+  ];
   expect((await penstock(approve)).stdout).toContain(`approved slow ${hash.slice(0, 12)}`);
   expect((await penstock(["promote", "slow", "--to", "production"])).code).toBe(0);
   const first = await penstock(["rollback", "slow", "--in", "staging"]);
@@ -120,7 +160,9 @@ test("the way of a transform in a terminal: freeze, run, diff, release, promote,
   expect(first.stderr).toContain("the first of slow");
 
   const status = await penstock(["status"]);
-  expect(status.stdout).toMatch(/slow\s+[0-9a-f]{12}.*staging, production|slow\s+[0-9a-f]{12}.*production, staging/);
+  expect(status.stdout).toMatch(
+    /slow\s+[0-9a-f]{12}.*staging, production|slow\s+[0-9a-f]{12}.*production, staging/,
+  );
   const synced = await penstock(["sync", "--until-idle"]);
   expect(synced.stdout).toContain("staging/slow");
   expect(synced.code).toBe(0);

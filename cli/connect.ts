@@ -40,7 +40,8 @@ export async function connect(
   const workbench = unwrap(await openWorkbench(root, { ...options, holdLock: true }));
   const app = createApi(workbench);
   const { api } = clientOf("http://localhost", {
-    fetch: async (input: RequestInfo | URL, init?: RequestInit) => app.fetch(new Request(input, init)),
+    fetch: async (input: RequestInfo | URL, init?: RequestInit) =>
+      app.fetch(new Request(input, init)),
   });
   return { api, server: undefined, close: () => workbench.close() };
 }
@@ -59,11 +60,11 @@ export async function withConnection<T>(
 }
 
 /** A good answer's JSON; a refusal is thrown as its problem. */
-export async function read<R extends ClientResponse<unknown, number, string>>(
+export async function read<R extends ClientResponse<unknown>>(
   request: Promise<R>,
-): Promise<R extends ClientResponse<infer T, number, string> ? T : never> {
+): Promise<R extends ClientResponse<infer T> ? T : never> {
   const response = await accepted(request);
-  return (await response.json()) as R extends ClientResponse<infer T, number, string> ? T : never;
+  return (await response.json()) as R extends ClientResponse<infer T> ? T : never;
 }
 
 /** The response itself, once it is a good one. */
@@ -73,7 +74,9 @@ export async function accepted<R extends Pick<Response, "ok" | "status" | "text"
   const response = await request;
   if (response.ok) return response;
   const text = await response.text();
-  throw new ProblemError(refusalIn(text) ?? { code: `http-${response.status}`, message: text.slice(0, 500) });
+  throw new ProblemError(
+    refusalIn(text) ?? { code: `http-${response.status}`, message: text.slice(0, 500) },
+  );
 }
 
 /** Asks before it trusts: the file may be left from a server that was killed, its port taken by another program. */
@@ -85,7 +88,9 @@ export async function livingServer(
   const origin = `http://127.0.0.1:${file.port}`;
   const { api } = clientOf(origin, { headers: { authorization: `Bearer ${file.token}` } });
   try {
-    const response = await api.status.$get(undefined, { init: { signal: AbortSignal.timeout(3_000) } });
+    const response = await api.status.$get(undefined, {
+      init: { signal: AbortSignal.timeout(3_000) },
+    });
     if (!response.ok) return undefined;
     const status = await response.json();
     return status.pid === file.pid && status.workspace === root ? { ...file, origin } : undefined;
@@ -111,7 +116,7 @@ const refusal = z.object({ problem: z.looseObject({ code: z.string(), message: z
 
 function refusalIn(text: string): Problem | undefined {
   try {
-    return refusal.safeParse(JSON.parse(text)).data?.problem as Problem | undefined;
+    return refusal.safeParse(JSON.parse(text)).data?.problem;
   } catch {
     return undefined;
   }

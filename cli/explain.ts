@@ -23,10 +23,20 @@ export function problemText({ message, hint, at }: Problem, sign = "penstock:"):
   ].join("\n");
 }
 
-export function placeText({ file, cell, line, column, offset }: NonNullable<Problem["at"]>): string {
+export function placeText({
+  file,
+  cell,
+  line,
+  column,
+  offset,
+}: NonNullable<Problem["at"]>): string {
   const lines = line === undefined ? "" : column === undefined ? `:${line}` : `:${line}:${column}`;
   const where = file ? `${file}${lines}` : lines ? `line ${lines.slice(1)}` : "";
-  return [where, !file && cell ? `cell ${cell}` : "", offset === undefined ? "" : `offset ${offset}`]
+  return [
+    where,
+    !file && cell ? `cell ${cell}` : "",
+    offset === undefined ? "" : `offset ${offset}`,
+  ]
     .filter(Boolean)
     .join(", ");
 }

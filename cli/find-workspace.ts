@@ -6,7 +6,9 @@ import { fail, ok, type Result } from "#snapshots/problem.ts";
 export function findWorkspace(from: string, named: string | undefined): Result<string> {
   if (named !== undefined) {
     const folder = resolve(from, named);
-    return isWorkspace(folder) ? ok(folder) : noWorkspace(`${folder} is not a Penstock workspace: it has no penstock.yaml.`);
+    return isWorkspace(folder)
+      ? ok(folder)
+      : noWorkspace(`${folder} is not a Penstock workspace: it has no penstock.yaml.`);
   }
   for (let folder = resolve(from); ; folder = dirname(folder)) {
     if (isWorkspace(folder)) return ok(folder);

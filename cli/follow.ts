@@ -1,26 +1,30 @@
+import type { SessionEvent } from "#kernel/document.ts";
 import { ProblemError, type Problem } from "#snapshots/problem.ts";
+import { onStopSignal } from "#web/server/until-stopped.ts";
 import { accepted } from "./connect.ts";
 
-type Line<Progress, Value> =
-  | ({ type: "progress" } & Progress)
+/** What the routes of long work tell on the way; each tells some of it. */
+type WorkProgress = { step?: string; fraction?: number; event?: SessionEvent };
+
+type Line<Value> =
+  | ({ type: "progress" } & WorkProgress)
   | { type: "done"; value: Value }
   | { type: "failed"; problem: Problem };
 
 /** The signal that Ctrl-C aborts: closing the request cancels the work. A second Ctrl-C ends the process. */
 export function cancelled(): AbortSignal {
   const abort = new AbortController();
-  process.once("SIGINT", () => {
-    abort.abort();
-    process.once("SIGINT", () => process.exit(130));
+  onStopSignal({
+    first: () => abort.abort(),
+    again: () => process.exit(130),
   });
-  process.once("SIGTERM", () => abort.abort());
   return abort.signal;
 }
 
 /** Follows long work to its end (web/api/long-work.ts says what the lines are). Its failure is thrown as a problem. */
-export async function follow<Value, Progress extends object = object>(
+export async function follow<Value>(
   request: Promise<Pick<Response, "ok" | "status" | "text" | "body">>,
-  onProgress: (progress: Progress) => void,
+  onProgress: (progress: WorkProgress) => void,
 ): Promise<Value> {
   const response = await accepted(request);
   let rest = "";
@@ -30,7 +34,7 @@ export async function follow<Value, Progress extends object = object>(
     rest = lines.pop() ?? "";
     for (const text of lines) {
       if (text === "") continue;
-      const line = JSON.parse(text) as Line<Progress, Value>;
+      const line = JSON.parse(text) as Line<Value>;
       if (line.type === "done") return line.value;
       if (line.type === "failed") throw new ProblemError(line.problem);
       onProgress(line);

@@ -1,4 +1,4 @@
-import { InvalidArgumentError, type Command } from "commander";
+import { InvalidArgumentError, Option, type Command } from "commander";
 import type { SnapshotManifest } from "#snapshots/workspace.ts";
 import { withConnection } from "./connect.ts";
 import { cancelled, follow } from "./follow.ts";
@@ -14,7 +14,9 @@ export function freezeVerb(program: Command): void {
     "freeze flights --label 2001q1",
     "freeze flights --label tenth --sample 10% --seed 42",
   ])
-    .option("-l, --label <label>", "what stands after the @ (default: today)", today())
+    .addOption(
+      new Option("-l, --label <label>", "what stands after the @").default(today(), "today's date"),
+    )
     .option("--sample <share>", "keep a share of the rows: 0.1 or 10%", share)
     .option("--seed <number>", "which rows a sample keeps", wholeNumber, 42)
     .action(async (source: string, options: Options) => {
@@ -22,9 +24,15 @@ export function freezeVerb(program: Command): void {
       const { label, sample, seed } = options;
       progress.show(`Freezing ${source}@${label}`);
       const done = await withConnection(workspaceOf(options), ({ api }) =>
-        follow<{ snapshot: SnapshotManifest; reused: boolean }, { fraction: number }>(
+        follow<{ snapshot: SnapshotManifest; reused: boolean }>(
           api.snapshots.$post(
-            { json: { source, label, ...(sample === undefined ? {} : { sample: { fraction: sample, seed } }) } },
+            {
+              json: {
+                source,
+                label,
+                ...(sample === undefined ? {} : { sample: { fraction: sample, seed } }),
+              },
+            },
             { init: { signal: cancelled() } },
           ),
           ({ fraction }) => progress.show(`Freezing ${source}@${label}`, fraction),
@@ -32,7 +40,9 @@ export function freezeVerb(program: Command): void {
       ).finally(() => progress.end());
       if (options.json) return printJson(done);
       const { name, rows, sizeBytes, hash } = done.snapshot;
-      const how = done.reused ? "The same data was frozen before; it is kept once." : bytes(sizeBytes);
+      const how = done.reused
+        ? "The same data was frozen before; it is kept once."
+        : bytes(sizeBytes);
       print(`${name}  ${counted(rows, "row")}  ${hash.slice(0, 12)}  ${how}`);
     });
 }

@@ -11,10 +11,11 @@ import { rollbackVerb } from "./rollback.ts";
 import { runVerb } from "./run.ts";
 import { statusVerb } from "./status.ts";
 import { syncVerb } from "./sync.ts";
+import manifest from "../package.json" with { type: "json" };
 
 const program = new Command("penstock")
   .description("Frozen snapshots, compared outcomes, promoted transforms.")
-  .version("0.1.0")
+  .version(manifest.version)
   .showHelpAfterError("Say --help for what there is.")
   .exitOverride()
   .configureHelp({ showGlobalOptions: false })
@@ -42,7 +43,7 @@ for (const add of [
 // `penstock status | head -1` closes our output early: that is no error.
 for (const stream of [process.stdout, process.stderr]) {
   stream.on("error", (error: NodeJS.ErrnoException) => {
-    process.exit(error.code === "EPIPE" ? (Number(process.exitCode) || 0) : 2);
+    process.exit(error.code === "EPIPE" ? Number(process.exitCode) || 0 : 2);
   });
 }
 

@@ -18,7 +18,11 @@ export function openVerb(program: Command): void {
     "open",
     "open path/to/workspace --port 4800 --no-open",
   ])
-    .option("-p, --port <number>", "this port and no other (default: 4747 or the next free one)", portNumber)
+    .option(
+      "-p, --port <number>",
+      "this port and no other (default: 4747 or the next free one)",
+      portNumber,
+    )
     .option("--no-open", "do not open a browser")
     .option("--make-demo", "make the demo workspace in Penstock's own folder, where none is named")
     .action(async (dir: string | undefined, options: Options) => {
@@ -45,7 +49,10 @@ export function openVerb(program: Command): void {
         }),
       );
       if (options.json) printJson({ url: served.url, pid: process.pid, isNew: true });
-      await untilStopped(served.close, (line) => process.stderr.write(`${line}\n`));
+      await untilStopped(
+        () => served.close(),
+        (line) => process.stderr.write(`${line}\n`),
+      );
     });
 }
 

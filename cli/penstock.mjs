@@ -9,9 +9,10 @@ import { fileURLToPath } from "node:url";
 // Started through a link in node_modules/.bin, the file's own place is where the link leads.
 const root = dirname(dirname(realpathSync(fileURLToPath(import.meta.url))));
 const program = process.platform === "win32" ? "node.exe" : "node";
-const node = [join(root, "node_modules/node/bin", program), join(root, "../node/bin", program)].find(
-  (path) => existsSync(path),
-);
+const node = [
+  join(root, "node_modules/node/bin", program),
+  join(root, "../node/bin", program),
+].find((path) => existsSync(path));
 if (!node) {
   console.error("penstock: the dependencies are not installed yet. Run npm start once.");
   process.exit(2);

@@ -15,23 +15,21 @@ type Status = {
   deadLettered: number;
 };
 
+const titles = ["environment", "pipeline", "release", "state"];
+const numbers = [">lag", ">rec/s", ">read", ">written", ">filtered", ">stale", ">dead"];
+
 /** A table of pipelines; read = written + filtered + stale + dead-lettered. */
 export function pipelineLines(pipelines: readonly Status[], indent = ""): string[] {
-  const right = "right" as const;
-  return columns(
-    [
-      ...[{ title: "environment" }, { title: "pipeline" }, { title: "release" }, { title: "state" }],
-      ...["lag", "rec/s", "read", "written", "filtered", "stale", "dead"].map((title) => ({ title, align: right })),
-    ],
-    pipelines.map((p) => [
-      ...[p.environment, p.name, p.release.slice(0, 6), p.state],
-      ...[p.lag, Math.round(p.recordsPerSecond), p.read, p.written, p.filtered, p.stale, p.deadLettered].map(count),
-    ]),
-    indent,
-  );
+  const rows = pipelines.map((p) => {
+    const perSecond = Math.round(p.recordsPerSecond);
+    const counts = [p.lag, perSecond, p.read, p.written, p.filtered, p.stale, p.deadLettered];
+    return [p.environment, p.name, p.release.slice(0, 6), p.state, ...counts.map(count)];
+  });
+  return columns([...titles, ...numbers], rows, indent);
 }
 
 /** One pipeline in one line, for a pipe. */
 export function pipelineLine(p: Status): string {
-  return `${p.environment}/${p.name} ${p.release.slice(0, 6)} ${p.state}: lag ${p.lag}, ${Math.round(p.recordsPerSecond)} rec/s, read ${p.read} = written ${p.written} + filtered ${p.filtered} + stale ${p.stale} + dead ${p.deadLettered}`;
+  const sum = `read ${p.read} = written ${p.written} + filtered ${p.filtered} + stale ${p.stale} + dead ${p.deadLettered}`;
+  return `${p.environment}/${p.name} ${p.release.slice(0, 6)} ${p.state}: lag ${p.lag}, ${Math.round(p.recordsPerSecond)} rec/s, ${sum}`;
 }

@@ -3,6 +3,8 @@ import { paint } from "./paint.ts";
 export type Progress = {
   /** `fraction` from 0 to 1 where it is known. */
   show(step: string, fraction?: number): void;
+  /** The same, for what long work reports of itself. */
+  step: (progress: { step?: string; fraction?: number }) => void;
   /** Takes the line away, so that what follows begins on a clean one. */
   end(): void;
 };
@@ -14,11 +16,22 @@ const redrawMs = 80;
  * quarter of it). Nothing with `--json`.
  */
 export function openProgress({ isSilent }: { isSilent: boolean }): Progress {
-  if (isSilent) return { show: () => {}, end: () => {} };
-  return process.stderr.isTTY ? onTerminal(process.stderr) : inPipe(process.stderr);
+  const line = isSilent
+    ? { show: () => {}, end: () => {} }
+    : process.stderr.isTTY
+      ? onTerminal(process.stderr)
+      : inPipe(process.stderr);
+  return {
+    ...line,
+    step: ({ step, fraction }) => {
+      if (step !== undefined) line.show(step, fraction);
+    },
+  };
 }
 
-function onTerminal(stream: NodeJS.WriteStream): Progress {
+type Line = Pick<Progress, "show" | "end">;
+
+function onTerminal(stream: NodeJS.WriteStream): Line {
   let drawnAt = 0;
   let isDrawn = false;
   return {
@@ -26,7 +39,8 @@ function onTerminal(stream: NodeJS.WriteStream): Progress {
       if (performance.now() - drawnAt < redrawMs) return;
       drawnAt = performance.now();
       isDrawn = true;
-      const text = fraction === undefined ? `${step}…` : `${step}  ${bar(fraction)} ${percent(fraction)}`;
+      const text =
+        fraction === undefined ? `${step}…` : `${step}  ${bar(fraction)} ${percent(fraction)}`;
       stream.write(`\r\x1b[2K${paint("dim", text.slice(0, (stream.columns || 80) - 1), stream)}`);
     },
     end: () => {
@@ -36,7 +50,7 @@ function onTerminal(stream: NodeJS.WriteStream): Progress {
   };
 }
 
-function inPipe(stream: NodeJS.WriteStream): Progress {
+function inPipe(stream: NodeJS.WriteStream): Line {
   let last = { step: "", quarter: 0 };
   return {
     show: (step, fraction) => {

@@ -10,10 +10,12 @@ type Options = Common & { to: string; release?: string; message?: string; plan?:
 
 /** `penstock promote TRANSFORM --to ENVIRONMENT [--release HASH] [--plan]` */
 export function promoteVerb(program: Command): void {
-  verb(program, "promote <transform>", "Let a release run in an environment: one commit, then the pipeline follows.", [
-    "promote delays --to staging",
-    "promote delays --to production --release 8c41d0 --plan",
-  ])
+  verb(
+    program,
+    "promote <transform>",
+    "Let a release run in an environment: one commit, then the pipeline follows.",
+    ["promote delays --to staging", "promote delays --to production --release 8c41d0 --plan"],
+  )
     .requiredOption("--to <environment>", "where")
     .option("--release <hash>", "which release (default: the newest)")
     .option("-m, --message <why>", "why; it becomes part of the commit's message")
@@ -49,7 +51,9 @@ async function printPlan(
   hash: string,
   options: Options,
 ): Promise<void> {
-  const detail = await read(api.releases[":transform"][":hash"].$get({ param: { transform, hash } }));
+  const detail = await read(
+    api.releases[":transform"][":hash"].$get({ param: { transform, hash } }),
+  );
   const plan = detail.plans.find(({ environment }) => environment === options.to);
   if (!plan) {
     const known = detail.plans.map(({ environment }) => environment).join(", ");
@@ -62,18 +66,28 @@ async function printPlan(
   if (plan.blocked) process.exitCode = 1;
   if (options.json) return printJson(plan);
   const instead = plan.before ? ` in place of ${plan.before.slice(0, 6)}` : "";
-  print(`${transform} ${detail.release.hash.slice(0, 6)} to ${plan.environment}${instead}: ${plan.change}`);
+  print(
+    `${transform} ${detail.release.hash.slice(0, 6)} to ${plan.environment}${instead}: ${plan.change}`,
+  );
   const glyphs = { same: "  ", removed: "- ", added: "+ " };
   for (const { kind, text } of plan.yamlDiff) {
-    print(paint(kind === "added" ? "green" : kind === "removed" ? "red" : "dim", `  ${glyphs[kind]}${text}`));
+    print(
+      paint(
+        kind === "added" ? "green" : kind === "removed" ? "red" : "dim",
+        `  ${glyphs[kind]}${text}`,
+      ),
+    );
   }
   if (plan.diff) {
     const { equal, changed, added, removed } = plan.diff.rows;
-    print(`  = ${count(equal)} equal  ~ ${count(changed)} changed  + ${count(added)} added  − ${count(removed)} removed`);
+    print(
+      `  = ${count(equal)} equal  ~ ${count(changed)} changed  + ${count(added)} added  − ${count(removed)} removed`,
+    );
   }
   for (const { message, breaks } of plan.contract.changes) {
     print(`  ${breaks ? paint("red", "breaks:") : "contract:"} ${message}`);
   }
   print(`  approvals: ${plan.approvals.given} of ${plan.approvals.needed}`);
-  if (plan.blocked) print(`  ${paint("yellow", "not yet:")} ${plan.blocked.message}\n  ${plan.blocked.hint ?? ""}`);
+  if (plan.blocked)
+    print(`  ${paint("yellow", "not yet:")} ${plan.blocked.message}\n  ${plan.blocked.hint ?? ""}`);
 }

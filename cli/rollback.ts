@@ -7,10 +7,15 @@ type Options = Common & { in: string; to?: string; message?: string };
 
 /** `penstock rollback TRANSFORM --in ENVIRONMENT [--to HASH]` */
 export function rollbackVerb(program: Command): void {
-  verb(program, "rollback <transform>", "Go back to the release that ran before, or to a named one.", [
-    "rollback delays --in staging",
-    "rollback delays --in production --to 3f9a1c --message 'Late share doubled'",
-  ])
+  verb(
+    program,
+    "rollback <transform>",
+    "Go back to the release that ran before, or to a named one.",
+    [
+      "rollback delays --in staging",
+      "rollback delays --in production --to 3f9a1c --message 'Late share doubled'",
+    ],
+  )
     .requiredOption("--in <environment>", "where")
     .option("--to <hash>", "which release (default: the one that ran before)")
     .option("-m, --message <why>", "why; it becomes part of the commit's message")

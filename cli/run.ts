@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import type { CellState, NotebookDocument, Output, SessionEvent } from "#kernel/document.ts";
+import type { CellState, NotebookDocument, Output } from "#kernel/document.ts";
 import { withConnection } from "./connect.ts";
 import { problemText } from "./explain.ts";
 import { cancelled, follow } from "./follow.ts";
@@ -9,20 +9,22 @@ import { print, printJson, verb, workspaceOf, type Common } from "./verb.ts";
 
 /** `penstock run NOTEBOOK` */
 export function runVerb(program: Command): void {
-  verb(program, "run <notebook>", "Run a notebook from top to bottom and print what its cells show.", [
-    "run delays",
-    "run notebooks/delays.ts --json",
-  ]).action(async (notebook: string, options: Common) => {
+  verb(
+    program,
+    "run <notebook>",
+    "Run a notebook from top to bottom and print what its cells show.",
+    ["run delays", "run notebooks/delays.ts --json"],
+  ).action(async (notebook: string, options: Common) => {
     const progress = openProgress({ isSilent: options.json ?? false });
     const name = notebookName(notebook);
     const document = await withConnection(workspaceOf(options), ({ api }) =>
-      follow<NotebookDocument, { event: SessionEvent }>(
+      follow<NotebookDocument>(
         api.notebooks[":name"].run.$post(
           { param: { name }, json: {} },
           { init: { signal: cancelled() } },
         ),
         ({ event }) => {
-          if (event.type === "cell" && event.cell.status === "running") {
+          if (event?.type === "cell" && event.cell.status === "running") {
             progress.show(`Running ${title(event.cell)}`);
           }
         },
@@ -42,7 +44,11 @@ export function notebookName(text: string): string {
 }
 
 function printCell(cell: CellState): void {
-  const took = cell.fromCache ? "cached" : cell.durationMs === undefined ? "" : duration(cell.durationMs);
+  const took = cell.fromCache
+    ? "cached"
+    : cell.durationMs === undefined
+      ? ""
+      : duration(cell.durationMs);
   const state = cell.status === "ok" ? took : `${cell.status}${took ? `, ${took}` : ""}`;
   print(`${paint("bold", title(cell))}  ${paint(cell.status === "error" ? "red" : "dim", state)}`);
   for (const output of cell.outputs) {
@@ -83,5 +89,7 @@ function outputText(output: Output): string {
       const { at: __, ...problem } = output.problem;
       return problemText(Object.keys(at).length > 0 ? { ...problem, at } : problem, "✗");
     }
+    default:
+      return output satisfies never;
   }
 }

@@ -1,88 +1,124 @@
 import type { Command } from "commander";
 import { columns } from "./columns.ts";
-import { read, withConnection } from "./connect.ts";
+import { read, withConnection, type Connection } from "./connect.ts";
 import { bytes, count, paint } from "./paint.ts";
 import { pipelineLines } from "./pipeline-lines.ts";
 import { print, printJson, verb, workspaceOf, type Common } from "./verb.ts";
 
 /** `penstock status` */
 export function statusVerb(program: Command): void {
-  verb(program, "status", "Print what is frozen, what is released, what should run where, and what runs.", [
+  verb(
+    program,
     "status",
-    "status --json",
-  ]).action((options: Common) =>
-    withConnection(workspaceOf(options), async ({ api, server }) => {
-      const [info, { snapshots }, { notebooks }, { releases }, { environments }, running] =
-        await Promise.all([
-          read(api.workspace.$get()),
-          read(api.snapshots.$get()),
-          read(api.notebooks.$get()),
-          read(api.releases.$get()),
-          read(api.environments.$get()),
-          read(api.pipelines.$get()),
-        ]);
-      if (options.json) {
-        return printJson({
-          workspace: { name: info.name, root: info.root },
-          server: server ?? null,
-          ...{ snapshots, notebooks, releases, environments },
-          ...{ pipelines: running.pipelines, refused: running.refused, problems: info.problems },
-        });
-      }
-      print(`${paint("bold", info.name)}  ${info.root}`);
-      print(server ? `served at ${server.url} (pid ${server.pid})` : "not served; open it with: penstock open");
-      const right = "right" as const;
-      section(
-        "Snapshots",
-        columns(
-          [{ title: "name" }, { title: "rows", align: right }, { title: "size", align: right }, { title: "hash" }, { title: "frozen" }],
-          snapshots.map((s) => [s.name, count(s.rows), bytes(s.sizeBytes), s.hash.slice(0, 12), s.frozenAt.slice(0, 16).replace("T", " ")]),
-          "  ",
-        ),
-      );
-      section(
-        "Notebooks",
-        columns(
-          [{ title: "name" }, { title: "transforms" }, { title: "" }],
-          notebooks.map((n) => [n.name, n.transforms.join(", "), n.isDirty ? "unsaved" : ""]),
-          "  ",
-        ),
-      );
-      section(
-        "Releases",
-        columns(
-          [{ title: "transform" }, { title: "hash" }, { title: "built" }, { title: "findings", align: right }, { title: "approved by" }, { title: "runs in" }],
-          releases.map((r) => [
-            ...[r.transform, r.hash.slice(0, 12), r.builtAt.slice(0, 16).replace("T", " ")],
-            ...[r.problem ? r.problem.message : count(r.findings), r.approvedBy.join(", "), r.runsIn.join(", ")],
-          ]),
-          "  ",
-        ),
-      );
-      section(
-        "Environments",
-        columns(
-          [{ title: "name" }, { title: "approvals", align: right }, { title: "should run" }],
-          environments.map((e) => [
-            ...[e.name, String(e.approvals)],
-            Object.entries(e.pipelines)
-              .map(([name, { release }]) => `${name} ${release.slice(0, 6)}`)
-              .join(", ") || "nothing",
-          ]),
-          "  ",
-        ),
-      );
-      if (server) section("Pipelines", pipelineLines(running.pipelines, "  "));
-      for (const { environment, name, problem } of running.refused) {
-        print(`${paint("yellow", "refused:")} ${name} in ${environment}: ${problem.message}`);
-      }
-      for (const { message } of info.problems) print(`${paint("yellow", "problem:")} ${message}`);
+    "Print what is frozen, what is released, what should run where, and what runs.",
+    ["status", "status --json"],
+  ).action((options: Common) =>
+    withConnection(workspaceOf(options), async (connection) => {
+      const found = await everything(connection);
+      if (options.json) printJson(found);
+      else for (const line of statusLines(found)) print(line);
     }),
   );
 }
 
-function section(title: string, lines: string[]): void {
-  if (lines.length < 2) return;
-  print(`\n${paint("bold", title)}`);
-  for (const line of lines) print(line);
+type Everything = Awaited<ReturnType<typeof everything>>;
+
+async function everything({ api, server }: Connection) {
+  const [info, { snapshots }, { notebooks }, { releases }, { environments }, running] =
+    await Promise.all([
+      read(api.workspace.$get()),
+      read(api.snapshots.$get()),
+      read(api.notebooks.$get()),
+      read(api.releases.$get()),
+      read(api.environments.$get()),
+      read(api.pipelines.$get()),
+    ]);
+  return {
+    workspace: { name: info.name, root: info.root },
+    server: server ?? null,
+    snapshots,
+    notebooks,
+    releases,
+    environments,
+    pipelines: running.pipelines,
+    refused: running.refused,
+    problems: [...info.problems, ...(running.feedProblem ? [running.feedProblem] : [])],
+  };
+}
+
+function statusLines(found: Everything): string[] {
+  const { workspace, server, refused, problems } = found;
+  return [
+    `${paint("bold", workspace.name)}  ${workspace.root}`,
+    server
+      ? `served at ${server.url} (pid ${server.pid})`
+      : "not served; open it with: penstock open",
+    ...section("Snapshots", snapshotLines(found)),
+    ...section("Notebooks", notebookLines(found)),
+    ...section("Releases", releaseLines(found)),
+    ...section("Environments", environmentLines(found)),
+    ...(server ? section("Pipelines", pipelineLines(found.pipelines, "  ")) : []),
+    ...refused.map(
+      ({ environment, name, problem }) =>
+        `${paint("yellow", "refused:")} ${name} in ${environment}: ${problem.message}`,
+    ),
+    ...problems.map(({ message }) => `${paint("yellow", "problem:")} ${message}`),
+  ];
+}
+
+function snapshotLines({ snapshots }: Everything): string[] {
+  const rows = snapshots.map(({ name, rows, sizeBytes, hash, frozenAt }) => [
+    name,
+    count(rows),
+    bytes(sizeBytes),
+    hash.slice(0, 12),
+    minute(frozenAt),
+  ]);
+  return columns(["name", ">rows", ">size", "hash", "frozen"], rows, "  ");
+}
+
+function notebookLines({ notebooks }: Everything): string[] {
+  const rows = notebooks.map(({ name, transforms, isDirty }) => [
+    name,
+    transforms.join(", "),
+    isDirty ? "unsaved edits" : "",
+  ]);
+  return columns(["name", "transforms", ""], rows, "  ");
+}
+
+function releaseLines({ releases }: Everything): string[] {
+  const rows = releases.map(
+    ({ transform, hash, builtAt, findings, approvedBy, runsIn, problem }) => [
+      transform,
+      hash.slice(0, 12),
+      minute(builtAt),
+      problem ? "broken" : count(findings),
+      approvedBy.join(", "),
+      runsIn.join(", "),
+    ],
+  );
+  const titles = ["transform", "hash", "built", ">findings", "approved by", "runs in"];
+  const broken = releases.flatMap(({ problem }) => (problem ? [`  ${problem.message}`] : []));
+  return [...columns(titles, rows, "  "), ...broken];
+}
+
+function environmentLines({ environments }: Everything): string[] {
+  const rows = environments.map(({ name, approvals, pipelines }) => [
+    name,
+    count(approvals),
+    Object.entries(pipelines)
+      .map(([pipeline, { release }]) => `${pipeline} ${release.slice(0, 6)}`)
+      .join(", ") || "nothing",
+  ]);
+  return columns(["name", ">approvals", "should run"], rows, "  ");
+}
+
+/** A head without rows says nothing. */
+function section(title: string, lines: string[]): string[] {
+  return lines.length < 2 ? [] : ["", paint("bold", title), ...lines];
+}
+
+/** To the minute, in UTC as everything here. */
+function minute(iso: string): string {
+  return iso.slice(0, 16).replace("T", " ");
 }

@@ -14,18 +14,25 @@ const pipeMs = 2_000;
 
 /** `penstock sync [--until-idle]`; exit code 1 where a pipeline is halted or was refused. */
 export function syncVerb(program: Command): void {
-  verb(program, "sync", "Run the environments' pipelines in the foreground and print their counts.", [
+  verb(
+    program,
     "sync",
-    "sync --until-idle --json",
-  ])
-    .option("--until-idle", "end when every pipeline has caught up with what its topic held at the start")
+    "Run the environments' pipelines in the foreground and print their counts.",
+    ["sync", "sync --until-idle --json"],
+  )
+    .option(
+      "--until-idle",
+      "end when every pipeline has caught up with what its topic held at the start",
+    )
     .action(async (options: Options) => {
       const stop = cancelled();
       const connection = await connect(workspaceOf(options), { withSync: true });
       try {
         if (connection.server && !options.json) {
           const { pid } = connection.server;
-          process.stderr.write(`The server (pid ${pid}) runs these pipelines; this only watches.\n`);
+          process.stderr.write(
+            `The server (pid ${pid}) runs these pipelines; this only watches.\n`,
+          );
         }
         await watch(connection, options, stop);
       } finally {
@@ -78,10 +85,14 @@ function finish({ pipelines, refused }: Running, options: Options): void {
   if (options.json && options.untilIdle) printJson({ pipelines, refused });
   if (options.json) return;
   if (pipelines.length === 0 && refused.length === 0) {
-    print("No environment asks for a pipeline yet. Promote a release: penstock promote TRANSFORM --to staging");
+    print(
+      "No environment asks for a pipeline yet. Promote a release: penstock promote TRANSFORM --to staging",
+    );
   }
   for (const { environment, name, problem } of refused) {
-    process.stderr.write(`${paint("yellow", "refused:", process.stderr)} ${name} in ${environment}: ${problem.message}\n`);
+    process.stderr.write(
+      `${paint("yellow", "refused:", process.stderr)} ${name} in ${environment}: ${problem.message}\n`,
+    );
   }
   for (const { environment, name, problem } of pipelines) {
     if (problem) process.stderr.write(`${environment}/${name}: ${problem.message}\n`);

@@ -17,9 +17,15 @@ export function verb(
   return program
     .command(usage)
     .description(description)
-    .option("-w, --workspace <dir>", "the workspace (default: the nearest one above, else ./workspace)")
+    .option(
+      "-w, --workspace <dir>",
+      "the workspace (default: the nearest one above, else ./workspace)",
+    )
     .option("--json", "print JSON")
-    .addHelpText("after", `\nExamples:\n${examples.map((line) => `  $ penstock ${line}`).join("\n")}`);
+    .addHelpText(
+      "after",
+      `\nExamples:\n${examples.map((line) => `  $ penstock ${line}`).join("\n")}`,
+    );
 }
 
 /** The workspace this call is about, or a thrown problem. */

@@ -36,7 +36,9 @@ export const name = z
   .regex(/^[\p{L}\p{N}_][\p{L}\p{N}_@.+ -]*$/u, "is not a name (letters, digits and . _ - @)")
   .refine((text) => !text.includes("..") && !/[ .]$/.test(text), "is not a name");
 
-export const tableHash = z.string().regex(/^[0-9a-f]{64}$/, "is not a table's hash (64 hex digits)");
+export const tableHash = z
+  .string()
+  .regex(/^[0-9a-f]{64}$/, "is not a table's hash (64 hex digits)");
 
 /** A release's hash or an unambiguous beginning of it. */
 export const releaseHash = z

@@ -6,15 +6,21 @@ const request = () => new Request("http://localhost/api/x");
 
 async function events(response: Response): Promise<unknown[]> {
   const text = await response.text();
-  return text.split("\n").filter(Boolean).map((line) => JSON.parse(line) as unknown);
+  return text
+    .split("\n")
+    .filter(Boolean)
+    .map((line) => JSON.parse(line) as unknown);
 }
 
 test("progress comes a line each, then the value", async () => {
-  const response = streamWork(request(), async (_signal, onProgress: (p: { step: number }) => void) => {
-    onProgress({ step: 1 });
-    onProgress({ step: 2 });
-    return ok({ rows: 3n });
-  });
+  const response = streamWork(
+    request(),
+    async (_signal, onProgress: (p: { step: number }) => void) => {
+      onProgress({ step: 1 });
+      onProgress({ step: 2 });
+      return ok({ rows: 3n });
+    },
+  );
   expect(response.headers.get("content-type")).toContain("application/x-ndjson");
   expect(await events(response)).toEqual([
     { type: "progress", step: 1 },
@@ -44,26 +50,31 @@ test("closing the response cancels the work", async () => {
   const reader = response.body?.getReader();
   await reader?.read();
   await reader?.cancel();
-  await cancelled.promise;
+  await expect(cancelled.promise).resolves.toBeUndefined();
 });
 
 test("aborting the request cancels the work", async () => {
   const abort = new AbortController();
   const cancelled = Promise.withResolvers<void>();
-  streamWork(new Request("http://localhost/", { signal: abort.signal }), async (signal) => {
+  const request = new Request("http://localhost/", { signal: abort.signal });
+  const response = streamWork(request, async (signal) => {
     await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
     cancelled.resolve();
     return ok(1);
   });
   abort.abort();
   await cancelled.promise;
+  await expect(response.text()).rejects.toThrow("aborted");
 });
 
 test("a reader that does not keep up loses progress, never the end", async () => {
-  const response = streamWork(request(), async (_signal, onProgress: (p: { step: number }) => void) => {
-    for (let step = 0; step < 100_000; step += 1) onProgress({ step });
-    return ok("end");
-  });
+  const response = streamWork(
+    request(),
+    async (_signal, onProgress: (p: { step: number }) => void) => {
+      for (let step = 0; step < 100_000; step += 1) onProgress({ step });
+      return ok("end");
+    },
+  );
   const all = await events(response);
   expect(all.length).toBeLessThan(1_000);
   expect(all.at(-1)).toEqual({ type: "done", value: "end" });

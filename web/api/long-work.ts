@@ -47,13 +47,19 @@ export function streamWork<Progress extends object, Value>(
         heartbeat = setInterval(() => {
           if ((controller.desiredSize ?? 0) > 0) line(undefined);
         }, heartbeatMs);
-        void settle(work, abort.signal, onProgress).then((event) => {
+        const finish = async () => {
+          const event = await settle(work, abort.signal, onProgress);
           clearInterval(heartbeat);
           request.signal.removeEventListener("abort", cancel);
-          if (abort.signal.aborted) return;
+          if (abort.signal.aborted) {
+            // Whoever still reads (in process, where no connection broke) learns that it ended, once it has.
+            controller.error(abort.signal.reason);
+            return;
+          }
           line(event);
           controller.close();
-        });
+        };
+        void finish();
       },
       cancel,
     },

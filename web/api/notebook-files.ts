@@ -30,7 +30,9 @@ export function listNotebooks({ workspace, sessions }: Workbench): NotebookEntry
   const folder = workspace.paths.notebooks;
   if (!existsSync(folder)) return [];
   return readdirSync(folder, { withFileTypes: true })
-    .filter((entry) => entry.isFile() && entry.name.endsWith(".ts") && !entry.name.endsWith(".d.ts"))
+    .filter(
+      (entry) => entry.isFile() && entry.name.endsWith(".ts") && !entry.name.endsWith(".d.ts"),
+    )
     .map((entry) => entry.name.slice(0, -3))
     .filter((name) => notebookName.safeParse(name).success)
     .toSorted()
@@ -99,7 +101,8 @@ export function createNotebook(
 
 function starter(name: string, snapshot: string | undefined): string {
   const head = `// %% [markdown]\n// # ${name}\n// %%\n`;
-  if (!snapshot) return `${head}import { snapshot, sql, transform, metric } from "penstock";\n// %%\n`;
+  if (!snapshot)
+    return `${head}import { snapshot, sql, transform, metric } from "penstock";\n// %%\n`;
   return `${head}import { snapshot, transform } from "penstock";
 // %%
 const input = snapshot(${JSON.stringify(snapshot)});

@@ -16,7 +16,8 @@ export function pipelineRoutes(workbench: Workbench) {
   const { sync } = workbench;
   const pipeline = path(z.object({ env: name, name }));
   return new Hono()
-    .get("/", (c) => c.json({
+    .get("/", (c) =>
+      c.json({
         pipelines: sync.status(),
         refused: workbench.refusals(),
         /** Why nothing is fed to the demo's topic, if so. */
@@ -33,9 +34,9 @@ export function pipelineRoutes(workbench: Workbench) {
       unwrap(await sync.resume(env, name));
       return c.json({ pipelines: sync.status() });
     })
-    .get("/:env/:name/dead-letters", pipeline, query(pageQuery), async (c) => {
+    .get("/:env/:name/dead-letters", pipeline, query(pageQuery), (c) => {
       const { env, name } = c.req.valid("param");
-      const page = await sync.deadLetters(env, name, c.req.valid("query"));
+      const page = sync.deadLetters(env, name, c.req.valid("query"));
       return c.json({ total: page.total, letters: page.letters.map(readable) });
     });
 }

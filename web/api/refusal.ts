@@ -9,7 +9,6 @@ const statuses: [RegExp, ContentfulStatusCode][] = [
   [/^body-too-large$/, 413],
   [/not-found$|^no-such-|^no-notebook$|-unknown$|-not-running$/, 404],
   [/conflict|-exists$|-in-use$|-busy$|-held$|-missing$|^evidence-fails$/, 409],
-  [/^cancelled$|-cancelled$/, 499 as ContentfulStatusCode],
   [/^internal/, 500],
 ];
 
@@ -35,6 +34,5 @@ export function problemOf(error: unknown): Problem {
 /** Hono's `onError`: every failure leaves as `{ problem }` with the status its code asks for. */
 export function refuse(error: unknown, c: Context): Response {
   const problem = problemOf(error);
-  const status = error instanceof HTTPException ? error.status : statusOf(problem);
-  return c.json({ problem }, status as ContentfulStatusCode);
+  return c.json({ problem }, error instanceof HTTPException ? error.status : statusOf(problem));
 }

@@ -8,8 +8,9 @@ import { ok, unwrap, type Problem, type Result } from "#snapshots/problem.ts";
 /** A release without the code that runs: that is told by its hash and size. */
 export type ReleaseFacts = Omit<Release, "bundle" | "metricsBundle"> & { bundleBytes: number };
 
-export function factsOf({ bundle, metricsBundle: _, ...release }: Release): ReleaseFacts {
-  return { ...release, bundleBytes: Buffer.byteLength(bundle) };
+export function factsOf({ bundle, ...release }: Release): ReleaseFacts {
+  const { metricsBundle: _, ...facts } = release;
+  return { ...facts, bundleBytes: Buffer.byteLength(bundle) };
 }
 
 /** Everything a reviewer looks at before a release goes on. */

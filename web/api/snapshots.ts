@@ -13,7 +13,13 @@ const freezeBody = z.strictObject({
   source: name,
   label: name,
   sample: z
-    .strictObject({ fraction: z.number().gt(0).lte(1), seed: z.int().min(0).max(2 ** 31 - 1) })
+    .strictObject({
+      fraction: z.number().gt(0).lte(1),
+      seed: z
+        .int()
+        .min(0)
+        .max(2 ** 31 - 1),
+    })
     .optional(),
 });
 
@@ -24,18 +30,20 @@ export function snapshotRoutes(workbench: Workbench) {
     .get("/", (c) => c.json(listSnapshots(workspace)))
     .post("/", body(freezeBody), (c) => {
       const { source, label, sample } = c.req.valid("json");
-      return streamWork(c.req.raw, (signal, onProgress: (p: { rows: number; fraction: number }) => void) =>
-        freeze({
-          workspace,
-          store,
-          queries,
-          source,
-          label,
-          ...(sample ? { sample } : {}),
-          signal,
-          onProgress,
-          now: () => new Date(),
-        }),
+      return streamWork(
+        c.req.raw,
+        (signal, onProgress: (p: { rows: number; fraction: number }) => void) =>
+          freeze({
+            workspace,
+            store,
+            queries,
+            source,
+            label,
+            ...(sample ? { sample } : {}),
+            signal,
+            onProgress,
+            now: () => new Date(),
+          }),
       );
     })
     .get("/:name", path(z.object({ name })), async (c) => {
@@ -50,7 +58,8 @@ export function snapshotRoutes(workbench: Workbench) {
     .delete("/:name", path(z.object({ name })), async (c) => {
       const snapshot = unwrap(readSnapshot(workspace, c.req.valid("param").name));
       const uses = await snapshotUses(workbench, snapshot.name);
-      if (uses.notebooks.length + uses.releases.length > 0) throw new ProblemError(used(snapshot.name, uses));
+      if (uses.notebooks.length + uses.releases.length > 0)
+        throw new ProblemError(used(snapshot.name, uses));
       await rm(manifestPath(workspace, snapshot.name), { force: true });
       return c.json({ deleted: snapshot.name });
     });

@@ -33,16 +33,6 @@ export function tableRoutes(workbench: Workbench) {
     });
   }
 
-  function columnsOf(info: TableInfo, asked: string | string[] | undefined): string[] | undefined {
-    if (asked === undefined || asked === "") return undefined;
-    const known = new Set(info.columns.map((column) => column.name));
-    const names = (Array.isArray(asked) ? asked : [asked]).flatMap((text) =>
-      known.has(text) ? [text] : text.split(","),
-    );
-    for (const column of names) requireColumn(info, column);
-    return names;
-  }
-
   return new Hono()
     .get("/:hash", params, (c) => c.json(tableAt(c.req.valid("param").hash)))
     .get("/:hash/rows", params, query(windowQuery), async (c) => {
@@ -67,14 +57,29 @@ export function tableRoutes(workbench: Workbench) {
         "x-penstock-total": String(window.total),
       });
     })
-    .get("/:hash/profile", params, query(z.object({ columns: windowQuery.shape.columns })), async (c) => {
-      const info = tableAt(c.req.valid("param").hash);
-      const names = columnsOf(info, c.req.valid("query").columns);
-      const columns = unwrap(
-        await queries.profile({ table: info.hash, ...(names ? { columns: names } : {}) }),
-      );
-      return c.json({ columns: JSON.parse(JSON.stringify(columns, jsonSafe)) as typeof columns });
-    });
+    .get(
+      "/:hash/profile",
+      params,
+      query(z.object({ columns: windowQuery.shape.columns })),
+      async (c) => {
+        const info = tableAt(c.req.valid("param").hash);
+        const names = columnsOf(info, c.req.valid("query").columns);
+        const columns = unwrap(
+          await queries.profile({ table: info.hash, ...(names ? { columns: names } : {}) }),
+        );
+        return c.json({ columns: JSON.parse(JSON.stringify(columns, jsonSafe)) as typeof columns });
+      },
+    );
+}
+
+function columnsOf(info: TableInfo, asked: string | string[] | undefined): string[] | undefined {
+  if (asked === undefined || asked === "") return undefined;
+  const known = new Set(info.columns.map((column) => column.name));
+  const names = (Array.isArray(asked) ? asked : [asked]).flatMap((text) =>
+    known.has(text) ? [text] : text.split(","),
+  );
+  for (const column of names) requireColumn(info, column);
+  return names;
 }
 
 function requireColumn(info: TableInfo, column: string): void {

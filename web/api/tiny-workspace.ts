@@ -5,7 +5,8 @@ import { git } from "#promote/git.ts";
 import { unwrap } from "#snapshots/problem.ts";
 
 const trips = ["id,city,minutes"];
-for (let id = 0; id < 200; id += 1) trips.push(`${id},${["Oslo", "Rome", "Lima"][id % 3]},${(id * 7) % 60}`);
+for (let id = 0; id < 200; id += 1)
+  trips.push(`${id},${["Oslo", "Rome", "Lima"][id % 3]},${(id * 7) % 60}`);
 
 const notebook = `// %%
 import { metric, snapshot, transform } from "penstock";

@@ -9,7 +9,13 @@ const cookie = `penstock-4747=${token}`;
 const origin = `http://${host}`;
 
 function arrival(headers: Arrival["headers"], rest: Partial<Arrival> = {}): Arrival {
-  return { method: "GET", url: "/notebooks", isUpgrade: false, headers: { host, ...headers }, ...rest };
+  return {
+    method: "GET",
+    url: "/notebooks",
+    isUpgrade: false,
+    headers: { host, ...headers },
+    ...rest,
+  };
 }
 
 function outcome(given: Arrival): string {
@@ -30,25 +36,64 @@ describe("a request comes in", () => {
     ["posting from the command line", arrival({ authorization: `Bearer ${token}` }, post), "pass"],
     ["upgrading from our own page", arrival({ cookie, origin }, upgrade), "pass"],
     ["with the token in a page's address", arrival({}, { url: `/?token=${token}` }), "signIn"],
-    ["followed from another site to a page", arrival({ cookie, "sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate" }), "pass"],
+    [
+      "followed from another site to a page",
+      arrival({ cookie, "sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate" }),
+      "pass",
+    ],
 
     ["without anything", arrival({}), "signed-out"],
     ["with another token in the address", arrival({}, { url: "/?token=guess" }), "signed-out"],
-    ["with the token in an API address", arrival({}, { url: `/api/status?token=${token}` }), "signed-out"],
+    [
+      "with the token in an API address",
+      arrival({}, { url: `/api/status?token=${token}` }),
+      "signed-out",
+    ],
     ["with another port's cookie", arrival({ cookie: `penstock-4748=${token}` }), "signed-out"],
-    ["with a wrong bearer beside a good cookie", arrival({ cookie, authorization: "Bearer guess" }), "signed-out"],
-    ["by another name (DNS rebinding)", arrival({ cookie, host: "rebound.example:4747" }), "foreign-host"],
+    [
+      "with a wrong bearer beside a good cookie",
+      arrival({ cookie, authorization: "Bearer guess" }),
+      "signed-out",
+    ],
+    [
+      "by another name (DNS rebinding)",
+      arrival({ cookie, host: "rebound.example:4747" }),
+      "foreign-host",
+    ],
     ["by our name with another port", arrival({ cookie, host: "127.0.0.1:80" }), "foreign-host"],
     ["by our name without a port", arrival({ cookie, host: "127.0.0.1" }), "foreign-host"],
     ["without a name", arrival({ cookie, host: undefined }), "foreign-host"],
-    ["posting from another site", arrival({ cookie, origin: "https://evil.example" }, post), "foreign-origin"],
-    ["posting from another port", arrival({ cookie, origin: "http://127.0.0.1:9999" }, post), "foreign-origin"],
+    [
+      "posting from another site",
+      arrival({ cookie, origin: "https://evil.example" }, post),
+      "foreign-origin",
+    ],
+    [
+      "posting from another port",
+      arrival({ cookie, origin: "http://127.0.0.1:9999" }, post),
+      "foreign-origin",
+    ],
     ["posting from nowhere", arrival({ cookie, origin: "null" }, post), "foreign-origin"],
     ["posting with a cookie and no origin", arrival({ cookie }, post), "foreign-origin"],
-    ["upgrading from another site", arrival({ cookie, origin: "https://evil.example" }, upgrade), "foreign-origin"],
+    [
+      "upgrading from another site",
+      arrival({ cookie, origin: "https://evil.example" }, upgrade),
+      "foreign-origin",
+    ],
     ["upgrading with a cookie and no origin", arrival({ cookie }, upgrade), "foreign-origin"],
-    ["reading the API for another port's page", arrival({ cookie, "sec-fetch-site": "same-site", "sec-fetch-mode": "no-cors" }, { url: "/api/status" }), "foreign-origin"],
-    ["embedding an asset in another site", arrival({ cookie, "sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors" }), "foreign-origin"],
+    [
+      "reading the API for another port's page",
+      arrival(
+        { cookie, "sec-fetch-site": "same-site", "sec-fetch-mode": "no-cors" },
+        { url: "/api/status" },
+      ),
+      "foreign-origin",
+    ],
+    [
+      "embedding an asset in another site",
+      arrival({ cookie, "sec-fetch-site": "cross-site", "sec-fetch-mode": "no-cors" }),
+      "foreign-origin",
+    ],
   ];
   test.each(cases)("%s", (_name, given, expected) => {
     expect(outcome(given)).toBe(expected);

@@ -21,14 +21,16 @@ beforeAll(async () => {
   server = createHttpServer(
     token,
     Promise.resolve({
-    api: { fetch: (request: Request) => Response.json({ path: new URL(request.url).pathname }) },
-    pages: (request: IncomingMessage, response: ServerResponse, next: () => void) => {
-      if (!request.url?.startsWith("/api/")) return next();
-      const answer = handedOver(request)?.fetch(new Request(`http://x${request.url}`));
-      void Promise.resolve(answer).then(async (a) => response.end(await a?.text()));
-    },
-    upgrade: (_request: IncomingMessage, socket: Duplex) => socket.end("HTTP/1.1 101 Switching\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n"),
-  }));
+      api: { fetch: (request: Request) => Response.json({ path: new URL(request.url).pathname }) },
+      pages: (request: IncomingMessage, response: ServerResponse, next: () => void) => {
+        if (!request.url?.startsWith("/api/")) return next();
+        const answer = handedOver(request)?.fetch(new Request(`http://x${request.url}`));
+        void Promise.resolve(answer).then(async (a) => response.end(await a?.text()));
+      },
+      upgrade: (_request: IncomingMessage, socket: Duplex) =>
+        socket.end("HTTP/1.1 101 Switching\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n"),
+    }),
+  );
   const listening = await listen(server, { port: 0, isExplicit: false });
   if (!listening.ok) throw new Error(listening.problem.message);
   port = listening.value.port;
@@ -38,11 +40,7 @@ afterAll(() => server.close());
 
 type Answer = { status: number; headers: IncomingHttpHeaders; text: string };
 
-function send(
-  path: string,
-  headers: Record<string, string> = {},
-  method = "GET",
-): Promise<Answer> {
+function send(path: string, headers: Record<string, string> = {}, method = "GET"): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const call = httpRequest(
       { host: "127.0.0.1", port, path, method, headers: { host: `127.0.0.1:${port}`, ...headers } },
@@ -83,7 +81,9 @@ test("without a token a page says in one line how to get in, the API says it as 
   const page = await send("/notebooks");
   expect(page.status).toBe(401);
   expect(page.headers["content-type"]).toContain("text/html");
-  expect(page.text).toContain("Open the address with ?token=… that the server printed when it started.");
+  expect(page.text).toContain(
+    "Open the address with ?token=… that the server printed when it started.",
+  );
 
   const api = await send("/api/status");
   expect(api.status).toBe(401);
@@ -158,7 +158,10 @@ describe("a taken port", () => {
   });
 
   test("is a problem where the user named it", async () => {
-    const listening = await listen(createHttpServer(token, new Promise(() => {})), { port, isExplicit: true });
+    const listening = await listen(createHttpServer(token, new Promise(() => {})), {
+      port,
+      isExplicit: true,
+    });
     expect(listening).toMatchObject({ ok: false, problem: { code: "port-taken" } });
   });
 });

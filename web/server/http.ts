@@ -11,7 +11,7 @@ export type HttpParts = {
   api: ApiLike;
   pages: Pages;
   /** Takes an upgrade that the gate let in. */
-  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+  upgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
 };
 
 /**
@@ -38,21 +38,24 @@ export function createHttpServer(token: string, behind: Promise<HttpParts>): Ser
     }
     // Nobody speaks TLS here, so no header from outside may say so (adapter-node's PROTOCOL_HEADER, see pages.ts).
     request.headers["x-penstock-protocol"] = "http";
-    void behind.then(
-      ({ api, pages }) => {
-        handOver(request, api);
-        pages(request, response, () => response.writeHead(404).end());
-      },
-      () => response.destroy(),
-    );
+    void serve(request, response);
   });
+  async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    try {
+      const { api, pages } = await behind;
+      handOver(request, api);
+      pages(request, response, () => response.writeHead(404).end());
+    } catch {
+      response.destroy();
+    }
+  }
   server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     // A peer that goes away in the middle of a refusal is no reason to fall over.
     socket.on("error", () => socket.destroy());
     const verdict = admit(arrivalOf(request, true), { token, port: portOf(server) });
     if (verdict.kind === "pass") {
       void behind.then(
-        ({ upgrade }) => upgrade(request, socket, head),
+        (parts) => parts.upgrade(request, socket, head),
         () => socket.destroy(),
       );
       return;

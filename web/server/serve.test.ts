@@ -6,26 +6,9 @@ import { WebSocket } from "ws";
 import type { CellState, NotebookDocument } from "#kernel/document.ts";
 import { unwrap } from "#snapshots/problem.ts";
 import { tinyWorkspace } from "../api/tiny-workspace.ts";
-import { handedOver } from "./handover.ts";
-import type { Pages } from "./http.ts";
+import { apiPages } from "./api-pages.ts";
 import { serve, type Served } from "./serve.ts";
 import { readServerFile } from "./server-file.ts";
-
-/** What SvelteKit's catch-all route does, without the built pages. */
-const pages: Pages = (request, response, next) => {
-  const api = handedOver(request);
-  if (!api || !request.url?.startsWith("/api/")) return next();
-  void (async () => {
-    const chunks: Buffer[] = [];
-    for await (const chunk of request) chunks.push(chunk as Buffer);
-    const body = chunks.length > 0 ? { body: Buffer.concat(chunks) } : {};
-    const headers = { "content-type": request.headers["content-type"] ?? "" };
-    const url = `http://${request.headers.host}${request.url}`;
-    const answer = await api.fetch(new Request(url, { method: request.method ?? "GET", headers, ...body }));
-    response.writeHead(answer.status, Object.fromEntries(answer.headers));
-    response.end(Buffer.from(await answer.arrayBuffer()));
-  })();
-};
 
 let tiny: Awaited<ReturnType<typeof tinyWorkspace>>;
 let served: Served;
@@ -40,7 +23,7 @@ beforeAll(async () => {
       port: 0,
       isPortExplicit: true,
       openBrowser: false,
-      pages,
+      pages: apiPages,
       say: (line) => said.push(line),
     }),
   );
@@ -114,7 +97,11 @@ test("it says where it is in one line, and keeps its key for its owner only", ()
 
 test("a second server on the same workspace is refused and leaves the first one's file alone", async () => {
   const second = await serve({
-    ...{ workspace: tiny.dir, port: 0, isPortExplicit: true, openBrowser: false, pages },
+    workspace: tiny.dir,
+    port: 0,
+    isPortExplicit: true,
+    openBrowser: false,
+    pages: apiPages,
     say: () => {},
   });
   expect(second).toMatchObject({ ok: false, problem: { code: "workspace-held" } });
@@ -126,7 +113,11 @@ test("a named port that is taken is a problem before anything is opened", async 
   await new Promise((resolve) => other.once("listening", resolve));
   const { port } = other.address() as { port: number };
   const refused = await serve({
-    ...{ workspace: tiny.dir, port, isPortExplicit: true, openBrowser: false, pages },
+    workspace: tiny.dir,
+    port,
+    isPortExplicit: true,
+    openBrowser: false,
+    pages: apiPages,
     say: () => {},
   });
   expect(refused).toMatchObject({ ok: false, problem: { code: "port-taken" } });
@@ -141,9 +132,12 @@ describe("a notebook's session", () => {
     const cell = document?.cells.find(({ defines }) => defines.includes("slow"));
     await one.send({ id: 1, op: { type: "run", cells: [cell?.id] } });
     expect(await one.until(({ reply }) => reply === 1)).toEqual({ reply: 1 });
-    const isDone = (message: Message) => message.cell?.id === cell?.id && message.cell?.status === "ok";
+    const isDone = (message: Message) =>
+      message.cell?.id === cell?.id && message.cell?.status === "ok";
     const seen = await two.until(isDone);
-    expect(seen.cell?.outputs).toContainEqual(expect.objectContaining({ kind: "table", rows: 134 }));
+    expect(seen.cell?.outputs).toContainEqual(
+      expect.objectContaining({ kind: "table", rows: 134 }),
+    );
     expect((await (await api("GET", "/notebooks")).json()) as unknown).toMatchObject({
       notebooks: [{ name: "slow", isOpen: true }],
     });
@@ -163,7 +157,7 @@ describe("a notebook's session", () => {
     await page.send({ op: { type: "format disk" } });
     await page.until(({ problem }) => problem?.code === "bad-request");
     await page.send({ id: 7, complete: { cell: "none", line: 1, column: 1 } });
-    await page.until(({ reply }) => reply === 7);
+    expect(await page.until(({ reply }) => reply === 7)).toBeDefined();
     page.socket.close();
   });
 
@@ -188,6 +182,9 @@ describe("a notebook's session", () => {
 
 test("the pipelines' page is told all statuses on connect", async () => {
   const page = new Page("/pipelines/live");
-  expect(await page.until(({ type }) => type === "pipelines")).toEqual({ type: "pipelines", pipelines: [] });
+  expect(await page.until(({ type }) => type === "pipelines")).toEqual({
+    type: "pipelines",
+    pipelines: [],
+  });
   page.socket.close();
 });

@@ -36,8 +36,8 @@ export function serveSession(socket: WebSocket, name: string, open: OpenSession)
     encode: JSON.stringify,
     catchUp: () => void attach(),
   });
-  let detach = () => {};
-  socket.once("close", () => detach());
+  let detach: (() => void) | undefined;
+  socket.once("close", () => detach?.());
   void begin();
 
   async function begin(): Promise<void> {
@@ -53,7 +53,7 @@ export function serveSession(socket: WebSocket, name: string, open: OpenSession)
   /** Subscribing sends the whole document first: it is also how a page that fell behind is made whole. */
   async function attach(): Promise<void> {
     const session = await opened;
-    detach();
+    detach?.();
     if (!session.ok || socket.readyState !== socket.OPEN) return;
     detach = session.value.subscribe((event) => outbox.send(event));
   }
@@ -106,7 +106,7 @@ function parse(
   data: RawData,
 ): { ok: true; value: SessionRequest } | { ok: false; problem: Problem } {
   try {
-    const parsed = sessionRequest.safeParse(JSON.parse(String(data)));
+    const parsed = sessionRequest.safeParse(JSON.parse(textOf(data)));
     if (parsed.success) return { ok: true, value: parsed.data };
     return { ok: false, problem: misfit("The message", parsed.error) };
   } catch {
@@ -114,7 +114,16 @@ function parse(
   }
 }
 
-const binary: Problem = { code: "bad-request", message: "The message is binary; JSON is expected." };
+/** `ws` gives text as a buffer, a fragmented message as several. */
+function textOf(data: RawData): string {
+  if (Array.isArray(data)) return Buffer.concat(data).toString("utf8");
+  return Buffer.from(data as Buffer).toString("utf8");
+}
+
+const binary: Problem = {
+  code: "bad-request",
+  message: "The message is binary; JSON is expected.",
+};
 const tooMany: Problem = {
   code: "too-many-requests",
   message: `${requestsUnderWay} requests of this page are still under way.`,

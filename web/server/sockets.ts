@@ -15,7 +15,7 @@ const socketsAtOnce = 100;
 const pingMs = 30_000;
 
 export type Sockets = {
-  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+  upgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
   close(): void;
 };
 
