@@ -2,9 +2,6 @@ import type { Command } from "commander";
 import { findWorkspace } from "./find-workspace.ts";
 import { unwrap } from "#snapshots/problem.ts";
 
-/** 0 done, 1 a difference or a failed check, 2 could not do it. */
-export type ExitCode = 0 | 1 | 2;
-
 export type Common = { workspace?: string; json?: boolean };
 
 /** A verb's command with what all of them have: `--workspace`, `--json`, an example. */
