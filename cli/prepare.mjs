@@ -99,7 +99,11 @@ function filesUnder(path) {
 
 function digest(paths) {
   const hash = createHash("sha256");
-  for (const path of paths) hash.update(`${relative(root, path)}\0`).update(readFileSync(path)).update("\0");
+  for (const path of paths)
+    hash
+      .update(`${relative(root, path)}\0`)
+      .update(readFileSync(path))
+      .update("\0");
   return hash.digest("hex");
 }
 
