@@ -1,4 +1,5 @@
 import { onDestroy } from "svelte";
+import { SvelteSet } from "svelte/reactivity";
 import { chordOf, isWriting } from "./keys.ts";
 import type { IconName } from "./icons.ts";
 
@@ -16,17 +17,18 @@ export type Command = {
 };
 
 class Commands {
-  #sources = $state.raw<(() => Command[])[]>([]);
-  all = $derived(this.#sources.flatMap((source) => source()));
+  // A set, not a list made anew: a page that goes reads, while it is torn down, the list as it was before the next page came.
+  #sources = new SvelteSet<() => Command[]>();
+  all = $derived([...this.#sources].flatMap((source) => source()));
   isPaletteOpen = $state(false);
   isHelpOpen = $state(false);
   #prefix = "";
   #prefixAt = 0;
 
   add(source: () => Command[]): () => void {
-    this.#sources = [...this.#sources, source];
+    this.#sources.add(source);
     return () => {
-      this.#sources = this.#sources.filter((other) => other !== source);
+      this.#sources.delete(source);
     };
   }
 
