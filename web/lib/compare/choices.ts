@@ -19,13 +19,18 @@ export function sideChoices(request: {
     },
     {
       label: "Runs now",
-      choices: request.environments.map((name) => ({ value: `environment:${name}`, text: `what ${name} runs` })),
+      choices: request.environments.map((name) => ({
+        value: `environment:${name}`,
+        text: `what ${name} runs`,
+      })),
     },
     {
       label: "Releases",
       choices: request.releases.slice(0, 20).map(({ hash, builtAt }) => ({
         value: `release:${hash}`,
-        text: [`release ${hash.slice(0, 6)}`, builtAt && `built ${ago(builtAt)}`].filter(Boolean).join(", "),
+        text: [`release ${hash.slice(0, 6)}`, builtAt && `built ${ago(builtAt)}`]
+          .filter(Boolean)
+          .join(", "),
       })),
     },
   ];

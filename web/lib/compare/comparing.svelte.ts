@@ -72,9 +72,13 @@ export class Comparing {
   }
 
   async #profile(result: Comparison, signal: AbortSignal): Promise<void> {
-    const load = (hash: string) => read(api.tables[":hash"].profile.$get({ param: { hash }, query: {} }, { init: { signal } }));
+    const load = (hash: string) =>
+      read(api.tables[":hash"].profile.$get({ param: { hash }, query: {} }, { init: { signal } }));
     try {
-      const [before, after] = await Promise.all([load(result.before.table.hash), load(result.after.table.hash)]);
+      const [before, after] = await Promise.all([
+        load(result.before.table.hash),
+        load(result.after.table.hash),
+      ]);
       if (!signal.aborted) this.profiles = { before: before.columns, after: after.columns };
     } catch {
       // The shapes are an ornament of the answer: without them every count still stands.

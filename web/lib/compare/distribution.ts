@@ -3,7 +3,10 @@ import type { ColumnProfile } from "../grid/profile.ts";
 type Bins = { from: number; to: number; count: number }[];
 
 /** Two histograms on one scale: rectangles for before, an outline for after. Undefined where there is nothing to draw. */
-export type Distribution = { before: { x: number; width: number; y: number; height: number }[]; after: string };
+export type Distribution = {
+  before: { x: number; width: number; y: number; height: number }[];
+  after: string;
+};
 
 /**
  * Draws both sides in a box. Bins of the two sides may have other edges and widths, so that heights are densities
@@ -45,26 +48,43 @@ function categories(
   after: ColumnProfile | undefined,
   { width, height }: { width: number; height: number },
 ): Distribution | undefined {
-  const sides = [before, after].map((profile) => new Map(profile?.top.map(({ value, count }) => [String(value), count])));
+  const sides = [before, after].map(
+    (profile) => new Map(profile?.top.map(({ value, count }) => [String(value), count])),
+  );
   const [left = new Map<string, number>(), right = new Map<string, number>()] = sides;
-  const values = [...new Set([...left.keys(), ...right.keys()])].slice(0, 12);
-  if (values.length === 0) return undefined;
-  if (values.every((value) => value === "true" || value === "false")) values.sort();
+  const found = [...new Set([...left.keys(), ...right.keys()])].slice(0, 12);
+  if (found.length === 0) return undefined;
+  const isBoolean = found.every((value) => value === "true" || value === "false");
+  const values = isBoolean ? found.toSorted() : found;
   const counts = (side: Map<string, number>) => values.map((value) => side.get(value) ?? 0);
   const top = Math.max(...counts(left), ...counts(right)) || 1;
   const step = width / values.length;
   const tall = (count: number) => (count / top) * (height - 1);
   const bars = counts(right).map((count, index) => ({ from: index, to: index + 1, share: count }));
   return {
-    before: counts(left).map((count, index) => ({ x: index * step, width: step - 0.5, y: height - tall(count), height: tall(count) })),
-    after: right.size === 0 ? "" : outline(bars, (at) => at * step, (count) => height - tall(count), height),
+    before: counts(left).map((count, index) => ({
+      x: index * step,
+      width: step - 0.5,
+      y: height - tall(count),
+      height: tall(count),
+    })),
+    after:
+      right.size === 0
+        ? ""
+        : outline(
+            bars,
+            (at) => at * step,
+            (count) => height - tall(count),
+            height,
+          ),
   };
 }
 
 /** The share of rows in which a boolean is true, of those that are not null. */
 export function shareTrue(profile: ColumnProfile | undefined): number | undefined {
   if (profile?.type !== "BOOLEAN") return undefined;
-  const of = (wanted: string) => profile.top.find(({ value }) => String(value) === wanted)?.count ?? 0;
+  const of = (wanted: string) =>
+    profile.top.find(({ value }) => String(value) === wanted)?.count ?? 0;
   const known = of("true") + of("false");
   return known === 0 ? undefined : of("true") / known;
 }

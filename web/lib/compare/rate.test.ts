@@ -2,8 +2,18 @@ import { expect, test } from "vitest";
 import { metricText, move } from "./rate.ts";
 
 test.each([
-  [0.216, 0.228, "lower", { text: "+0.012", relative: "+5.56 % of before", word: "higher", isWorse: true }],
-  [0.228, 0.216, "lower", { text: "−0.012", relative: "−5.26 % of before", word: "lower", isWorse: false }],
+  [
+    0.216,
+    0.228,
+    "lower",
+    { text: "+0.012", relative: "+5.56 % of before", word: "higher", isWorse: true },
+  ],
+  [
+    0.228,
+    0.216,
+    "lower",
+    { text: "−0.012", relative: "−5.26 % of before", word: "lower", isWorse: false },
+  ],
   [5, 5, "higher", { text: "0", word: "same", isWorse: undefined }],
   [0, 2, null, { text: "+2", word: "higher", isWorse: undefined }],
   [null, 2, "higher", { text: "–", word: "unknown", isWorse: undefined }],
@@ -12,5 +22,9 @@ test.each([
 });
 
 test("a metric shows four digits, a whole number all of its own", () => {
-  expect([metricText(0.216_049_1), metricText(1_477_912), metricText(null)]).toEqual(["0.216", "1,477,912", "–"]);
+  expect([metricText(0.216_049_1), metricText(1_477_912), metricText(null)]).toEqual([
+    "0.216",
+    "1,477,912",
+    "–",
+  ]);
 });

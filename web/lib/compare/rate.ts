@@ -6,16 +6,33 @@ export function metricText(value: number | null): string {
   return number(Number.isInteger(value) ? value : Number(value.toPrecision(4)));
 }
 
-export type Move = { text: string; relative?: string; word: "higher" | "lower" | "same" | "unknown"; isWorse: boolean | undefined };
+export type Move = {
+  text: string;
+  relative?: string;
+  word: "higher" | "lower" | "same" | "unknown";
+  isWorse: boolean | undefined;
+};
 
 /** What became of a metric: the difference with its sign, and whether that is the wrong way where a way is declared. */
-export function move(before: number | null, after: number | null, better: "higher" | "lower" | null = null): Move {
+export function move(
+  before: number | null,
+  after: number | null,
+  better: "higher" | "lower" | null = null,
+): Move {
   if (before === null || after === null) return { text: "–", word: "unknown", isWorse: undefined };
   const difference = after - before;
   if (difference === 0) return { text: "0", word: "same", isWorse: undefined };
   const word = difference > 0 ? "higher" : "lower";
-  const relative = before === 0 ? {} : { relative: `${signed((difference / Math.abs(before)) * 100, 3)} % of before` };
-  return { text: signed(difference, 3), ...relative, word, isWorse: better ? word !== better : undefined };
+  const relative =
+    before === 0
+      ? {}
+      : { relative: `${signed((difference / Math.abs(before)) * 100, 3)} % of before` };
+  return {
+    text: signed(difference, 3),
+    ...relative,
+    word,
+    isWorse: better ? word !== better : undefined,
+  };
 }
 
 function signed(value: number, digits: number): string {

@@ -17,10 +17,21 @@ export type RecentComparison = {
 export function recentOf(comparison: Comparison): RecentComparison {
   const { id, at, transform, before, after, snapshot, summary } = comparison;
   const notebook = notebookName(comparison.notebook);
-  const address = { notebook, transform, before: sideText(before.version), after: sideText(after.version) };
+  const address = {
+    notebook,
+    transform,
+    before: sideText(before.version),
+    after: sideText(after.version),
+  };
   const { equal, changed, added, removed, ambiguous } = summary.rows;
   return {
-    ...{ id, at, notebook, transform, before: before.label, after: after.label, snapshot: snapshot.name },
+    id,
+    at,
+    notebook,
+    transform,
+    before: before.label,
+    after: after.label,
+    snapshot: snapshot.name,
     href: `/compare?${new URLSearchParams(address)}`,
     rows: { equal, changed, added, removed, ambiguous: ambiguous.left + ambiguous.right },
   };

@@ -10,30 +10,27 @@ export type FetchRows = (offset: number, limit: number, signal: AbortSignal) => 
 
 /** The rows of a list of which only what is in view is fetched; blocks far from view are forgotten. */
 export class PagedRows {
-  #blocks = $state.raw<ReadonlyMap<number, DiffRow[]>>(new Map());
+  #blocks = $state.raw<Readonly<Record<number, DiffRow[]>>>({});
   problem = $state.raw<Problem | undefined>(undefined);
   readonly #fetch: FetchRows;
-  readonly #pending = new Map<number, AbortController>();
+  readonly #pending: Record<number, AbortController> = {};
 
   constructor(fetch: FetchRows) {
     this.#fetch = fetch;
   }
 
   at(index: number): DiffRow | undefined {
-    return this.#blocks.get(Math.floor(index / block))?.[index % block];
+    return this.#blocks[Math.floor(index / block)]?.[index % block];
   }
 
   /** Asks for what rows `from` to `to` need; requests for what has left the view are dropped. */
   need(from: number, to: number): void {
     const [first, last] = [Math.floor(from / block), Math.floor(Math.max(from, to - 1) / block)];
-    for (const [at, request] of this.#pending) {
-      if (at < first - 1 || at > last + 1) {
-        request.abort();
-        this.#pending.delete(at);
-      }
+    for (const at of Object.keys(this.#pending).map(Number)) {
+      if (at < first - 1 || at > last + 1) this.#drop(at);
     }
     for (let at = first; at <= last; at += 1) {
-      if (!this.#blocks.has(at) && !this.#pending.has(at)) void this.#load(at, first, last);
+      if (!this.#blocks[at] && !this.#pending[at]) void this.#load(at, first, last);
     }
   }
 
@@ -43,25 +40,30 @@ export class PagedRows {
   }
 
   close(): void {
-    for (const request of this.#pending.values()) request.abort();
-    this.#pending.clear();
+    for (const at of Object.keys(this.#pending).map(Number)) this.#drop(at);
+  }
+
+  #drop(at: number): void {
+    this.#pending[at]?.abort();
+    delete this.#pending[at];
   }
 
   async #load(at: number, first: number, last: number): Promise<void> {
     const request = new AbortController();
-    this.#pending.set(at, request);
+    this.#pending[at] = request;
     try {
       const rows = await this.#fetch(at * block, block, request.signal);
       if (request.signal.aborted) return;
-      const blocks = new Map(this.#blocks).set(at, rows);
       const far = (index: number) => Math.max(first - index, index - last);
-      const nearest = [...blocks.keys()].sort((a, b) => far(a) - far(b)).slice(0, keepBlocks);
-      this.#blocks = new Map(nearest.map((key) => [key, blocks.get(key) ?? []]));
+      const nearest = Object.entries({ ...this.#blocks, [at]: rows })
+        .toSorted(([a], [b]) => far(Number(a)) - far(Number(b)))
+        .slice(0, keepBlocks);
+      this.#blocks = Object.fromEntries(nearest);
       this.problem = undefined;
     } catch (error) {
       if (!request.signal.aborted) this.problem = problemOf(error);
     } finally {
-      if (this.#pending.get(at) === request) this.#pending.delete(at);
+      if (this.#pending[at] === request) delete this.#pending[at];
     }
   }
 }

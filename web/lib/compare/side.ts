@@ -29,5 +29,7 @@ export function sideName(side: Side): string {
   if (side.kind === "environment") return `what ${side.name} runs`;
   if (side.kind === "release") return `release ${side.hash.slice(0, 6)}`;
   if (side.revision === "HEAD") return "Git’s last commit";
-  return /^[0-9a-f]{40}$/.test(side.revision) ? `commit ${side.revision.slice(0, 7)}` : side.revision;
+  return /^[0-9a-f]{40}$/.test(side.revision)
+    ? `commit ${side.revision.slice(0, 7)}`
+    : side.revision;
 }

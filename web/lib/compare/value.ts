@@ -9,7 +9,8 @@ export function shown(value: unknown, type = ""): Shown {
   if (typeof value === "number") return { text: number(value), isOdd: !Number.isFinite(value) };
   if (typeof value === "bigint") return { text: number(value), isOdd: false };
   if (value === "") return { text: "“” empty", isOdd: true };
-  if (typeof value === "string") return { text: type.startsWith("TIMESTAMP") ? instant(value) : value, isOdd: false };
+  if (typeof value === "string")
+    return { text: type.startsWith("TIMESTAMP") ? instant(value) : value, isOdd: false };
   if (typeof value === "boolean") return { text: String(value), isOdd: false };
   return { text: JSON.stringify(value), isOdd: false };
 }

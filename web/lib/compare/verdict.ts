@@ -24,7 +24,10 @@ function rowsSentence({ rows, columns }: DiffSummary): string {
     return `${lead} ${list(others)}.`;
   }
   const changed = columns.filter((column) => column.changed > 0).map(({ name }) => `\`${name}\``);
-  const where = changed.length > 0 && changed.length <= 3 ? `, ${only(columns.length, changed.length)}in ${list(changed)}` : "";
+  const where =
+    changed.length > 0 && changed.length <= 3
+      ? `, ${only(columns.length, changed.length)}in ${list(changed)}`
+      : "";
   const lead = `${count(rows.changed)} of ${counted(rows.left, "row")} changed${where}`;
   return others.length === 0 ? `${lead}.` : `${lead}; ${list(others)}.`;
 }
@@ -35,7 +38,9 @@ function only(all: number, changed: number): string {
 
 function schemaSentence({ columns }: DiffSummary): string {
   const named = (status: string, verb: string): string | false => {
-    const names = columns.filter((column) => column.status === status).map(({ name }) => `\`${name}\``);
+    const names = columns
+      .filter((column) => column.status === status)
+      .map(({ name }) => `\`${name}\``);
     if (names.length === 0) return false;
     return names.length > 3 ? `${names.length} columns ${verb}` : `${list(names)} ${verb}`;
   };
@@ -57,7 +62,9 @@ export function list(parts: string[]): string {
 export function sums({ rows }: DiffSummary): { before: string; after: string } {
   const side = (total: number, only: number, ambiguous: number) => {
     const terms = [rows.equal, rows.changed, only, ambiguous].filter((term) => term > 0);
-    return terms.length < 2 ? count(total) : `${count(total)} = ${terms.map((term) => count(term)).join(" + ")}`;
+    return terms.length < 2
+      ? count(total)
+      : `${count(total)} = ${terms.map((term) => count(term)).join(" + ")}`;
   };
   return {
     before: side(rows.left, rows.removed, rows.ambiguous.left),

@@ -6,13 +6,18 @@ const environment = (name: string, pipelines: Record<string, string>) => ({
   name,
   kind: "embedded",
   approvals: 0,
-  pipelines: Object.fromEntries(Object.entries(pipelines).map(([key, release]) => [key, { release, topic: "flights" }])),
+  pipelines: Object.fromEntries(
+    Object.entries(pipelines).map(([key, release]) => [key, { release, topic: "flights" }]),
+  ),
 });
 const running = (environment: string, name: string) => ({ environment, name }) as PipelineStatus;
 
 test("a pipeline has a place in every environment: running, missing or none", () => {
   const { rows } = board(
-    [environment("staging", { delays: "b", routes: "c" }), environment("production", { delays: "a" })],
+    [
+      environment("staging", { delays: "b", routes: "c" }),
+      environment("production", { delays: "a" }),
+    ],
     [running("staging", "delays")],
   );
   expect(rows.map(({ name, places }) => [name, ...places.map(({ kind }) => kind)])).toEqual([
@@ -22,11 +27,15 @@ test("a pipeline has a place in every environment: running, missing or none", ()
 });
 
 test("an environment that only runs, and is not declared, is shown too", () => {
-  expect(board([], [running("old", "delays")]).environments.map(({ name }) => name)).toEqual(["old"]);
+  expect(board([], [running("old", "delays")]).environments.map(({ name }) => name)).toEqual([
+    "old",
+  ]);
 });
 
 test("what staging runs and production does not waits at the gate", () => {
   const staging = environment("staging", { delays: "b", routes: "c" });
-  expect(atGate(staging, environment("production", { delays: "a", routes: "c" }))).toEqual([{ name: "delays", release: "b" }]);
+  expect(atGate(staging, environment("production", { delays: "a", routes: "c" }))).toEqual([
+    { name: "delays", release: "b" },
+  ]);
   expect(atGate(undefined, staging)).toEqual([]);
 });

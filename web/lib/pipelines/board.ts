@@ -1,6 +1,11 @@
 import type { PipelineStatus } from "#promote/sync/sync.ts";
 
-export type DesiredEnvironment = { name: string; kind: string; approvals: number; pipelines: Record<string, { release: string; topic: string }> };
+export type DesiredEnvironment = {
+  name: string;
+  kind: string;
+  approvals: number;
+  pipelines: Record<string, { release: string; topic: string }>;
+};
 
 /** A place on the board: what runs there, or what should run there and does not. */
 export type Place =
@@ -8,36 +13,53 @@ export type Place =
   | { kind: "missing"; release: string }
   | { kind: "none" };
 
-export type Board = { environments: DesiredEnvironment[]; rows: { name: string; places: Place[] }[] };
+export type Board = {
+  environments: DesiredEnvironment[];
+  rows: { name: string; places: Place[] }[];
+};
 
 /** Environments as columns in the order of a release's way, one row a pipeline. */
-export function board(environments: readonly DesiredEnvironment[], running: readonly PipelineStatus[]): Board {
+export function board(
+  environments: readonly DesiredEnvironment[],
+  running: readonly PipelineStatus[],
+): Board {
   const names = new Set([
     ...environments.flatMap(({ pipelines }) => Object.keys(pipelines)),
     ...running.map(({ name }) => name),
   ]);
   const known = new Set(environments.map(({ name }) => name));
-  const undeclared = [...new Set(running.map(({ environment }) => environment))].filter((name) => !known.has(name));
+  const undeclared = [...new Set(running.map(({ environment }) => environment))].filter(
+    (name) => !known.has(name),
+  );
   const columns = [
     ...environments,
     ...undeclared.map((name) => ({ name, kind: "embedded", approvals: 0, pipelines: {} })),
   ];
-  const rows = [...names].sort().map((name) => ({
+  const rows = [...names].toSorted().map((name) => ({
     name,
     places: columns.map((environment) => place(environment, name, running)),
   }));
   return { environments: columns, rows };
 }
 
-function place(environment: DesiredEnvironment, name: string, running: readonly PipelineStatus[]): Place {
-  const status = running.find((each) => each.environment === environment.name && each.name === name);
+function place(
+  environment: DesiredEnvironment,
+  name: string,
+  running: readonly PipelineStatus[],
+): Place {
+  const status = running.find(
+    (each) => each.environment === environment.name && each.name === name,
+  );
   if (status) return { kind: "running", status };
   const desired = environment.pipelines[name];
   return desired ? { kind: "missing", release: desired.release } : { kind: "none" };
 }
 
 /** What the column to the left runs that this one does not: it waits at the gate between them. */
-export function atGate(left: DesiredEnvironment | undefined, right: DesiredEnvironment): { name: string; release: string }[] {
+export function atGate(
+  left: DesiredEnvironment | undefined,
+  right: DesiredEnvironment,
+): { name: string; release: string }[] {
   if (!left) return [];
   return Object.entries(left.pipelines).flatMap(([name, { release }]) =>
     right.pipelines[name]?.release === release ? [] : [{ name, release }],

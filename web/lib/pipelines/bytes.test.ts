@@ -2,8 +2,14 @@ import { expect, test } from "vitest";
 import { hexLines, recordBytes, shownBytes } from "./bytes.ts";
 
 test("UTF-8 is shown as text, anything else in hexadecimal, a tombstone in words", () => {
-  expect(shownBytes(new TextEncoder().encode('{"delay":"N/A","city":"Köln"}'))).toEqual({ kind: "text", text: '{"delay":"N/A","city":"Köln"}' });
-  expect(shownBytes(new Uint8Array([0xff, 0x00, 0x10]))).toEqual({ kind: "hex", text: "0000  ff 00 10" });
+  expect(shownBytes(new TextEncoder().encode('{"delay":"N/A","city":"Köln"}'))).toEqual({
+    kind: "text",
+    text: '{"delay":"N/A","city":"Köln"}',
+  });
+  expect(shownBytes(new Uint8Array([0xff, 0x00, 0x10]))).toEqual({
+    kind: "hex",
+    text: "0000  ff 00 10",
+  });
   expect(shownBytes(null).kind).toBe("tombstone");
 });
 

@@ -9,7 +9,8 @@ export type Shown = { kind: "text" | "hex" | "tombstone"; text: string };
 
 /** Bytes for the eye: text where they are UTF-8, else sixteen a line in hexadecimal. */
 export function shownBytes(bytes: Uint8Array | null): Shown {
-  if (bytes === null) return { kind: "tombstone", text: "no value: the identity in the key is deleted" };
+  if (bytes === null)
+    return { kind: "tombstone", text: "no value: the identity in the key is deleted" };
   try {
     const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
     // eslint-disable-next-line no-control-regex -- control characters are what tells bytes from text

@@ -2,8 +2,18 @@ import { expect, test } from "vitest";
 import { byReason, cause, type DeadLetter } from "./dead-letters.ts";
 
 const letter = (offset: number, reason: string, at: string): DeadLetter => ({
-  ...{ topic: "flights", partition: 0, offset, stage: "decode", reason, release: "8c41d0", key: null, value: null, encoding: "utf-8" },
-  ...{ headers: [], timestampMs: 0, at },
+  topic: "flights",
+  partition: 0,
+  offset,
+  stage: "decode",
+  reason,
+  release: "8c41d0",
+  encoding: "utf-8",
+  key: null,
+  value: null,
+  headers: [],
+  timestampMs: 0,
+  at,
 });
 
 test("letters of one cause stand together, the largest group first", () => {

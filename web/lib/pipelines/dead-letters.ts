@@ -21,15 +21,24 @@ export function byReason(letters: readonly DeadLetter[]): ReasonGroup[] {
   const groups = new Map<string, ReasonGroup>();
   for (const letter of letters) {
     const key = `${letter.stage}\0${cause(letter.reason)}`;
-    const group = groups.get(key) ?? { reason: letter.reason, stage: letter.stage, letters: [], last: letter.at };
+    const group = groups.get(key) ?? {
+      reason: letter.reason,
+      stage: letter.stage,
+      letters: [],
+      last: letter.at,
+    };
     group.letters.push(letter);
     if (letter.at > group.last) group.last = letter.at;
     groups.set(key, group);
   }
-  return [...groups.values()].sort((a, b) => b.letters.length - a.letters.length || (a.last < b.last ? 1 : -1));
+  return [...groups.values()].toSorted(
+    (a, b) => b.letters.length - a.letters.length || (a.last < b.last ? 1 : -1),
+  );
 }
 
 /** "Column `delay` is "12x"" and "Column `delay` is "N/A"" have one cause. Names between backticks stay. */
 export function cause(reason: string): string {
-  return reason.replaceAll(/"(?:[^"\\]|\\.)*"|“[^”]*”|'[^']*'/g, "…").replaceAll(/(?<![\w`])-?\d+(?:\.\d+)?(?![\w`])/g, "#");
+  return reason
+    .replaceAll(/"(?:[^"\\]|\\.)*"|“[^”]*”|'[^']*'/g, "…")
+    .replaceAll(/(?<![\w`])-?\d+(?:\.\d+)?(?![\w`])/g, "#");
 }

@@ -8,9 +8,13 @@ export function spark(
   const shown = values.slice(-points);
   const step = width / Math.max(1, points - 1);
   const start = width - step * (shown.length - 1);
-  const y = (value: number) => (top <= 0 ? height - 1 : height - 1 - (Math.max(0, value) / top) * (height - 3));
+  const y = (value: number) =>
+    top <= 0 ? height - 1 : height - 1 - (Math.max(0, value) / top) * (height - 3);
   const line = shown
-    .map((value, index) => `${index === 0 ? "M" : "L"}${round(start + index * step)} ${round(y(value))}`)
+    .map(
+      (value, index) =>
+        `${index === 0 ? "M" : "L"}${round(start + index * step)} ${round(y(value))}`,
+    )
     .join("");
   return { line, area: `${line}L${round(width)} ${height}L${round(start)} ${height}Z` };
 }

@@ -20,25 +20,39 @@ export function verdict(pipelines: readonly PipelineStatus[]): string {
   if (pipelines.length === 0) return "Nothing runs yet.";
   const name = ({ environment, name }: PipelineStatus) => `${environment} / ${name}`;
   const halted = pipelines.filter(({ state }) => state === "halted");
-  if (halted[0]) return halted.length === 1 ? `${name(halted[0])} is halted.` : `${halted.length} pipelines are halted.`;
+  if (halted[0])
+    return halted.length === 1
+      ? `${name(halted[0])} is halted.`
+      : `${halted.length} pipelines are halted.`;
   const waiting = pipelines.filter(({ state }) => state === "backing-off");
-  if (waiting[0]) return waiting.length === 1 ? `${name(waiting[0])} is backing off.` : `${waiting.length} pipelines are backing off.`;
+  if (waiting[0])
+    return waiting.length === 1
+      ? `${name(waiting[0])} is backing off.`
+      : `${waiting.length} pipelines are backing off.`;
   const dead = pipelines.reduce((sum, { deadLettered }) => sum + deadLettered, 0);
   const flows = pipelines.every(({ state }) => state === "flowing" || state === "idle")
-    ? pipelines.length === 1 ? "It flows." : `All ${pipelines.length} flow.`
+    ? pipelines.length === 1
+      ? "It flows."
+      : `All ${pipelines.length} flow.`
     : stateCounts(pipelines);
-  return dead === 0 ? `${flows} Nothing is dead-lettered.` : `${flows} ${counted(dead, "record")} dead-lettered.`;
+  return dead === 0
+    ? `${flows} Nothing is dead-lettered.`
+    : `${flows} ${counted(dead, "record")} dead-lettered.`;
 }
 
 /** "2 flowing, 1 paused". */
 export function stateCounts(pipelines: readonly PipelineStatus[]): string {
   const counts = new Map<string, number>();
-  for (const { state } of pipelines) counts.set(looks[state].word, (counts.get(looks[state].word) ?? 0) + 1);
+  for (const { state } of pipelines)
+    counts.set(looks[state].word, (counts.get(looks[state].word) ?? 0) + 1);
   return `${[...counts].map(([word, number]) => `${number} ${word}`).join(", ")}.`;
 }
 
 /** Records read are what became of them: read = written + filtered + stale + dead-lettered (+ what is on its way). */
-export function ledger(status: PipelineStatus): { read: number; terms: { value: number; word: string }[] } {
+export function ledger(status: PipelineStatus): {
+  read: number;
+  terms: { value: number; word: string }[];
+} {
   const { read, written, filtered, stale, deadLettered, retracted } = status;
   const terms = [
     { value: written, word: "written" },

@@ -53,6 +53,7 @@ export class Building {
 
   #end(): void {
     const last = this.steps.at(-1);
-    if (last) this.steps = [...this.steps.slice(0, -1), { ...last, tookMs: Date.now() - last.startedAt }];
+    if (last)
+      this.steps = [...this.steps.slice(0, -1), { ...last, tookMs: Date.now() - last.startedAt }];
   }
 }

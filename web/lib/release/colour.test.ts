@@ -9,10 +9,17 @@ test("a line keeps its text, whatever is coloured", () => {
     "'unclosed \\' text",
     "",
   ];
-  for (const line of lines) expect(coloured(line).map(({ text }) => text).join("")).toBe(line);
+  for (const line of lines)
+    expect(
+      coloured(line)
+        .map(({ text }) => text)
+        .join(""),
+    ).toBe(line);
 });
 
 test("keywords, calls, texts, numbers and comments are told apart", () => {
-  const tones = Object.fromEntries(coloured('const x = f("a", 12); // b').map(({ text, tone }) => [text, tone]));
+  const tones = Object.fromEntries(
+    coloured('const x = f("a", 12); // b').map(({ text, tone }) => [text, tone]),
+  );
   expect(tones).toMatchObject({ const: "k", f: "f", '"a"': "st", "12": "n", "// b": "cm" });
 });

@@ -10,7 +10,10 @@ export function coloured(line: string): Piece[] {
   for (const match of line.matchAll(pattern)) {
     if (match.index > at) pieces.push({ text: line.slice(at, match.index), tone: "" });
     const [text, comment, string, number, keyword] = match;
-    pieces.push({ text, tone: comment ? "cm" : string ? "st" : number ? "n" : keyword ? "k" : "f" });
+    pieces.push({
+      text,
+      tone: comment ? "cm" : string ? "st" : number ? "n" : keyword ? "k" : "f",
+    });
     at = match.index + text.length;
   }
   if (at < line.length) pieces.push({ text: line.slice(at), tone: "" });

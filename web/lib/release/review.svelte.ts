@@ -1,5 +1,4 @@
 import { api, problemOf, read } from "../client.ts";
-import { toasts } from "../shell/toasts.svelte.ts";
 import type { HistoryEntry } from "#promote/history.ts";
 import type { Problem } from "#snapshots/problem.ts";
 import type { ReleaseDetail } from "#web/api/release-detail.ts";
@@ -15,6 +14,8 @@ export class Review {
   busy = $state("");
   /** What went wrong, by the act it belongs to: shown beside its button. */
   faults = $state.raw<Record<string, Problem>>({});
+  /** What was done here, by environment: said where it was done. */
+  done = $state.raw<Record<string, string>>({});
   #abort: AbortController | undefined;
 
   async load(transform: string, hash: string): Promise<void> {
@@ -48,23 +49,23 @@ export class Review {
           json: { transform: release.transform, release: release.hash },
         }),
       );
-      if (done.problem) throw Object.assign(new Error(done.problem.message), { problem: done.problem });
-      toasts.show({
-        tone: "done",
-        title: done.summary,
-        detail: done.commit ? `commit ${done.commit.slice(0, 7)}` : undefined,
-        action: { label: "Watch it", href: `/pipelines?at=${encodeURIComponent(`${environment}/${release.transform}`)}` },
-      });
+      if (done.problem)
+        throw Object.assign(new Error(done.problem.message), { problem: done.problem });
+      this.done = { ...this.done, [environment]: outcome(done) };
     });
   }
 
   rollback(environment: string, to: string): Promise<void> {
     return this.#act(`rollback ${environment}`, async ({ release }) => {
       const done = await read(
-        api.environments[":env"].rollback.$post({ param: { env: environment }, json: { transform: release.transform, to } }),
+        api.environments[":env"].rollback.$post({
+          param: { env: environment },
+          json: { transform: release.transform, to },
+        }),
       );
-      if (done.problem) throw Object.assign(new Error(done.problem.message), { problem: done.problem });
-      toasts.show({ tone: "done", title: done.summary, detail: done.commit ? `commit ${done.commit.slice(0, 7)}` : undefined });
+      if (done.problem)
+        throw Object.assign(new Error(done.problem.message), { problem: done.problem });
+      this.done = { ...this.done, [environment]: outcome(done) };
     });
   }
 
@@ -95,20 +96,39 @@ export class Review {
   }
 
   async #loadBefore({ release, plans }: ReleaseDetail): Promise<void> {
-    const here = plans.filter(({ change }) => change === "none").map(({ environment }) => environment);
+    const here = plans
+      .filter(({ change }) => change === "none")
+      .map(({ environment }) => environment);
     const found = await Promise.all(
       here.map(async (env) => {
-        const { history } = await read(api.environments[":env"][":transform"].history.$get({ param: { env, transform: release.transform } }));
-        return [env, history.find((entry) => entry.release !== release.hash && entry.evidence !== null)] as const;
+        const { history } = await read(
+          api.environments[":env"][":transform"].history.$get({
+            param: { env, transform: release.transform },
+          }),
+        );
+        return [
+          env,
+          history.find((entry) => entry.release !== release.hash && entry.evidence !== null),
+        ] as const;
       }),
     );
     this.before = Object.fromEntries(found);
   }
 }
 
-async function readDetail(transform: string, hash: string, signal: AbortSignal): Promise<ReleaseDetail> {
+function outcome({ summary, commit }: { summary: string; commit: string | null }): string {
+  return commit === null ? summary : `${summary} Commit ${commit.slice(0, 7)}.`;
+}
+
+async function readDetail(
+  transform: string,
+  hash: string,
+  signal: AbortSignal,
+): Promise<ReleaseDetail> {
   const route = api.releases[":transform"][":hash"];
-  const answer: unknown = await read(route.$get({ param: { transform, hash } }, { init: { signal } }));
+  const answer: unknown = await read(
+    route.$get({ param: { transform, hash } }, { init: { signal } }),
+  );
   // JSON carries it unchanged (texts, numbers, lists); proving that through hono's JSON types goes deeper than TypeScript does.
   return answer as ReleaseDetail;
 }

@@ -11,10 +11,17 @@ const words = ["no", "one", "two", "three", "four", "five", "six", "seven", "eig
 export function verdict(facts: readonly Fact[], approvals: readonly CheckedApproval[]): string {
   const failures = facts.filter(({ status }) => status === "fail").length;
   const findings = facts.filter(({ status }) => status === "finding").length;
-  if (failures > 0) return `${number(failures, "check fails", "checks fail")}. No environment will run this release.`;
-  const judges = [...new Set(approvals.filter(({ isValid }) => isValid).map(({ approval }) => approval.by))];
-  if (findings === 0) return judges.length > 0 ? `Everything passes, and ${list(judges)} approved it.` : "Everything passes.";
-  if (judges.length === 0) return `Nothing fails. ${number(findings, "finding needs", "findings need")} your judgement.`;
+  if (failures > 0)
+    return `${number(failures, "check fails", "checks fail")}. No environment will run this release.`;
+  const judges = [
+    ...new Set(approvals.filter(({ isValid }) => isValid).map(({ approval }) => approval.by)),
+  ];
+  if (findings === 0)
+    return judges.length > 0
+      ? `Everything passes, and ${list(judges)} approved it.`
+      : "Everything passes.";
+  if (judges.length === 0)
+    return `Nothing fails. ${number(findings, "finding needs", "findings need")} your judgement.`;
   return `Nothing fails. ${number(findings, "finding was", "findings were")} judged and approved by ${list(judges)}.`;
 }
 
@@ -26,7 +33,9 @@ function number(value: number, one: string, many: string): string {
 
 /** Where it runs, in words: "It runs in staging." */
 export function whereabouts(plans: readonly Plan[]): string {
-  const here = plans.filter(({ change }) => change === "none").map(({ environment }) => environment);
+  const here = plans
+    .filter(({ change }) => change === "none")
+    .map(({ environment }) => environment);
   if (here.length === 0) return "It runs nowhere yet.";
   return `It runs in ${list(here)}.`;
 }
@@ -52,12 +61,13 @@ export function ranked(facts: readonly Fact[]): Fact[] {
   const rank = { fail: 0, finding: 1, pass: 2 };
   return facts
     .map((fact, index) => ({ fact, index }))
-    .sort((a, b) => rank[a.fact.status] - rank[b.fact.status] || a.index - b.index)
+    .toSorted((a, b) => rank[a.fact.status] - rank[b.fact.status] || a.index - b.index)
     .map(({ fact }) => fact);
 }
 
 /** What changes in a file and the two lines before it, which say where: enough for a plan. */
 export function changedPart(lines: readonly DiffLine[]): DiffLine[] {
-  const isNear = (index: number) => [0, 1, 2].some((step) => (lines[index + step]?.kind ?? "same") !== "same");
+  const isNear = (index: number) =>
+    [0, 1, 2].some((step) => (lines[index + step]?.kind ?? "same") !== "same");
   return lines.filter((_, index) => isNear(index));
 }

@@ -2,7 +2,11 @@ import { api, follow, isCancelled, problemOf } from "../client.ts";
 import type { Problem } from "#snapshots/problem.ts";
 import type { SnapshotManifest } from "#snapshots/workspace.ts";
 
-export type FreezeRequest = { source: string; label: string; sample?: { fraction: number; seed: number } };
+export type FreezeRequest = {
+  source: string;
+  label: string;
+  sample?: { fraction: number; seed: number };
+};
 type Outcome = { snapshot: SnapshotManifest; reused: boolean };
 
 /** One freeze on its way. Cancelling closes the request; the server then leaves nothing behind. */

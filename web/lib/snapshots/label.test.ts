@@ -19,7 +19,9 @@ describe("a label", () => {
   test("is offered fresh: the date, then numbered", () => {
     const today = new Date("2026-11-21T10:00:00Z");
     expect(freshLabel("flights", [], today)).toBe("2026-11-21");
-    expect(freshLabel("flights", ["flights@2026-11-21", "flights@2026-11-21.2"], today)).toBe("2026-11-21.3");
+    expect(freshLabel("flights", ["flights@2026-11-21", "flights@2026-11-21.2"], today)).toBe(
+      "2026-11-21.3",
+    );
   });
 });
 

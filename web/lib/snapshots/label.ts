@@ -4,7 +4,8 @@ import type { SnapshotManifest } from "#snapshots/workspace.ts";
 export function labelFault(label: string): string | undefined {
   if (label === "") return "Give it a label, such as 2001q1.";
   const odd = /[^A-Za-z0-9_.-]/u.exec(label)?.[0];
-  if (odd !== undefined) return `${odd === " " ? "A space" : `“${odd}”`} cannot be part of a label. Use letters, digits, dot, dash and underscore.`;
+  if (odd !== undefined)
+    return `${odd === " " ? "A space" : `“${odd}”`} cannot be part of a label. Use letters, digits, dot, dash and underscore.`;
   if (!/^[A-Za-z0-9]/.test(label)) return "Begin with a letter or a digit.";
   if (label.length > 100) return "At most 100 characters.";
   return undefined;

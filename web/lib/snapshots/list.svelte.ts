@@ -1,5 +1,6 @@
 import { api, problemOf, read } from "../client.ts";
 import { workspace } from "../shell/workspace.svelte.ts";
+import { goneSources, keptBytes } from "./kept.ts";
 import type { Problem } from "#snapshots/problem.ts";
 import type { SnapshotManifest, Source } from "#snapshots/workspace.ts";
 
@@ -11,14 +12,15 @@ export class SnapshotList {
   isLoaded = $state(false);
   failure = $state.raw<Problem | undefined>(undefined);
   names = $derived(this.snapshots.map(({ name }) => name));
-  /** Tables of equal content are kept once. */
-  keptBytes = $derived(
-    [...new Map(this.snapshots.map(({ hash, sizeBytes }) => [hash, sizeBytes])).values()].reduce((sum, size) => sum + size, 0),
-  );
+  keptBytes = $derived(keptBytes(this.snapshots));
+  orphans = $derived(goneSources(this.snapshots, this.sources));
 
   async load(): Promise<void> {
     try {
-      const [sources, snapshots] = await Promise.all([read(api.sources.$get()), read(api.snapshots.$get())]);
+      const [sources, snapshots] = await Promise.all([
+        read(api.sources.$get()),
+        read(api.snapshots.$get()),
+      ]);
       this.sources = sources.sources;
       this.snapshots = snapshots.snapshots;
       this.problems = [...sources.problems, ...snapshots.problems];
@@ -34,10 +36,6 @@ export class SnapshotList {
   of(source: string): SnapshotManifest[] {
     return this.snapshots
       .filter((snapshot) => snapshot.source === source)
-      .sort((a, b) => (a.frozenAt < b.frozenAt ? 1 : -1));
+      .toSorted((a, b) => (a.frozenAt < b.frozenAt ? 1 : -1));
   }
-
-  orphans = $derived([
-    ...new Set(this.snapshots.map(({ source }) => source).filter((name) => !this.sources.some((source) => source.name === name))),
-  ]);
 }
