@@ -21,7 +21,7 @@ export async function runFreeze(
     await seal(connection);
     const made = await createFromSelect(connection, request.sql, progress);
     if (!made.ok) return made;
-    const described = await describeMade(connection, "out");
+    const described = await describeMade(connection, "out", false);
     await letGo(connection, "out");
     return described;
   } finally {

@@ -64,13 +64,15 @@ async function serve(
   const result = await answer(id, request, limits, inbox).catch((error: unknown) =>
     fail(problemOf(error)),
   );
-  if (request.kind === "sql" || request.kind === "freeze" || request.kind === "write")
-    prepareSpare(limits);
   send(
     result.ok
       ? { type: "done", id, value: result.value }
       : { type: "failed", id, problem: result.problem },
   );
+  if (request.kind === "sql" || request.kind === "freeze" || request.kind === "write") {
+    // Not at once: what follows on this request may want the processor first.
+    setTimeout(() => prepareSpare(limits), 200).unref();
+  }
 }
 
 function answer(

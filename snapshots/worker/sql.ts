@@ -37,7 +37,7 @@ export async function runSql(
     if (problem !== undefined) return fail(problem);
     const made = await createFromSelect(connection, request.sql, progress);
     if (!made.ok) return made;
-    const described = await describeMade(connection, "out");
+    const described = await describeMade(connection, "out", false);
     await letGo(connection, "out");
     return described;
   } finally {

@@ -36,8 +36,8 @@ export async function runWrite(
   try {
     await attach(connection, request.out, "out", "READ_WRITE");
     await seal(connection);
-    await appendAll(connection, targets.value, incoming);
-    const described = await describeMade(connection, "out");
+    const hasLineage = await appendAll(connection, targets.value, incoming);
+    const described = await describeMade(connection, "out", hasLineage);
     await letGo(connection, "out");
     return described;
   } catch (error) {
@@ -92,11 +92,12 @@ function appendedType(type: SqlType): SqlType {
   }
 }
 
+/** Whether the rows came with their lineage. */
 async function appendAll(
   connection: Connection,
   targets: Target[],
   incoming: Incoming,
-): Promise<void> {
+): Promise<boolean> {
   const isStaged = targets.some(
     (target) => formatType(target.type) !== formatType(target.appended),
   );
@@ -129,7 +130,7 @@ async function appendAll(
   }
   data.close();
   lineage?.close();
-  if (!isStaged) return;
+  if (!isStaged) return lineage !== undefined;
   const casts = targets.map(
     (target, i) => `CAST(c${i} AS ${formatType(target.type)}) AS ${quoteName(target.name)}`,
   );
@@ -137,6 +138,7 @@ async function appendAll(
     connection,
     `CREATE TABLE out.main.data AS SELECT ${casts.join(", ")} FROM memory.main.staging`,
   );
+  return lineage !== undefined;
 }
 
 function decode(ipc: Uint8Array, targets: Target[]): { columns: ArrowColumn[]; length: number } {
