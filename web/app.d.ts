@@ -1,10 +1,6 @@
-declare global {
-  namespace App {
-    interface Platform {
-      /** The server's Hono application, so that a request for `/api/…` through SvelteKit meets the same API. */
-      api?: { fetch(request: Request): Response | Promise<Response> };
-    }
+declare namespace App {
+  interface Platform {
+    /** The server's own request, which carries the API (web/server/handover.ts). Set by adapter-node. */
+    req?: object;
   }
 }
-
-export {};

@@ -4,7 +4,7 @@ import { CLEAR, WRITE, type SinkBatch, type SinkContract, type SourceRecord } fr
 import { versionWriter } from "./version.ts";
 
 /** What became of a record before any sink saw it. */
-export type Fate = "write" | "filtered" | "dead";
+type Fate = "write" | "filtered" | "dead";
 
 /** A chunk's effects on keyed state, and which record each operation comes from. */
 export type Effects = { batch: SinkBatch; recordOf: Int32Array };

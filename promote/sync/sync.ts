@@ -12,7 +12,7 @@ import { openSupervisor, type PipelineSpec, type Supervisor } from "./supervisor
 import type { PipelineStatus } from "./status.ts";
 
 export type { PipelineSpec } from "./supervisor.ts";
-export type { PipelineState, PipelineStatus } from "./status.ts";
+export type { PipelineStatus } from "./status.ts";
 
 /** The streaming runtime of a workspace: every pipeline this process runs. */
 export type Sync = {

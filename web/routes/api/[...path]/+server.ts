@@ -3,7 +3,7 @@ import { handedOver } from "../../../server/handover.ts";
 
 /** Every method of every `/api/…` address goes to the Hono app of the server these pages run in (web/api/app.ts). */
 export const fallback: RequestHandler = ({ request, platform }) => {
-  const api = handedOver((platform as { req?: object } | undefined)?.req);
+  const api = handedOver(platform?.req);
   if (api) return api.fetch(request);
   const problem = {
     code: "no-api",
