@@ -16,6 +16,8 @@ export type Bundle = {
   sha256: string;
   /** Apart from the hash: it only serves to say where an error stands. */
   sourceMap: string;
+  /** Modules of the workspace that are in it, absolute paths. */
+  files: string[];
   transform: string;
   output: Column[];
   /** Contracts of every transform in the bundle: one may read another's output. */

@@ -58,7 +58,7 @@ export async function runCell(run: CellRun): Promise<CellOutcome> {
     run.onOutput(output);
   });
   if (!executed.ok) return failed(outputs, atCell(executed.problem, run.id));
-  const { result, displays } = executed.value;
+  const { result, displays, imported } = executed.value;
   const state = newState();
   const options: EvaluateOptions = { signal: run.signal };
   // Displayed tables and charts stand where they were shown; the others follow in the order of their definition.
@@ -68,7 +68,7 @@ export async function runCell(run: CellRun): Promise<CellOutcome> {
     if (!isName(name)) continue;
     if (summary.kind === "table")
       shown.push(...(await showTable(run, name, summary.expression, state, options)));
-    state.values[name] = keyOfValue(name, summary, state, analysis, run);
+    state.values[name] = keyOfValue(name, summary, state, { analysis, run, imported });
     state.variables.push(variableOf(name, summary, state, analysis, run.id));
   }
   if (analysis.statements.some((statement) => statement.isMetric))
@@ -114,7 +114,7 @@ export async function execute(
   },
   analysis: CellAnalysis,
   onOutput: (output: Output) => void,
-): Promise<Result<{ result: CellResult; displays: DisplayItem[] }>> {
+): Promise<Result<{ result: CellResult; displays: DisplayItem[]; imported: string }>> {
   const modules = await cellModules(run.context.workspace.root, run.fileName, analysis);
   if (!modules.ok) return modules;
   const code = cellCode(run.source, analysis, modules.value);
@@ -129,7 +129,8 @@ export async function execute(
     onOutput,
     run.signal,
   );
-  if (done.ok) return ok({ result: done.value, displays: done.value.displays });
+  const imported = modules.value.prelude;
+  if (done.ok) return ok({ result: done.value, displays: done.value.displays, imported });
   const { line, column } = done.problem.at ?? {};
   if (line === undefined || column === undefined) return done;
   return fail({
@@ -253,15 +254,14 @@ function keyOfValue(
   name: string,
   summary: ValueSummary,
   state: State,
-  analysis: CellAnalysis,
-  run: CellRun,
+  { analysis, run, imported }: { analysis: CellAnalysis; run: CellRun; imported: string },
 ): string {
   if (summary.kind === "table") {
     const evaluated = state.tablesByName.get(name);
     return keyOf("table", summary.expression, evaluated?.table.hash ?? "");
   }
   if (summary.kind === "plain") return keyOf("plain", summary.encoded);
-  return keyOf("recipe", name, analysis.fingerprint, run.inputs);
+  return keyOf("recipe", name, analysis.fingerprint, imported, run.inputs);
 }
 
 function variableOf(

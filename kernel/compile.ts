@@ -1,12 +1,17 @@
 import { realpathSync } from "node:fs";
 import { readFile } from "node:fs/promises";
-import { dirname, join, relative, sep } from "node:path";
+import { dirname, join, relative, resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build, type BuildFailure, type Message, type Plugin } from "esbuild";
 import { fail, ok, type Problem, type Result } from "#snapshots/problem.ts";
 
 /** The text of one ES module, and the map back to what it was made from. */
-export type Compiled = { code: string; sourceMap: string };
+export type Compiled = {
+  code: string;
+  sourceMap: string;
+  /** The files of the workspace that are in it, absolute: its bytes change with theirs. */
+  files: string[];
+};
 
 const runtimeFolder = fileURLToPath(new URL("./guest/runtime/", import.meta.url));
 
@@ -39,6 +44,7 @@ export async function compileModules(request: {
       legalComments: "none",
       sourcemap: "external",
       sourcesContent: false,
+      metafile: true,
       treeShaking: true,
       logLevel: "silent",
       tsconfigRaw: { compilerOptions: { target: "ESNext", useDefineForClassFields: true } },
@@ -46,7 +52,10 @@ export async function compileModules(request: {
     });
     const text = (suffix: string) =>
       result.outputFiles.find((file) => file.path.endsWith(suffix))?.text ?? "";
-    return ok({ code: text(".js"), sourceMap: text(".js.map") });
+    const files = Object.keys(result.metafile.inputs)
+      .filter((path) => !/^(?:notebook|penstock|penstock-memory):/.test(path))
+      .map((path) => resolve(request.root, path));
+    return ok({ code: text(".js"), sourceMap: text(".js.map"), files });
   } catch (error) {
     return fail(problemOf(error as BuildFailure));
   }

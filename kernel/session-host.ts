@@ -113,6 +113,7 @@ function host(options: SessionOptions, start: Start): NotebookSession {
       text: serialise(session.notebook),
       tables: queryColumns(),
       captured: capturedValues(),
+      encoded: Object.assign({}, ...session.ids.map((id) => values[id] ?? {})),
     });
   }
 
