@@ -1,6 +1,7 @@
 /* oxlint-disable unicorn/no-new-array -- sized once: these loops run per value */
 import type { ArrowBuffers } from "#snapshots/arrow-buffers.ts";
 import type { SqlType } from "#snapshots/types.ts";
+import { messageOf } from "./errors.ts";
 import { shown } from "./shown.ts";
 
 type Refuse = (row: number, message: string) => void;
@@ -13,6 +14,14 @@ type EncodeColumn = (
   refuse: Refuse,
 ) => ArrowBuffers;
 type Body = Pick<ArrowBuffers, "offsets" | "children">;
+
+// oxlint-disable-next-line typescript/unbound-method -- taken before user code runs, and called with its `this`
+const forEachOf = Map.prototype.forEach;
+
+/** What a value's own code (a getter, a proxy) threw while it was read. */
+function unreadable(error: unknown): string {
+  return `cannot be read: ${messageOf(error)}`;
+}
 
 /** Buffers of a list, struct or map below its validity. */
 export function encodeNested(
@@ -39,16 +48,21 @@ function encodeList(
   const owners: number[] = [];
   for (let i = 0; i < length; i += 1) {
     const value = values[i];
-    if (Array.isArray(value)) {
-      if (type.size !== undefined && value.length !== type.size) {
-        refuse(i, `takes ${type.size} items, not ${value.length}.`);
-      }
-      for (const item of value as unknown[]) {
-        items.push(item);
-        owners.push(i);
-      }
-    } else if (value !== null && value !== undefined)
-      refuse(i, `takes an array, not ${shown(value)}.`);
+    const start = items.length;
+    try {
+      if (Array.isArray(value)) {
+        const size = value.length;
+        if (type.size !== undefined && size !== type.size) {
+          refuse(i, `takes ${type.size} items, not ${size}.`);
+        }
+        for (let at = 0; at < size; at += 1) items.push(value[at]);
+      } else if (value !== null && value !== undefined)
+        refuse(i, `takes an array, not ${shown(value)}.`);
+    } catch (error) {
+      items.length = start;
+      refuse(i, unreadable(error));
+    }
+    for (let at = start; at < items.length; at += 1) owners.push(i);
     offsets[i + 1] = items.length;
   }
   const child = encodeColumn(items, items.length, type.item, true, (item, message) =>
@@ -69,16 +83,20 @@ function encodeStruct(
   for (let i = 0; i < length; i += 1) {
     const value = values[i];
     if (value === null || value === undefined) continue;
-    if (typeof value !== "object" || Array.isArray(value)) {
-      refuse(i, `takes an object, not ${shown(value)}.`);
-      continue;
+    try {
+      if (typeof value !== "object" || Array.isArray(value)) {
+        refuse(i, `takes an object, not ${shown(value)}.`);
+        continue;
+      }
+      const extra = Object.keys(value).find((key) => !names.has(key));
+      if (extra !== undefined) refuse(i, `has no field \`${extra.slice(0, 100)}\`.`);
+      type.fields.forEach((field, index) => {
+        const own = fields[index];
+        if (own) own[i] = (value as Record<string, unknown>)[field.name];
+      });
+    } catch (error) {
+      refuse(i, unreadable(error));
     }
-    const extra = Object.keys(value).find((key) => !names.has(key));
-    if (extra !== undefined) refuse(i, `has no field \`${extra}\`.`);
-    type.fields.forEach((field, index) => {
-      const own = fields[index];
-      if (own) own[i] = (value as Record<string, unknown>)[field.name];
-    });
   }
   const children = type.fields.map((field, index) =>
     encodeColumn(fields[index] ?? [], length, field.type, true, (row, message) =>
@@ -101,14 +119,18 @@ function encodeMap(
   const owners: number[] = [];
   for (let i = 0; i < length; i += 1) {
     const value = values[i];
-    if (value instanceof Map) {
-      for (const [key, item] of value as Map<unknown, unknown>) {
-        keys.push(key);
-        items.push(item);
-        owners.push(i);
+    if (value !== null && value !== undefined) {
+      try {
+        // The Map's own entries, whatever iterator a subclass has; throws for what is none.
+        forEachOf.call(value as Map<unknown, unknown>, (item, key) => {
+          keys.push(key);
+          items.push(item);
+          owners.push(i);
+        });
+      } catch {
+        refuse(i, `takes a Map, not ${shown(value)}.`);
       }
-    } else if (value !== null && value !== undefined)
-      refuse(i, `takes a Map, not ${shown(value)}.`);
+    }
     offsets[i + 1] = keys.length;
   }
   const inOwner = (part: string) => (item: number, message: string) =>

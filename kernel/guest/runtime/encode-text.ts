@@ -5,6 +5,9 @@ type Refuse = (row: number, message: string) => void;
 type Body = Pick<ArrowBuffers, "values" | "offsets">;
 
 const encoder = new TextEncoder();
+const typedArray = Object.getPrototypeOf(Uint8Array.prototype) as object;
+const tagOf = getterOf<string | undefined>(typedArray, Symbol.toStringTag);
+const byteLength = getterOf<number>(typedArray, "byteLength");
 /** Above this length a call into the encoder is quicker than a loop. */
 const longestByHand = 24;
 
@@ -23,8 +26,12 @@ export function encodeTexts(
     if (typeof value === "string") {
       const wrong = check?.(value);
       if (wrong !== undefined) refuse(i, wrong);
-      const most = end + value.length * 3;
-      if (most > bytes.length) bytes = grown(bytes, end, most);
+      const room = roomFor(bytes, end, value.length * 3, i, refuse);
+      if (!room) {
+        offsets[i + 1] = end;
+        continue;
+      }
+      bytes = room;
       const written = value.length <= longestByHand ? asciiInto(value, bytes, end) : -1;
       if (written >= 0) end = written;
       else {
@@ -56,10 +63,14 @@ export function encodeBlobs(values: readonly unknown[], length: number, refuse: 
   let end = 0;
   for (let i = 0; i < length; i += 1) {
     const value = values[i];
-    if (value instanceof Uint8Array) {
-      if (end + value.length > bytes.length) bytes = grown(bytes, end, end + value.length);
-      bytes.set(value, end);
-      end += value.length;
+    if (isBytes(value)) {
+      const size = byteLength.call(value);
+      const room = roomFor(bytes, end, size, i, refuse);
+      if (room) {
+        bytes = room;
+        bytes.set(value, end);
+        end += size;
+      }
     } else if (value !== null && value !== undefined)
       refuse(i, `takes a Uint8Array, not ${shown(value)}.`);
     offsets[i + 1] = end;
@@ -67,15 +78,35 @@ export function encodeBlobs(values: readonly unknown[], length: number, refuse: 
   return { offsets: new Uint8Array(offsets.buffer), values: bytes.subarray(0, end) };
 }
 
-function grown(
+/** By its inner nature: whatever only inherits from Uint8Array, or says so, is none. Runs no code of the value's own. */
+function isBytes(value: unknown): value is Uint8Array {
+  return typeof value === "object" && value !== null && tagOf.call(value) === "Uint8Array";
+}
+
+function getterOf<T>(prototype: object, key: PropertyKey): (this: unknown) => T {
+  const get = Object.getOwnPropertyDescriptor(prototype, key)?.get;
+  if (!get) throw new Error(`${String(key)} is not as expected.`);
+  return get as (this: unknown) => T;
+}
+
+/** The buffer with room for `more` bytes after `used`; undefined, and the value refused, when there is no such room to be had. */
+function roomFor(
   bytes: Uint8Array<ArrayBuffer>,
   used: number,
-  needed: number,
-): Uint8Array<ArrayBuffer> {
-  if (needed > 2 ** 31 - 1) {
-    throw new RangeError("A text column of this batch passes 2 GiB. Run smaller batches.");
+  more: number,
+  row: number,
+  refuse: Refuse,
+): Uint8Array<ArrayBuffer> | undefined {
+  const needed = used + more;
+  if (needed <= bytes.length) return bytes;
+  try {
+    // One batch's column passes 2 GiB in no case: its offsets are 32 bits wide.
+    if (needed > 2 ** 31 - 1) throw new RangeError("2 GiB");
+    const larger = new Uint8Array(Math.max(needed, Math.min(bytes.length * 2, 2 ** 31 - 1)));
+    larger.set(bytes.subarray(0, used));
+    return larger;
+  } catch {
+    refuse(row, `takes no value this long (${more} bytes) after ${used} bytes of the same batch.`);
+    return undefined;
   }
-  const larger = new Uint8Array(Math.max(needed, bytes.length * 2));
-  larger.set(bytes.subarray(0, used));
-  return larger;
 }

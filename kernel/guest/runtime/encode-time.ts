@@ -8,16 +8,18 @@ type Body = Pick<ArrowBuffers, "values">;
 type Unit = "second" | "millisecond" | "microsecond" | "nanosecond";
 
 const dateTime = Date.prototype.getTime;
-const RealDate = Date;
 const dayMs = 86_400_000;
 
 /** Milliseconds of a Date; undefined (and the value refused) when it is none, or not a time. */
 function timeOf(value: unknown, row: number, refuse: Refuse): number | undefined {
-  if (!(value instanceof RealDate)) {
+  let time: number;
+  try {
+    // Not `instanceof`: what only inherits from Date is none, and a proxy's traps are not to run.
+    time = dateTime.call(value as Date);
+  } catch {
     refuse(row, `takes a Date, not ${shown(value)}.`);
     return undefined;
   }
-  const time = dateTime.call(value);
   if (time === time) return time;
   refuse(row, "takes a Date, not one that is invalid (its time is NaN).");
   return undefined;

@@ -31,7 +31,7 @@ export function placesOf(error: unknown): { source: string; line: number; column
       .slice(0, 20_000)
       .split("\n")
       .flatMap((line) => {
-        const found = /\(user:(.*):(\d+):(\d+)\)$/.exec(line);
+        const found = /\(user:(.*):(\d{1,9}):(\d{1,9})\)$/.exec(line);
         return found
           ? [{ source: found[1] ?? "", line: Number(found[2]), column: Number(found[3]) }]
           : [];

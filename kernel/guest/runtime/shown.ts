@@ -14,7 +14,12 @@ export function shown(value: unknown): string {
     case "symbol":
       return "a symbol";
     default:
-      return shownObject(value as object | null);
+      try {
+        return shownObject(value as object | null);
+      } catch {
+        // A proxy whose traps throw, or a revoked one.
+        return "an object";
+      }
   }
 }
 

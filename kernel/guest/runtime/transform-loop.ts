@@ -44,34 +44,33 @@ export function transformLoop(
     let at = sink.length;
     for (let row = 0; row < count; row += 1) {
       if (hasRefusals && sink.isRefused(row)) continue;
-      let out;
+      // Getters and proxies run user code while their result is taken apart: that too is the record's own failure.
       try {
-        out = apply({ ${literal.join(", ")} }, lookups);
-      } catch (error) {
-        sink.threw(row, error);
-        continue;
-      }
-      if (out === null || out === undefined) {
-        sink.filtered += 1;
-        continue;
-      }
-      if (typeof out === "object" && !isArray(out)) {
-        let keys = 0;
-        for (const key in out) keys += 1;
-        if (keys === ${outputNames.length}) {
-          ${values.join("\n          ")}
-          if (!(${anyMissing || "false"})) {
-            ${stores.join("\n            ")}
-            inputs[at] = row;
-            parts[at] = 0;
-            at += 1;
-            continue;
+        const out = apply({ ${literal.join(", ")} }, lookups);
+        if (out === null || out === undefined) {
+          sink.filtered += 1;
+          continue;
+        }
+        if (typeof out === "object" && !isArray(out)) {
+          let keys = 0;
+          for (const key in out) keys += 1;
+          if (keys === ${outputNames.length}) {
+            ${values.join("\n            ")}
+            if (!(${anyMissing || "false"})) {
+              ${stores.join("\n              ")}
+              inputs[at] = row;
+              parts[at] = 0;
+              at += 1;
+              continue;
+            }
           }
         }
+        sink.length = at;
+        sink.other(row, out);
+        at = sink.length;
+      } catch (error) {
+        sink.threw(row, error);
       }
-      sink.length = at;
-      sink.other(row, out);
-      at = sink.length;
     }
     sink.length = at;`;
   // oxlint-disable-next-line typescript/no-implied-eval -- names are escaped as JSON

@@ -47,7 +47,7 @@ export function transformRunner(spec: {
     }
     const extra = Object.keys(item).find((key) => !known.has(key));
     if (extra !== undefined) {
-      return `The transform returned a column \`${extra}\`, which its output contract does not have (${names.join(", ")}).`;
+      return `The transform returned a column \`${extra.slice(0, 100)}\`, which its output contract does not have (${names.join(", ")}).`;
     }
     return names.map((name) => (item as Record<string, unknown>)[name]);
   }
@@ -91,11 +91,13 @@ export function transformRunner(spec: {
         more.push({ at: sink.length, row, part: 0, values });
         return undefined;
       }
-      if (result.length > spec.maxParts) {
-        return `The transform returned ${result.length} records for one; its maxParts is ${spec.maxParts}. Raise maxParts, or return fewer.`;
+      // Asked once: a proxy of an array may answer otherwise the next time, or with no number.
+      const length = Number(result.length);
+      if (!(length <= spec.maxParts)) {
+        return `The transform returned ${length} records for one; its maxParts is ${spec.maxParts}. Raise maxParts, or return fewer.`;
       }
       const made: { part: number; values: unknown[] }[] = [];
-      for (let part = 0; part < result.length; part += 1) {
+      for (let part = 0; part < length; part += 1) {
         const item: unknown = result[part];
         if (item === null || item === undefined) continue;
         const values = valuesOf(item);
@@ -114,9 +116,11 @@ export function transformRunner(spec: {
         const row = rows.inputs[at] ?? 0;
         if (!errors.has(row)) errors.set(row, { row, message });
       });
-    const before = errors.size;
+    let failed = errors.size;
     let bytes = encode();
-    if (errors.size > before) {
+    // Again and again: a getter inside a value may fail at the second reading.
+    while (errors.size > failed) {
+      failed = errors.size;
       rows = without(rows, errors);
       bytes = encode();
     }
