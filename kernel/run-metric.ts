@@ -3,7 +3,7 @@ import type { Queries } from "#snapshots/queries.ts";
 import type { ContentStore } from "#snapshots/store.ts";
 import type { TableHash } from "#snapshots/table.ts";
 import { keyOf } from "./evaluate.ts";
-import { openSlice, type BundleDescription, type Slice, type SliceBatch } from "./guest/slice.ts";
+import { openSlice, type BundleDescription, type SliceBatch } from "./guest/slice.ts";
 import { runtimeVersion } from "./runtime-version.ts";
 import { sha256 } from "./sha256.ts";
 import { placedInSource } from "./source-map.ts";
@@ -62,57 +62,43 @@ async function compute(
       message: `Table ${table.slice(0, 12)} is not in the content store.`,
       hint: "Run the cell that makes it again.",
     });
-  const opened = await Promise.all(
-    indexes.map((index) =>
-      openSlice({ bundle, entry: { kind: "metric", index }, input: info.columns }),
-    ),
-  );
-  const slices = opened.flatMap((slice): Slice[] => (slice.ok ? [slice.value] : []));
-  const failures = slices.map(() => ({
-    count: 0,
-    first: undefined as SliceBatch["errors"][number] | undefined,
-  }));
+  const opened = await openSlice({
+    bundle,
+    entry: { kind: "metrics", indexes },
+    input: info.columns,
+  });
+  if (!opened.ok) return fail(placedInSource(opened.problem, sourceMap));
+  const slice = opened.value;
   try {
-    for (const slice of opened)
-      if (!slice.ok) return fail(placedInSource(slice.problem, sourceMap));
-    let ahead: Promise<Result<SliceBatch>[]> | undefined;
-    for await (const batch of queries.read({ table, ...(signal ? { signal } : {}) })) {
-      const next = Promise.all(slices.map((slice) => slice.run(batch, signal)));
-      if (ahead) take(await ahead);
+    // A count of rows looks at no column: one is read for the number of them.
+    const columns = slice.columns.length > 0 ? slice.columns : names(info.columns).slice(0, 1);
+    let ahead: Promise<Result<SliceBatch>> | undefined;
+    for await (const batch of queries.read({ table, columns, ...(signal ? { signal } : {}) })) {
+      const next = slice.run(batch, signal);
+      const done = await ahead;
+      if (done?.ok === false) return fail(placedInSource(done.problem, sourceMap));
       ahead = next;
     }
-    if (ahead) take(await ahead);
-    const values: { value: number | null; rows: number }[] = [];
-    for (const [at, slice] of slices.entries()) {
-      const { count = 0, first } = failures[at] ?? {};
-      if (first)
-        return fail(
-          placedInSource(
-            metricProblem(metrics[indexes[at] ?? 0]?.name ?? "", count, first),
-            sourceMap,
-          ),
-        );
-      const value = await slice.finish();
-      if (!value.ok) return fail(placedInSource(value.problem, sourceMap));
-      values.push({ value: value.value.value, rows: value.value.rows });
+    const last = await ahead;
+    if (last?.ok === false) return fail(placedInSource(last.problem, sourceMap));
+    const values = await slice.finish();
+    if (!values.ok) return fail(placedInSource(values.problem, sourceMap));
+    for (const [at, { failed, first }] of values.value.entries()) {
+      if (!first) continue;
+      const { name = "" } = metrics[indexes[at] ?? 0] ?? {};
+      return fail(placedInSource(metricProblem(name, failed, first), sourceMap));
     }
-    return ok(values);
+    return ok(values.value.map(({ value, rows }) => ({ value, rows })));
   } catch (error) {
     if (error instanceof ProblemError) return fail(placedInSource(error.problem, sourceMap));
     throw error;
   } finally {
-    await Promise.all(slices.map((slice) => slice.close()));
+    await slice.close();
   }
+}
 
-  function take(results: Result<SliceBatch>[]): void {
-    results.forEach((result, at) => {
-      if (!result.ok) throw new ProblemError(result.problem);
-      const failure = failures[at];
-      if (!failure) return;
-      failure.count += result.value.errors.length;
-      failure.first ??= result.value.errors[0];
-    });
-  }
+function names(columns: { name: string }[]): string[] {
+  return columns.map((column) => column.name);
 }
 
 function metricProblem(

@@ -49,7 +49,12 @@ const count = z.int().min(0);
 
 /** What a slice guest may say. Its frames are untrusted: whatever does not parse ends it. */
 export const sliceMessage = z.discriminatedUnion("type", [
-  z.object({ type: z.literal("opened"), description: bundleDescription.optional() }),
+  z.object({
+    type: z.literal("opened"),
+    description: bundleDescription.optional(),
+    /** Of the input's columns, those that are looked at; all of them when it does not say. */
+    columns: z.array(z.string()).optional(),
+  }),
   z.object({
     type: z.literal("batch"),
     read: count,
@@ -61,8 +66,14 @@ export const sliceMessage = z.discriminatedUnion("type", [
   }),
   z.object({
     type: z.literal("finished"),
-    value: z.number().nullable(),
-    rows: count,
+    values: z.array(
+      z.object({
+        value: z.number().nullable(),
+        rows: count,
+        failed: count,
+        first: z.object({ message: z.string().max(4000), ...place }).optional(),
+      }),
+    ),
     droppedLines: count,
   }),
   z.object({ type: z.literal("failed"), message: z.string().max(4000), ...place }),

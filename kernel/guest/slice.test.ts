@@ -398,12 +398,54 @@ const metrics: [code: string, value: number | null, rows: number][] = [
 test.each(metrics)("%s", async (code, value, rows) => {
   const bundle = await bundleOf(`const m = ${code};`, [], ["m"]);
   const slice = unwrap(
-    await openSlice({ bundle, entry: { kind: "metric", index: 0 }, input: nullableN }),
+    await openSlice({ bundle, entry: { kind: "metrics", indexes: [0] }, input: nullableN }),
   );
   open.push(slice);
   await run(slice, numbers(1, null));
   await run(slice, numbers(2, 3));
-  expect(unwrap(await slice.finish())).toEqual({ value, rows });
+  expect(unwrap(await slice.finish())).toEqual([{ value, rows, failed: 0 }]);
+});
+
+test("metrics of a bundle in one pass: only the columns they look at, and none sees what another did to a row", async () => {
+  const columns = [column("n", "DOUBLE"), column("day", "DATE"), column("other", "VARCHAR")];
+  const bundle = await bundleOf(
+    `const at = (row) => row.day.getUTCDate();
+     const a = metric.sum("a", snapshot("s"), (row) => { row.day.setUTCDate(1); row.n = 7; return row.day.getUTCDate(); });
+     const b = metric.sum("b", snapshot("s"), (row) => row.day.getUTCDate() + row.n);
+     const c = metric.sum("c", snapshot("s"), (row) => { if (row.n === 2) throw new Error("two"); return row.n; });
+     const whole = metric.sum("whole", snapshot("s"), (row) => Object.keys(row).length + at(row));`,
+    [],
+    ["a", "b", "c", "whole"],
+  );
+  const openMetrics = async (indexes: number[]) => {
+    const entry = { kind: "metrics" as const, indexes };
+    const slice = unwrap(await openSlice({ bundle, entry, input: columns }));
+    open.push(slice);
+    return slice;
+  };
+  const day = (date: number): Date => new Date(Date.UTC(2001, 0, date));
+  const values = [
+    [1, 2],
+    [day(10), day(20)],
+    ["x", "y"],
+  ];
+
+  const some = await openMetrics([0, 1, 2]);
+  expect(some.columns).toEqual(["n", "day"]);
+  await run(some, batchOf(columns.slice(0, 2), values.slice(0, 2)));
+  expect(unwrap(await some.finish())).toEqual([
+    { value: 2, rows: 2, failed: 0 },
+    { value: 33, rows: 2, failed: 0 },
+    { value: 1, rows: 1, failed: 1, first: expect.objectContaining({ message: "Error: two" }) },
+  ]);
+
+  const all = await openMetrics([3, 1]);
+  expect(all.columns).toEqual(["n", "day", "other"]);
+  await run(all, batchOf(columns, values));
+  expect(unwrap(await all.finish())).toEqual([
+    { value: 36, rows: 2, failed: 0 },
+    { value: 33, rows: 2, failed: 0 },
+  ]);
 });
 
 test("a sum does not depend on how rows fall into batches", async () => {
@@ -416,11 +458,11 @@ test("a sum does not depend on how rows fall into batches", async () => {
   const sums: unknown[] = [];
   for (const size of [1000, 7]) {
     const slice = unwrap(
-      await openSlice({ bundle, entry: { kind: "metric", index: 0 }, input: columns }),
+      await openSlice({ bundle, entry: { kind: "metrics", indexes: [0] }, input: columns }),
     );
     for (let at = 0; at < values.length; at += size)
       await run(slice, batchOf(columns, [values.slice(at, at + size)]));
-    sums.push(unwrap(await slice.finish()).value);
+    sums.push(unwrap(await slice.finish())[0]?.value);
     await slice.close();
   }
   expect(sums[0]).toBe(sums[1]);

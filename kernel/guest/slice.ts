@@ -9,7 +9,7 @@ export type { BundleDescription } from "./slice-protocol.ts";
 
 export type SliceSpec = {
   bundle: string;
-  entry: { kind: "transform"; name: string } | { kind: "metric"; index: number };
+  entry: { kind: "transform"; name: string } | { kind: "metrics"; indexes: number[] };
   /** The contract of the rows that come in. */
   input: Column[];
   /** The contract of the rows that go out; a transform needs it. */
@@ -34,14 +34,22 @@ export type SliceBatch = {
   errors: RecordError[];
 };
 
-export type MetricValue = { value: number | null; rows: number };
+/** `failed` rows threw; `first` is the first of them. */
+export type MetricValue = {
+  value: number | null;
+  rows: number;
+  failed: number;
+  first?: { message: string; line?: number; column?: number };
+};
 
 export type Slice = {
   /** Batches may be sent ahead: they are answered in order. A Problem is final; open a new slice. */
   run(batch: Uint8Array, signal?: AbortSignal): Promise<Result<SliceBatch>>;
-  /** The metric over all batches so far. Metric entries only. */
-  finish(): Promise<Result<MetricValue>>;
+  /** The metrics over all batches so far, in the order asked for. Metrics entries only. */
+  finish(): Promise<Result<MetricValue[]>>;
   close(): Promise<void>;
+  /** The input's columns that are looked at, in its order: a batch needs to hold no others. */
+  readonly columns: string[];
   /** `busyMs` is what the guest says it spent on decoding, calling and encoding. */
   readonly stats: { batches: number; rows: number; busyMs: number; droppedLines: number };
 };
@@ -83,12 +91,14 @@ export async function openSlice(spec: SliceSpec): Promise<Result<Slice>> {
     await conversation.close();
     return opened;
   }
+  const columns = columnsOf(opened.value, spec.input);
+  if (!columns) return fail(conversation.refuse("It reads columns that are not there."));
   const stats = { batches: 0, rows: 0, busyMs: 0, droppedLines: 0 };
   return ok({
     async run(batch, signal) {
       const answer = await conversation.ask({ type: "run" }, [batch], signal);
       if (!answer.ok) return answer;
-      const taken = batchOf(answer.value, spec.entry.kind === "metric");
+      const taken = batchOf(answer.value, spec.entry.kind === "metrics");
       if (!taken) return fail(conversation.refuse("Its answer does not add up."));
       const { message } = answer.value;
       stats.batches += 1;
@@ -103,11 +113,13 @@ export async function openSlice(spec: SliceSpec): Promise<Result<Slice>> {
       const answer = await conversation.ask({ type: "finish" }, []);
       if (!answer.ok) return answer;
       const { message } = answer.value;
-      if (message.type !== "finished")
+      const asked = spec.entry.kind === "metrics" ? spec.entry.indexes.length : 0;
+      if (message.type !== "finished" || message.values.length !== asked)
         return fail(conversation.refuse("It answered something else."));
-      return ok({ value: message.value, rows: message.rows });
+      return ok(message.values as MetricValue[]);
     },
     close: conversation.close,
+    columns,
     stats,
   });
 }
@@ -212,6 +224,14 @@ function converse(memoryMb: number | undefined, timeoutMs: number) {
   };
 }
 
+function columnsOf({ message }: Answer, input: Column[]): string[] | undefined {
+  const names = input.map((column) => column.name);
+  if (message.type !== "opened" || message.columns === undefined) return names;
+  const said = new Set(message.columns);
+  const used = names.filter((name) => said.has(name));
+  return used.length === said.size ? used : undefined;
+}
+
 /** Checks that the guest's counts and lengths fit each other: no row may vanish or appear on its word alone. */
 function batchOf({ message, payload }: Answer, isMetric: boolean): SliceBatch | undefined {
   if (message.type !== "batch") return undefined;
@@ -226,7 +246,8 @@ function batchOf({ message, payload }: Answer, isMetric: boolean): SliceBatch | 
   if (distinct === undefined || (isMetric ? unwritten > read : distinct + unwritten !== read))
     return undefined;
   return {
-    rows: payload.slice(lineageBytes * 2),
+    // The payload begins its buffer, and two Int32 a row keep what follows aligned.
+    rows: payload.subarray(lineageBytes * 2),
     input,
     part,
     read,

@@ -6,7 +6,7 @@ import { installStacks, messageOf, placeOf } from "./errors.ts";
 import { encodeFrame, frameAssembler, type Frame } from "./frames.ts";
 import { lockDown } from "./lockdown.ts";
 import { buildLookup, type LookupSpec } from "./lookup.ts";
-import { metricRunner } from "./metric-runner.ts";
+import { metricsRunner } from "./metric-runner.ts";
 import { transformRunner, type ColumnSpec } from "./transform-runner.ts";
 
 type Open = {
@@ -15,7 +15,7 @@ type Open = {
   bundleBytes: number;
   entry:
     | { kind: "transform"; name: string }
-    | { kind: "metric"; index: number }
+    | { kind: "metrics"; indexes: number[] }
     | { kind: "describe" };
   input: ColumnSpec[];
   output: ColumnSpec[];
@@ -106,11 +106,13 @@ async function open(
     return () => undefined;
   }
   const { entry } = request;
-  if (entry.kind === "metric") {
-    const metric: unknown = slice.metrics?.[entry.index];
-    if (!isMetric(metric)) throw new TypeError(`The bundle has no metric ${entry.index}.`);
-    send({ type: "opened" });
-    return metricRequests(request, metric);
+  if (entry.kind === "metrics") {
+    const metrics = entry.indexes.map((index) => {
+      const metric: unknown = slice.metrics?.[index];
+      if (!isMetric(metric)) throw new TypeError(`The bundle has no metric ${index}.`);
+      return metric;
+    });
+    return metricRequests(request, metrics);
   }
   const table: unknown = slice.transforms?.[entry.name];
   if (!isTable(table) || table.source.kind !== "transform") {
@@ -122,17 +124,20 @@ async function open(
 }
 
 function metricRequests(
-  request: Open,
-  metric: Metric,
+  { input }: Open,
+  metrics: readonly Metric[],
 ): (request: Request, payload: Uint8Array) => void {
-  const runner = metricRunner({ input: request.input, metric });
+  const runner = metricsRunner({ input, metrics });
+  send({ type: "opened", columns: runner.columns });
   return ({ type }, payload) => {
-    if (type === "finish") send({ type: "finished", ...runner.finish(), droppedLines });
-    else {
-      const started = now();
-      const counts = runner.run(payload);
-      send({ type: "batch", ...counts, elapsedMs: now() - started, written: 0, droppedLines });
+    if (type === "finish") {
+      send({ type: "finished", values: runner.finish(), droppedLines });
+      return;
     }
+    const started = now();
+    const { read } = runner.run(payload);
+    const elapsedMs = now() - started;
+    send({ type: "batch", read, filtered: 0, errors: [], elapsedMs, written: 0, droppedLines });
   };
 }
 
