@@ -31,12 +31,17 @@ export function freezeQuery(
 
 function fileRows(source: Source, number: string | undefined): string {
   const path = quoteText(source.path);
-  const scan = `read_${source.format}${source.format === "json" ? "_auto" : ""}`;
-  if (number === undefined) return `SELECT * FROM ${scan}(${path})`;
+  if (number === undefined) return `SELECT * FROM ${scanOf(source.format, path)}`;
   if (source.format === "parquet") {
     return `SELECT file_row_number AS ${quoteName(number)}, * EXCLUDE (file_row_number) FROM read_parquet(${path}, file_row_number = true)`;
   }
-  return `SELECT row_number() OVER () - 1 AS ${quoteName(number)}, * FROM ${scan}(${path})`;
+  return `SELECT row_number() OVER () - 1 AS ${quoteName(number)}, * FROM ${scanOf(source.format, path)}`;
+}
+
+/** Left to itself, DuckDB passes over the lines of a CSV file that do not fit the rest, or look like comments. No row vanishes here. */
+function scanOf(format: Source["format"], path: string): string {
+  if (format === "csv") return `read_csv(${path}, skip = 0, comment = '')`;
+  return format === "json" ? `read_json_auto(${path})` : `read_parquet(${path})`;
 }
 
 /** The share of all 64-bit numbers, as one. */

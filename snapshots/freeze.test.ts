@@ -1,4 +1,11 @@
-import { existsSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { freeze, removeSnapshot, type FreezeRequest } from "./freeze.ts";
@@ -197,5 +204,56 @@ test("a manifest somebody broke is a problem with its line, and hides no other",
   expect(problems[0]).toMatchObject({
     code: "bad-file",
     at: { file: "snapshots/airports@bent.yaml" },
+  });
+});
+
+describe("what would lose rows or their identity in silence", () => {
+  const files = {
+    "ragged.csv": "a,b\n1,2\n3,4\n5,6,7\n",
+    "comments.csv": "# a note\na,b\n1,2\n#3,4\n",
+    "numbered.csv": "id,b\n5,x\n6,y\n",
+    "null.csv": "id,b\n5,x\n,y\n",
+  };
+  const put = (name: string, source = "") => {
+    const path = (file: string) => join(here.workspace.root, file);
+    for (const [file, text] of Object.entries(files)) writeFileSync(path(`data/${file}`), text);
+    writeFileSync(path(`sources/${name}.yaml`), `format: csv\npath: data/${name}.csv\n${source}`);
+  };
+
+  test("a line of a CSV file that does not fit the others is a row all the same", async () => {
+    put("ragged");
+    expect(unwrap(await ask("ragged", "t")).snapshot.rows).toBe(3);
+    put("comments");
+    expect(unwrap(await ask("comments", "t")).snapshot.rows).toBe(3);
+  });
+
+  test("row numbers do not take the place of a column of their name", async () => {
+    put("numbered", "rowNumber: ID\nidentity: [ID]\n");
+    expect(await ask("numbered", "t")).toMatchObject({ problem: { code: "row-number-taken" } });
+  });
+
+  test("a row without identity is refused", async () => {
+    put("null", "identity: [id]\n");
+    expect(await ask("null", "t")).toMatchObject({ problem: { code: "identity-null" } });
+  });
+
+  test("a manifest that cannot be read is not written over", async () => {
+    const path = join(here.workspace.paths.snapshots, "airports@torn.yaml");
+    writeFileSync(path, "name: [");
+    expect(await ask("airports", "torn")).toMatchObject({ ok: false });
+    expect(readFileSync(path, "utf8")).toBe("name: [");
+  });
+
+  test("a file that changes while it is read is refused", async () => {
+    const file = join(here.workspace.root, "data/growing.csv");
+    writeFileSync(file, csv);
+    writeFileSync(
+      join(here.workspace.root, "sources/growing.yaml"),
+      "format: csv\npath: data/growing.csv\n",
+    );
+    const asked = ask("growing", "t");
+    appendFileSync(file, "\nA5000,City 1,7\n");
+    expect(await asked).toMatchObject({ problem: { code: "source-changed" } });
+    expect(existsSync(join(here.workspace.paths.snapshots, "growing@t.yaml"))).toBe(false);
   });
 });

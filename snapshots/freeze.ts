@@ -1,6 +1,6 @@
-import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { stringify } from "yaml";
-import { fail, ok, type Result } from "./problem.ts";
+import { fail, ok, type Problem, type Result } from "./problem.ts";
 import type { Queries, Sample } from "./queries.ts";
 import type { ContentStore } from "./store.ts";
 import {
@@ -9,6 +9,7 @@ import {
   readSnapshot,
   readSource,
   type SnapshotManifest,
+  type Source,
   type Workspace,
 } from "./workspace.ts";
 
@@ -46,18 +47,11 @@ export async function freeze(
   });
   if (!frozen.ok) return frozen;
   const { info, query, from } = frozen.value;
-  const missing = source.value.identity.filter(
-    (key) => !info.columns.some((column) => column.name === key),
-  );
-  if (missing.length > 0) {
-    return fail({
-      code: "no-identity-column",
-      message: `The source ${source.value.name} names \`${missing.join("`, `")}\` as its identity, but has no such column.`,
-      hint: `It has: ${info.columns.map((column) => column.name).join(", ")}. Correct \`identity\` in sources/${source.value.name}.yaml.`,
-      at: { file: `sources/${source.value.name}.yaml` },
-    });
-  }
+  const unidentified = badIdentity(source.value, info.columns);
+  if (unidentified) return fail(unidentified);
   const existing = readSnapshot(workspace, name);
+  // A manifest that cannot be read still says what is frozen: it is not written over.
+  if (!existing.ok && existsSync(manifestPath(workspace, name))) return existing;
   if (existing.ok && existing.value.hash === info.hash)
     return ok({ snapshot: existing.value, reused: true });
   if (existing.ok) {
@@ -97,6 +91,43 @@ function writeManifest(workspace: Workspace, snapshot: SnapshotManifest): void {
   const path = manifestPath(workspace, snapshot.name);
   writeFileSync(`${path}.part`, stringify(snapshot, { lineWidth: 0 }));
   renameSync(`${path}.part`, path);
+}
+
+/** Why the rows cannot be told apart as the source says. */
+function badIdentity(
+  { name, identity, rowNumber }: Source,
+  columns: SnapshotManifest["columns"],
+): Problem | undefined {
+  const at = { file: `sources/${name}.yaml` };
+  // DuckDB calls the second of two columns of one name `name_1`.
+  const second = `${rowNumber}_1`.toLowerCase();
+  if (rowNumber !== undefined && columns.some((column) => column.name.toLowerCase() === second)) {
+    return {
+      code: "row-number-taken",
+      message: `The source ${name} wants its row numbers as \`${rowNumber}\`, but has a column \`${rowNumber}\` or \`${rowNumber}_1\` of its own.`,
+      hint: `Choose another name for \`rowNumber\` in ${at.file}.`,
+      at,
+    };
+  }
+  const missing = identity.filter((key) => !columns.some((column) => column.name === key));
+  if (missing.length > 0) {
+    return {
+      code: "no-identity-column",
+      message: `The source ${name} names \`${missing.join("`, `")}\` as its identity, but has no such column.`,
+      hint: `It has: ${columns.map((column) => column.name).join(", ")}. Correct \`identity\` in ${at.file}.`,
+      at,
+    };
+  }
+  const empty = identity.find((key) =>
+    columns.some((column) => column.name === key && column.nullable),
+  );
+  if (empty === undefined) return undefined;
+  return {
+    code: "identity-null",
+    message: `The source ${name} names \`${empty}\` as its identity, but some of its rows have none (NULL).`,
+    hint: `Leave those rows out (\`where: ${empty} is not null\` in ${at.file}), or name another identity.`,
+    at,
+  };
 }
 
 function badLabel(label: string) {

@@ -7,7 +7,7 @@ import type { DiffRequest, DiffRow, DiffRowsRequest, DiffSummary } from "./diff.
 import { aligned } from "./arrow-ipc.ts";
 import { freezeQuery } from "./freeze-query.ts";
 import { openPool } from "./pool.ts";
-import { fail, ok, ProblemError, type Result } from "./problem.ts";
+import { fail, ok, ProblemError, type Problem, type Result } from "./problem.ts";
 import type { ColumnProfile } from "./profile.ts";
 import type { Limits, MadeTable, TableFile } from "./protocol.ts";
 import { readBatches, feedBatches, type Batch } from "./streams.ts";
@@ -205,6 +205,13 @@ export function openQueries({
         ),
       );
       if (!info.ok) return fail({ ...info.problem, at: { file: `sources/${source.name}.yaml` } });
+      const now = sourceFile(workspaceRoot, source);
+      if (!now.ok) return now;
+      if (
+        now.value.sizeBytes !== file.value.sizeBytes ||
+        now.value.changedAt !== file.value.changedAt
+      )
+        return fail(changedMeanwhile(source));
       const from = { path: source.path, sizeBytes: file.value.sizeBytes, sha256: await hashing };
       return ok({ info: info.value, query: query(source.path), from });
     },
@@ -228,7 +235,10 @@ function parseBytes(text: string): number {
 }
 
 /** The source's file, which must lie in the workspace, links followed. */
-function sourceFile(root: string, source: Source): Result<{ path: string; sizeBytes: number }> {
+function sourceFile(
+  root: string,
+  source: Source,
+): Result<{ path: string; sizeBytes: number; changedAt: number }> {
   const at = { file: `sources/${source.name}.yaml` };
   const given = resolve(root, source.path);
   let path: string;
@@ -251,8 +261,8 @@ function sourceFile(root: string, source: Source): Result<{ path: string; sizeBy
       at,
     });
   }
-  const { size, isFile } = describe(path);
-  if (isFile) return ok({ path, sizeBytes: size });
+  const { size, changedAt, isFile } = describe(path);
+  if (isFile) return ok({ path, sizeBytes: size, changedAt });
   return fail({
     code: "no-source-file",
     message: `${source.path} is not a file.`,
@@ -261,9 +271,18 @@ function sourceFile(root: string, source: Source): Result<{ path: string; sizeBy
   });
 }
 
-function describe(path: string): { size: number; isFile: boolean } {
+function describe(path: string): { size: number; changedAt: number; isFile: boolean } {
   const stat = statSync(path);
-  return { size: stat.size, isFile: stat.isFile() };
+  return { size: stat.size, changedAt: stat.mtimeMs, isFile: stat.isFile() };
+}
+
+function changedMeanwhile({ name, path }: Source): Problem {
+  return {
+    code: "source-changed",
+    message: `${path} was changed while the source ${name} was being frozen, so the rows may be of two versions.`,
+    hint: "Freeze again when nothing writes to the file; or freeze a copy.",
+    at: { file: `sources/${name}.yaml` },
+  };
 }
 
 async function fileHash(path: string, signal: AbortSignal | undefined): Promise<string> {
