@@ -9,6 +9,7 @@ import type { BundleDescription, TableExpression } from "./guest/slice.ts";
 import { runTransform, type RecordError } from "./run-transform.ts";
 import { runtimeVersion } from "./runtime-version.ts";
 import { sha256 } from "./sha256.ts";
+import { inTurn } from "./turns.ts";
 
 /** Where tables come from and go to. */
 export type Evaluation = { workspace: Workspace; store: ContentStore; queries: Queries };
@@ -178,14 +179,30 @@ export async function evaluateTransform(
     output,
     runtimeVersion(),
   );
-  const known = readKept(store, key);
-  if (known) return ok({ ...known, fromCache: true, elapsedMs: performance.now() - started });
-  const done = await runTransform(request);
-  if (!done.ok) return done;
-  const { table, ...counts } = done.value;
-  store.putEntry(key, JSON.stringify({ hash: table.hash, ...counts }));
-  return ok({ ...done.value, fromCache: false, elapsedMs: performance.now() - started });
+  const kept = (): Result<Transformed> | undefined => {
+    const known = readKept(store, key);
+    return known && ok({ ...known, fromCache: true, elapsedMs: performance.now() - started });
+  };
+  const known = kept();
+  if (known) return known;
+  const made = await inTurn(request.queries, request.signal, async () => {
+    // Somebody before in the queue may have asked for the same.
+    const meanwhile = kept();
+    if (meanwhile) return meanwhile;
+    const done = await runTransform(request);
+    if (!done.ok) return done;
+    const { table, ...counts } = done.value;
+    store.putEntry(key, JSON.stringify({ hash: table.hash, ...counts }));
+    return ok({ ...done.value, fromCache: false, elapsedMs: performance.now() - started });
+  });
+  return made ?? fail(interrupted);
 }
+
+const interrupted: Problem = {
+  code: "interrupted",
+  message: "Interrupted.",
+  hint: "Run again when you like.",
+};
 
 type Kept = Omit<Transformed, "fromCache" | "elapsedMs">;
 

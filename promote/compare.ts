@@ -1,5 +1,5 @@
 import { evaluate, evaluateTransform } from "#kernel/evaluate.ts";
-import { evaluateMetrics } from "#kernel/run-metric.ts";
+import { evaluateMetrics, type EvaluatedMetric } from "#kernel/run-metric.ts";
 import type { RecordError } from "#kernel/run-transform.ts";
 import type { DiffRequest, DiffRow, DiffSummary } from "#snapshots/diff.ts";
 import { fail, ok, type Result } from "#snapshots/problem.ts";
@@ -52,6 +52,8 @@ export type Comparison = {
   contract: ContractChange[];
 };
 
+type Key = Comparison["key"];
+
 export type CompareProgress = { step: string; fraction?: number };
 
 export type CompareRequest = {
@@ -86,7 +88,7 @@ export async function compareSides(
   before: Side,
   after: Side,
 ): Promise<Result<Comparison>> {
-  const { workbench, notebook, transform, signal, onProgress } = request;
+  const { workbench, notebook, transform, signal } = request;
   const { store, state, now } = workbench;
   const input = await inputOf(workbench, after, request.snapshot, signal);
   if (!input.ok) return input;
@@ -106,17 +108,13 @@ export async function compareSides(
     return ok(known);
   }
 
-  const left = await runSide(workbench, before, transform, input.value.hash, request);
-  if (!left.ok) return left;
-  const right = await runSide(workbench, after, transform, input.value.hash, request);
-  if (!right.ok) return right;
-  onProgress?.({ step: "Comparing rows" });
-  const tables = { before: left.value.table.hash, after: right.value.table.hash };
-  const summary = await diffOnce(workbench, { ...tables, key, ...(signal ? { signal } : {}) });
-  if (!summary.ok) return summary;
-  onProgress?.({ step: "Measuring outcomes" });
-  const metrics = await measureBoth(workbench, after, tables, signal);
-  if (!metrics.ok) return metrics;
+  // What one side's table is enough for goes on while the other side runs; it ends when the comparison does.
+  const stop = new AbortController();
+  const either = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal;
+  const sides = await runBoth(request, { before, after, input: input.value.hash, key }, either);
+  stop.abort();
+  if (!sides.ok) return sides;
+  const { left, right, summary, metrics } = sides.value;
 
   const comparison: Comparison = {
     id,
@@ -125,14 +123,42 @@ export async function compareSides(
     transform,
     snapshot: input.value,
     key,
-    before: left.value,
-    after: right.value,
-    summary: summary.value,
-    metrics: metrics.value,
+    before: left,
+    after: right,
+    summary,
+    metrics,
     contract: contractChanges(before.output, after.output),
   };
   state.putComparison({ id, document: comparison });
   return ok(comparison);
+}
+
+/** Both sides, what differs between them, and what each measures. */
+async function runBoth(
+  request: Pick<CompareRequest, "workbench" | "transform" | "signal" | "onProgress">,
+  { before, after, input, key }: { before: Side; after: Side; input: TableHash; key: Key },
+  signal: AbortSignal,
+) {
+  const { workbench, transform, onProgress } = request;
+  const left = await runSide(workbench, before, transform, input, request);
+  if (!left.ok) return left;
+  const tables = { before: left.value.table.hash, after: left.value.table.hash };
+  const earlier = measure(workbench, after, tables.before, signal);
+  // Looked at below, if the other side comes that far.
+  earlier.catch(() => undefined);
+  const right = await runSide(workbench, after, transform, input, request);
+  if (!right.ok) return right;
+  tables.after = right.value.table.hash;
+  onProgress?.({ step: "Comparing rows and measuring outcomes" });
+  const [summary, was, is] = await Promise.all([
+    diffOnce(workbench, { ...tables, key, signal }),
+    earlier,
+    tables.after === tables.before ? earlier : measure(workbench, after, tables.after, signal),
+  ]);
+  if (!summary.ok) return summary;
+  if (!is.ok) return is;
+  const metrics = pairsOf(was, is.value);
+  return ok({ left: left.value, right: right.value, summary: summary.value, metrics });
 }
 
 /** Two tables are compared once: the counts are kept by their hashes. */
@@ -251,33 +277,26 @@ export async function runSide(
   return ok({ version, label, table, read, written, filtered, failed, errors, bundle });
 }
 
-async function measureBoth(
+/** The later version's metrics over one side's table. */
+async function measure(
   { store, queries }: Workbench,
   { metrics }: Side,
-  tables: { before: TableHash; after: TableHash },
-  signal: AbortSignal | undefined,
-): Promise<Result<MetricPair[]>> {
+  table: TableHash,
+  signal: AbortSignal,
+): Promise<Result<EvaluatedMetric[]>> {
   if (!metrics) return ok([]);
-  const measure = (table: TableHash) =>
-    evaluateMetrics({
-      store,
-      queries,
-      bundle: metrics.code,
-      metrics: metrics.metrics,
-      table,
-      signal,
-    });
-  const [before, after] = await Promise.all([measure(tables.before), measure(tables.after)]);
-  if (!after.ok) return after;
-  // The metric is written for the later version's columns: an earlier output may lack them, and then has no number.
+  const { code: bundle, metrics: described } = metrics;
+  return evaluateMetrics({ store, queries, bundle, metrics: described, table, signal });
+}
+
+/** The metrics are written for the later version's columns: an earlier output may lack them, and then has no number. */
+function pairsOf(before: Result<EvaluatedMetric[]>, after: EvaluatedMetric[]): MetricPair[] {
   const earlier = new Map(before.ok ? before.value.map(({ name, value }) => [name, value]) : []);
-  return ok(
-    after.value.map(({ name, kind, better, value }) => ({
-      name,
-      kind,
-      better: better ?? null,
-      before: earlier.get(name) ?? null,
-      after: value,
-    })),
-  );
+  return after.map(({ name, kind, better, value }) => ({
+    name,
+    kind,
+    better: better ?? null,
+    before: earlier.get(name) ?? null,
+    after: value,
+  }));
 }
