@@ -60,6 +60,19 @@ test("comments and blanks do not change the fingerprint; code does", () => {
   expect(print("`a b`")).not.toBe(print("`a  b`"));
 });
 
+test("a line break that changes the meaning changes the fingerprint, a doc comment does not", () => {
+  const of = (source: string) => analyseCell(source).fingerprint;
+  expect(of("const f = () => { return\n1; }")).not.toBe(of("const f = () => { return 1; }"));
+  expect(of("/** a */\nconst a = 1;")).toBe(of("/** b */\nconst a = 1;"));
+});
+
+test("a name can be a type and a value; what is only declared is no value", () => {
+  const both = analyseCell("type Kind = 1;\nconst Kind = 1;");
+  expect([both.defines, both.types, both.kinds]).toEqual([["Kind"], [], { Kind: "value" }]);
+  const declared = analyseCell("declare const zz: number;\ndeclare function g(): void;");
+  expect([declared.defines, declared.types]).toEqual([[], ["zz", "g"]]);
+});
+
 describe("the graph names both cells and the way out", () => {
   const cases: [string, string[], [number, string][]][] = [
     ["in order", ["const a = 1", "const b = a"], []],

@@ -82,13 +82,19 @@ function analyse(source: string): CellAnalysis {
   const fromPenstock = new Set(
     imports.filter((found) => found.specifier === "penstock").flatMap((found) => found.names),
   );
-  const types = file.statements.filter(isTypeOnly).flatMap(declaredBy);
+  // A name can be a type and a value at once: then it is a value.
   const defines = unique(
-    statements.flatMap((statement) => statement.defines).filter((name) => !types.includes(name)),
+    statements.flatMap(({ node, defines }) => (isTypeOnly(node) ? [] : defines)),
+  );
+  const types = unique(file.statements.filter(isTypeOnly).flatMap(declaredBy)).filter(
+    (name) => !defines.includes(name),
   );
   const own = new Set([...defines, ...types]);
   const kinds: CellAnalysis["kinds"] = {};
-  for (const { node } of statements) Object.assign(kinds, kindsOf(node));
+  for (const { node } of statements) {
+    for (const [name, kind] of Object.entries(kindsOf(node)))
+      if (kind !== "type" || !defines.includes(name)) kinds[name] = kind;
+  }
   return {
     file,
     statements,
@@ -182,6 +188,8 @@ function isMetric(node: ts.Statement): boolean {
 }
 
 function kindsOf(node: ts.Statement): Record<string, Variable["kind"]> {
+  if (isTypeOnly(node))
+    return Object.fromEntries(declaredBy(node).map((name) => [name, "type" as const]));
   if (ts.isVariableStatement(node)) {
     return Object.fromEntries(
       node.declarationList.declarations.flatMap((declaration) =>
@@ -191,8 +199,6 @@ function kindsOf(node: ts.Statement): Record<string, Variable["kind"]> {
   }
   if (ts.isFunctionDeclaration(node) || ts.isClassDeclaration(node))
     return Object.fromEntries(declaredBy(node).map((name) => [name, "function" as const]));
-  if (isTypeOnly(node))
-    return Object.fromEntries(declaredBy(node).map((name) => [name, "type" as const]));
   return {};
 }
 
@@ -221,8 +227,13 @@ function kindOfValue(value: ts.Expression | undefined): Variable["kind"] {
   return callee.startsWith("metric.") ? "metric" : "value";
 }
 
+/** Nothing of it is left at run time. */
 function isTypeOnly(node: ts.Statement): boolean {
-  return ts.isInterfaceDeclaration(node) || ts.isTypeAliasDeclaration(node);
+  return (
+    ts.isInterfaceDeclaration(node) ||
+    ts.isTypeAliasDeclaration(node) ||
+    hasModifier(node, ts.SyntaxKind.DeclareKeyword)
+  );
 }
 
 function syntaxProblems(file: ts.SourceFile): Problem[] {
@@ -329,10 +340,16 @@ function fingerprintOf(source: string): string {
     false,
     ts.ScriptKind.TS,
   );
+  // The shape of the tree belongs to it: a line break after `return` leaves the words the same.
   const collect = (node: ts.Node): void => {
+    if (ts.isJSDoc(node)) return;
     const children = node.getChildren(file);
     if (children.length === 0) parts.push(node.getText(file));
-    else for (const child of children) collect(child);
+    else {
+      parts.push(`${node.kind}[`);
+      children.forEach(collect);
+      parts.push("]");
+    }
   };
   collect(file);
   return parts.join("\u0001");

@@ -44,9 +44,11 @@ export function sliceNotebook(request: {
   const all: Kept[] = cells.flatMap((cell) =>
     cell.analysis.statements.map((statement) => ({ cell, statement })),
   );
-  const definers = new Map<string, Kept>();
+  // A name may have several statements: a function's overloads, a type beside the value of its name.
+  const definers = new Map<string, Kept[]>();
   for (const entry of all)
-    for (const name of entry.statement.defines) if (!definers.has(name)) definers.set(name, entry);
+    for (const name of entry.statement.defines)
+      definers.set(name, [...(definers.get(name) ?? []), entry]);
   const metrics = all.filter((entry) => entry.statement.isMetric && isWanted(entry));
 
   const kept = new Set<Kept>();
@@ -62,21 +64,21 @@ export function sliceNotebook(request: {
   for (let name = wanted.pop(); name !== undefined; name = wanted.pop()) {
     if (seen.has(name)) continue;
     seen.add(name);
-    const definer = definers.get(name);
-    if (!definer) continue;
-    if (definer.statement.hasAwait) {
-      if (!Object.hasOwn(captured, name)) return fail(cannotRepeat(name, definer));
-      replaced.set(definer, (replaced.get(definer) ?? new Set()).add(name));
-      continue;
-    }
-    open(definer);
-    if (ts.isImportDeclaration(definer.statement.node)) continue;
-    for (const entry of all) {
-      if (entry.cell !== definer.cell || !fills(entry.statement, name)) continue;
-      if (!entry.statement.hasAwait) open(entry);
-      else if (Object.hasOwn(captured, name))
+    for (const definer of definers.get(name) ?? []) {
+      if (definer.statement.hasAwait) {
+        if (!Object.hasOwn(captured, name)) return fail(cannotRepeat(name, definer));
         replaced.set(definer, (replaced.get(definer) ?? new Set()).add(name));
-      else return fail(cannotRepeat(name, entry));
+        continue;
+      }
+      open(definer);
+      if (ts.isImportDeclaration(definer.statement.node)) continue;
+      for (const entry of all) {
+        if (entry.cell !== definer.cell || !fills(entry.statement, name)) continue;
+        if (!entry.statement.hasAwait) open(entry);
+        else if (Object.hasOwn(captured, name))
+          replaced.set(definer, (replaced.get(definer) ?? new Set()).add(name));
+        else return fail(cannotRepeat(name, entry));
+      }
     }
   }
   for (const [entry, names] of replaced) {
@@ -125,7 +127,7 @@ export function sliceNotebook(request: {
   return ok({
     code: onlyThese(text, edits),
     captured: [...replaced.values()].flatMap((names) => [...names]).toSorted(),
-    names: inOrder.flatMap(({ statement }) => statement.defines),
+    names: [...new Set(inOrder.flatMap(({ statement }) => statement.defines))],
     transforms,
     metrics: metricNames,
   });
@@ -143,7 +145,7 @@ export function sliceNotebook(request: {
       if (name === target) return true;
       if (names.has(name)) continue;
       names.add(name);
-      todo.push(...(definers.get(name)?.statement.uses ?? []));
+      todo.push(...(definers.get(name) ?? []).flatMap((entry) => entry.statement.uses));
     }
     return false;
   }

@@ -65,6 +65,11 @@ describe("a slice holds what the transform needs, and nothing that only shows", 
       ["m", "t"],
     ],
     [
+      "every statement of a name: overloads and the function, a type and the value",
+      "function g(a: number): number;\nfunction g(a: number) { return a + 40 + Kind; }\ntype Kind = 2;\nconst Kind = 2;\nconst t = transform(flights, (r) => ({ a: g(r.a) }));",
+      ["g", "Kind", "t"],
+    ],
+    [
       "lookups",
       "const q = sql`select 1 from ${flights}`;\nconst t = transform(flights, { lookup: { q: q.by('a') } }, (r, { q }) => q(r.a));",
       ["q", "t"],
@@ -171,6 +176,15 @@ test("a value that was waited for is captured as data, or the slice says how to 
 });
 
 describe("a bundle", () => {
+  test("holds a function that has overloads, and a value that has a type of its name", async () => {
+    const body =
+      "function g(a: number): number;\nfunction g(a: number) { return a + 40 + Kind; }\ntype Kind = 2;\nconst Kind = 2;\nconst t = transform(flights, (r) => ({ a: g(r.a) }));";
+    const made = await bundle(body);
+    if (!made.ok) throw new Error(made.problem.message);
+    expect(made.value.code).toContain("a + 40");
+    expect(made.value.code).toContain("Kind = 2");
+  });
+
   test("is the same bytes again, from another place too, and comments do not show", async () => {
     const body = "const k = 1;\nexport const t = transform(flights, (f) => ({ a: f.a + k }));";
     const first = await bundle(body);
