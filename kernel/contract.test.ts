@@ -62,10 +62,25 @@ describe("the output contract comes from the return type", () => {
       "(f) => ({ x: () => 1 })",
       "Column `x` of `t` has the type `() => 1`, which no column can hold. @3:40",
     ],
+    [
+      "(f) => ({ parts: [{ a: 1, b: 'x' }, { a: null, b: 'y' }], one: f.id > 1 ? { a: 1 } : { b: 'x' } })",
+      'parts STRUCT("a" DOUBLE, "b" VARCHAR)[], one STRUCT("a" DOUBLE, "b" VARCHAR)',
+    ],
+    [
+      "(f) => ({ x: f as unknown as Tree })",
+      "Column `x` of `t` has a type that holds itself, which no column can. @3:40",
+    ],
+    [
+      "(f) => JSON.parse('1')",
+      "What `t` returns has the type `any`, which names no columns. @3:30",
+    ],
+    ["(f) => ({ '': 1 })", "A record of `t` has a column without a name. @3:40"],
     ["(f) => null", "`t` never returns a record, so its output has no columns. @3:30"],
   ];
   test.each(cases)("%s", (apply, expected) => {
-    expect(contract(`const t = transform(flights, ${apply});`)).toBe(expected);
+    expect(
+      contract(`const t = transform(flights, ${apply});\ntype Tree = { v: number; next: Tree };`),
+    ).toBe(expected);
   });
 });
 

@@ -27,7 +27,15 @@ export function outputContract(
       hint: "Give it a function of a row that returns a record, several, or null.",
       at,
     });
-  const records = recordTypes(checker, signature.getReturnType());
+  const returned = signature.getReturnType();
+  if ((returned.flags & (ts.TypeFlags.Any | ts.TypeFlags.Unknown)) !== 0)
+    return fail({
+      code: "no-contract",
+      message: `What \`${transform}\` returns has the type \`${checker.typeToString(returned)}\`, which names no columns.`,
+      hint: "Declare the record's type: `(row): { id: number } => …`.",
+      at,
+    });
+  const records = recordTypes(checker, returned);
   if (records.length === 0)
     return fail({
       code: "no-contract",
@@ -38,6 +46,13 @@ export function outputContract(
 
   const columns: Column[] = [];
   for (const name of columnNames(checker, apply, records)) {
+    if (name === "")
+      return fail({
+        code: "no-contract",
+        message: `A record of \`${transform}\` has a column without a name.`,
+        hint: "Give it one.",
+        at: placeOfColumn(file, apply, name) ?? at,
+      });
     const found = records.map((record) => record.getProperty(name));
     const types: ts.Type[] = [];
     let nullable = found.includes(undefined);
@@ -176,7 +191,23 @@ function withoutNull(type: ts.Type): { types: ts.Type[]; nullable: boolean } {
   return { types, nullable: types.length < parts.length };
 }
 
-function sqlTypeOf(checker: ts.TypeChecker, types: ts.Type[], at: ts.Node): Result<string> {
+/** Deeper than this a type holds itself: no column can. */
+const mostLevels = 32;
+
+function sqlTypeOf(
+  checker: ts.TypeChecker,
+  types: ts.Type[],
+  at: ts.Node,
+  level = 0,
+): Result<string> {
+  if (level > mostLevels)
+    return fail({
+      code: "recursive",
+      message: "has a type that holds itself, which no column can",
+      hint: "Return a list of records, or text.",
+    });
+  if (types.length > 1 && types.every((type) => isRecord(checker, type, at)))
+    return structOf(checker, types, at, level);
   const found = new Set<string>();
   let integers = false;
   for (const type of types) {
@@ -184,7 +215,7 @@ function sqlTypeOf(checker: ts.TypeChecker, types: ts.Type[], at: ts.Node): Resu
       integers = true;
       continue;
     }
-    const one = sqlTypeOfOne(checker, type, at);
+    const one = sqlTypeOfOne(checker, type, at, level);
     if (!one.ok) return one;
     found.add(one.value);
   }
@@ -216,7 +247,20 @@ function isInteger(type: string): boolean {
   return /^(?:U?(?:TINY|SMALL|BIG)INT|U?INTEGER)$/.test(type);
 }
 
-function sqlTypeOfOne(checker: ts.TypeChecker, type: ts.Type, at: ts.Node): Result<string> {
+/** Whether values of a type are plain records, which can be told by their fields alone. */
+function isRecord(checker: ts.TypeChecker, type: ts.Type, at: ts.Node): boolean {
+  if ((type.flags & (ts.TypeFlags.Object | ts.TypeFlags.Intersection)) === 0) return false;
+  if (brandOf(checker, type, at) !== undefined || type.isClass()) return false;
+  if (checker.isArrayType(type) || checker.isTupleType(type)) return false;
+  return !["Date", "Uint8Array", "Map"].includes(type.symbol?.name ?? "");
+}
+
+function sqlTypeOfOne(
+  checker: ts.TypeChecker,
+  type: ts.Type,
+  at: ts.Node,
+  level: number,
+): Result<string> {
   const { flags } = type;
   if ((flags & ts.TypeFlags.Any) !== 0)
     return fail({
@@ -244,8 +288,8 @@ function sqlTypeOfOne(checker: ts.TypeChecker, type: ts.Type, at: ts.Node): Resu
   if (name === "Map") {
     const [key, value] = checker.getTypeArguments(type as ts.TypeReference);
     if (!key || !value) return unsupported(checker, type);
-    const keyType = sqlTypeOf(checker, withoutNull(key).types, at);
-    const valueType = sqlTypeOf(checker, withoutNull(value).types, at);
+    const keyType = sqlTypeOf(checker, withoutNull(key).types, at, level + 1);
+    const valueType = sqlTypeOf(checker, withoutNull(value).types, at, level + 1);
     if (!keyType.ok) return keyType;
     return valueType.ok ? ok(`MAP(${keyType.value}, ${valueType.value})`) : valueType;
   }
@@ -253,26 +297,40 @@ function sqlTypeOfOne(checker: ts.TypeChecker, type: ts.Type, at: ts.Node): Resu
     const items = checker
       .getTypeArguments(type as ts.TypeReference)
       .flatMap((item) => withoutNull(item).types);
-    const item = sqlTypeOf(checker, items, at);
+    const item = sqlTypeOf(checker, items, at, level + 1);
     return item.ok ? ok(`${item.value}[]`) : item;
   }
-  if (type.getCallSignatures().length > 0 || type.isClass()) return unsupported(checker, type);
-  return structOf(checker, type, at);
+  return structOf(checker, [type], at, level);
 }
 
-function structOf(checker: ts.TypeChecker, type: ts.Type, at: ts.Node): Result<string> {
-  const fields: string[] = [];
-  for (const property of checker.getPropertiesOfType(type)) {
-    if (!isPlainName(property.name)) return unsupported(checker, type);
-    const field = sqlTypeOf(
-      checker,
-      withoutNull(checker.getTypeOfSymbolAtLocation(property, at)).types,
-      at,
-    );
-    if (!field.ok) return field;
-    fields.push(`${quoteName(property.name)} ${field.value}`);
+/** Records that may come in several shapes: a field is what it can be in any of them. */
+function structOf(
+  checker: ts.TypeChecker,
+  types: ts.Type[],
+  at: ts.Node,
+  level: number,
+): Result<string> {
+  const fields = new Map<string, ts.Type[]>();
+  for (const type of types) {
+    if (type.getCallSignatures().length > 0 || type.isClass()) return unsupported(checker, type);
+    for (const property of checker.getPropertiesOfType(type)) {
+      if (!isPlainName(property.name)) return unsupported(checker, type);
+      const { types: held } = withoutNull(checker.getTypeOfSymbolAtLocation(property, at));
+      fields.set(property.name, [...(fields.get(property.name) ?? []), ...held]);
+    }
   }
-  return fields.length > 0 ? ok(`STRUCT(${fields.join(", ")})`) : unsupported(checker, type);
+  const texts: string[] = [];
+  for (const [name, held] of fields) {
+    const field = sqlTypeOf(checker, held, at, level + 1);
+    if (!field.ok) return field;
+    texts.push(`${quoteName(name)} ${field.value}`);
+  }
+  if (texts.length > 0) return ok(`STRUCT(${texts.join(", ")})`);
+  return fail({
+    code: "unsupported",
+    message: `has the type \`${types.map((type) => checker.typeToString(type)).join(" | ")}\`, which no column can hold`,
+    hint: "Return numbers, text, booleans, dates, lists or records of these.",
+  });
 }
 
 /** The SQL type a branded alias carries: \`Sql<number, "BIGINT">\` gives BIGINT. */
