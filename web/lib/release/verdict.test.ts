@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import type { CheckedApproval } from "#promote/approval.ts";
 import type { Plan } from "#promote/plan.ts";
 import type { Fact } from "#promote/release-format.ts";
-import { changedPart, effect, ranked, verdict, whereabouts } from "./verdict.ts";
+import { changedPart, rowsMoved, ranked, verdict, whereabouts } from "./verdict.ts";
 
 const fact = (id: string, status: Fact["status"]): Fact => ({
   id,
@@ -83,10 +83,10 @@ test("where it runs, and what a promotion does to rows", () => {
     "It runs in staging.",
   );
   expect(whereabouts([plan("staging", "new")])).toBe("It runs nowhere yet.");
-  expect(effect(plan("production", "replace", { left: 19_977, changed: 606, removed: 303 }))).toBe(
+  expect(rowsMoved(plan("production", "replace", { left: 19_977, changed: 606, removed: 303 }))).toBe(
     "606 change and 303 disappear, of 19,977",
   );
-  expect(effect(plan("production", "replace", { left: 1, equal: 1 }))).toBe(
+  expect(rowsMoved(plan("production", "replace", { left: 1, equal: 1 }))).toBe(
     "all 1 stay as they are",
   );
 });

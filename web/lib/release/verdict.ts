@@ -41,7 +41,7 @@ export function whereabouts(plans: readonly Plan[]): string {
 }
 
 /** What a promotion would do to rows, with the denominator. */
-export function effect(plan: Plan): string {
+export function rowsMoved(plan: Plan): string {
   if (plan.change === "none") return "runs here now";
   if (plan.change === "new") return `nothing of this name runs in ${plan.environment} yet`;
   const rows = plan.diff?.rows;
