@@ -53,6 +53,17 @@ describe("the file log as a Source", () => {
 });
 
 describe("the file log on disk", () => {
+  test("its end is the same for all who ask at once", async () => {
+    const directory = freshDirectory();
+    const writer = unwrap(await openFileLogWriter(directory, OPTIONS));
+    for (let i = 0; i < 50; i++) unwrap(await writer.append([record(`k${i}`)]));
+    const reader = openFileLogReader(directory, 0);
+    const ranges = await Promise.all(Array.from({ length: 5 }, () => reader.range()));
+    expect(ranges).toEqual(Array.from({ length: 5 }, () => ({ first: 0, end: 50 })));
+    await reader.close();
+    await writer.close();
+  });
+
   test("offsets are dense over restarts and segments", async () => {
     const directory = freshDirectory();
     const small = { ...OPTIONS, segmentBytes: 300 };

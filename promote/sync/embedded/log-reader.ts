@@ -32,6 +32,8 @@ export function openFileLogReader(directory: string, from: number): FileLogReade
   let pendingFrom = 0;
   let doubted = -1;
   const tail = { path: "", position: 0, end: 0 };
+  /** Askers take turns: two at once would walk over each other's place. */
+  let turn: Promise<unknown> = Promise.resolve();
 
   /** Forgets bytes that may yet change: a torn tail is cut and written over by the next writer. */
   function lookAgain(): false {
@@ -152,14 +154,18 @@ export function openFileLogReader(directory: string, from: number): FileLogReade
       position = 0;
       void old?.close();
     },
-    async range() {
-      const segments = listSegments(directory);
-      const last = segments.at(-1);
-      if (last === undefined) return { first: 0, end: 0 };
-      if (tail.path !== last.path)
-        Object.assign(tail, { path: last.path, position: 0, end: last.baseOffset });
-      await followTail(tail);
-      return { first: segments[0]?.baseOffset ?? 0, end: tail.end };
+    range() {
+      const asked = turn.then(async () => {
+        const segments = listSegments(directory);
+        const last = segments.at(-1);
+        if (last === undefined) return { first: 0, end: 0 };
+        if (tail.path !== last.path)
+          Object.assign(tail, { path: last.path, position: 0, end: last.baseOffset });
+        await followTail(tail);
+        return { first: segments[0]?.baseOffset ?? 0, end: tail.end };
+      });
+      turn = asked.catch(() => undefined);
+      return asked;
     },
     async close() {
       await file?.close();
