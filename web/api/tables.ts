@@ -6,6 +6,9 @@ import type { TableInfo } from "#snapshots/table.ts";
 import { count, flag, path, query, tableHash } from "./door.ts";
 import { jsonSafe } from "./long-work.ts";
 
+/** A table is named by its content: what is read of it never changes. */
+const forever = "private, max-age=3600, immutable";
+
 /** What a grid asks at once; more would only be thrown away unseen. */
 const windowRows = 10_000;
 
@@ -51,8 +54,7 @@ export function tableRoutes(workbench: Workbench) {
       );
       return c.body(new Uint8Array(window.ipc), 200, {
         "content-type": "application/vnd.apache.arrow.stream",
-        // A table is named by its content: a window of it never changes.
-        "cache-control": "private, max-age=3600, immutable",
+        "cache-control": forever,
         "x-penstock-rows": String(window.rows),
         "x-penstock-total": String(window.total),
       });
@@ -67,6 +69,7 @@ export function tableRoutes(workbench: Workbench) {
         const columns = unwrap(
           await queries.profile({ table: info.hash, ...(names ? { columns: names } : {}) }),
         );
+        c.header("cache-control", forever);
         return c.json({ columns: JSON.parse(JSON.stringify(columns, jsonSafe)) as typeof columns });
       },
     );
