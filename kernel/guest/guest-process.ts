@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import type { Problem } from "#snapshots/problem.ts";
 import { encodeFrame, frameAssembler, type Frame } from "./runtime/frames.ts";
+import { nestsDeeper } from "./runtime/json-depth.ts";
 import { guestCommand, type GuestKind } from "./sandbox.ts";
 
 /** A guest's process: frames in, frames out, and one reason why it ended. */
@@ -23,6 +24,8 @@ export type GuestListener = {
   ended(reason: Problem): void;
 };
 
+/** What the guest's own code sends stays well below; what walks a header here must not fill the stack. */
+const deepestHeader = 1_500;
 const limits = { headerBytes: 2 ** 26, payloadBytes: 2 ** 30 };
 export const defaultMemoryMb = 1024;
 
@@ -165,9 +168,9 @@ function* assemble(assembler: ReturnType<typeof frameAssembler>, chunk: Buffer):
 
 function parseHeader(bytes: Uint8Array): { token?: unknown } | undefined {
   try {
-    const header: unknown = JSON.parse(
-      Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8"),
-    );
+    const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8");
+    if (nestsDeeper(text, deepestHeader)) return undefined;
+    const header: unknown = JSON.parse(text);
     return header !== null && typeof header === "object" ? header : undefined;
   } catch {
     return undefined;

@@ -2,6 +2,7 @@ import type { DisplayItem } from "../interactive-protocol.ts";
 import { createApi, isLookup, isMetric, isTable, type Table } from "./descriptors.ts";
 import type { TableExpression } from "./expressions.ts";
 import { inspect } from "./inspect.ts";
+import { nestsDeeper } from "./json-depth.ts";
 
 /** Something a cell shows, in the order it was shown. */
 export type Shown =
@@ -12,6 +13,9 @@ export type Shown =
 /** Beyond this a picture says no more. */
 const mostChartRows = 50_000;
 const mostMarkdown = 262_144;
+const mostSpec = 1_000_000;
+const deepestSpec = 100;
+const parse = JSON.parse as (text: string) => unknown;
 /** What md and chart return: they have been shown already. */
 const shownAlready = Object.freeze({ penstock: "shown" });
 
@@ -56,7 +60,7 @@ export function cellApi(options: {
         'chart() takes a Vega-Lite specification first: chart({ mark: "bar", encoding: { … } }, table).',
       );
     }
-    const plain = JSON.parse(JSON.stringify(spec)) as unknown;
+    const plain = plainSpec(spec);
     if (data === undefined) show({ kind: "chart", spec: plain });
     else if (isTable(data)) show({ kind: "chart", spec: plain, table: data });
     else if (Array.isArray(data))
@@ -95,14 +99,31 @@ export function chartItem(
   return { kind: "chart", spec, ...(rows && total !== undefined ? { rows, total } : {}) };
 }
 
+function plainSpec(spec: object): unknown {
+  const text = JSON.stringify(spec) as string | undefined;
+  if (text === undefined || nestsDeeper(text, deepestSpec)) {
+    throw new TypeError(
+      `A chart's specification is plain data, at most ${deepestSpec} levels deep.`,
+    );
+  }
+  if (text.length > mostSpec) {
+    throw new TypeError(
+      "This chart's specification holds more than 1 MB. Give its rows as the second argument: chart(spec, rows).",
+    );
+  }
+  return parse(text);
+}
+
 /** A row as JSON can hold it. */
 function jsonRow(row: unknown): unknown {
-  return JSON.parse(
-    JSON.stringify(row ?? null, (_, value: unknown) => {
-      if (typeof value !== "bigint") return value;
-      return value >= -(2n ** 53n) && value <= 2n ** 53n ? Number(value) : value.toString();
-    }),
-  );
+  const text = JSON.stringify(row ?? null, (_, value: unknown) => {
+    if (typeof value !== "bigint") return value;
+    return value >= -(2n ** 53n) && value <= 2n ** 53n ? Number(value) : value.toString();
+  }) as string | undefined;
+  if (text === undefined) return null;
+  if (nestsDeeper(text, deepestSpec))
+    throw new TypeError(`A chart's row is plain data, at most ${deepestSpec} levels deep.`);
+  return parse(text);
 }
 
 function plainText(value: unknown): string {

@@ -3,6 +3,7 @@ import type { DisplayItem, ValueSummary } from "../interactive-protocol.ts";
 import { cellApi, chartItem, isShownAlready, type Shown } from "./cell-api.ts";
 import { cellClock } from "./cell-clock.ts";
 import { cellConsole } from "./cell-console.ts";
+import { cellTimers } from "./cell-timers.ts";
 import { cellValues } from "./cell-values.ts";
 import { decodeStream } from "./decode.ts";
 import { takeDeno, type TakenDeno } from "./deno.ts";
@@ -32,6 +33,9 @@ type Request = { token?: string } & (
 /** Lines that the AsyncFunction constructor and "use strict" put before the cell's own. */
 const headerLines = 3;
 const mostDisplays = 200;
+const mostLate = 50;
+/** Tables asked for at once: each is a query. */
+const mostWaitingRows = 256;
 
 const deno: TakenDeno = takeDeno();
 const encoder = new TextEncoder();
@@ -43,12 +47,14 @@ const AsyncFunction = (async () => undefined).constructor as new (
 ) => (...args: unknown[]) => Promise<unknown>;
 const values = cellValues();
 const clock = cellClock();
+const timers = cellTimers();
 const cellOfSource = new Map<string, string>();
 const waitingRows = new Map<
   number,
   { resolve(rows: unknown[]): void; reject(message: string): void }
 >();
 let nextRows = 1;
+let late = 0;
 let token = "";
 let current = "";
 let shown: Shown[] = [];
@@ -68,8 +74,12 @@ globalThis.addEventListener("error", (event) => {
 installStacks(headerLines);
 lockDown({
   // Deno's own timers look Atomics up; without SharedArrayBuffer there is nothing to share or wait on.
-  keep: ["Atomics", "setTimeout", "clearTimeout", "setInterval", "clearInterval", "queueMicrotask"],
-  add: { console: cellOutput.console, performance: Object.freeze({ now: () => clock.now() }) },
+  keep: ["Atomics", "queueMicrotask"],
+  add: {
+    ...timers.add,
+    console: cellOutput.console,
+    performance: Object.freeze({ now: () => clock.now() }),
+  },
   clock,
 });
 
@@ -88,10 +98,17 @@ function show(item: Shown): void {
 }
 
 function reportLate(error: unknown): void {
+  late += 1;
+  if (late > mostLate) return;
   send({ type: "late", cell: current, message: messageOf(error), places: places(error) });
 }
 
 function askRows(table: Table, offset: number, limit: number): Promise<unknown[]> {
+  if (waitingRows.size >= mostWaitingRows) {
+    throw new TypeError(
+      `More than ${mostWaitingRows} tables are being read at once. Await some before asking for more.`,
+    );
+  }
   const request = nextRows;
   nextRows += 1;
   send({
@@ -145,6 +162,10 @@ function places(error: unknown): { cell: string; line: number; column: number }[
 }
 
 async function run({ id, code, sourceUrl, uses, defines }: Run): Promise<void> {
+  // What an earlier cell left running has no cell to speak for any more.
+  timers.clear();
+  waitingRows.clear();
+  late = 0;
   current = id;
   shown = [];
   cellOutput.reset();
