@@ -69,7 +69,24 @@ describe("countedApprovers", () => {
     isValid: false,
     reason: "",
   } as const;
+  const as = (name: string, publicKey: string) =>
+    ({ ...valid, approval: { ...approval, by: name, publicKey } }) as const;
   test.each([
+    [
+      "a name written otherwise is the same person",
+      [valid, as("ada-lovelace", "B")],
+      false,
+      [],
+      [by],
+    ],
+    [
+      "one key under two names is one person",
+      [valid, as("Bob", approval.publicKey)],
+      false,
+      [],
+      [by],
+    ],
+    ["nor the author by another spelling", [valid], true, ["ada lovelace"], []],
     ["each person once, void ones never", [valid, valid, void_], false, ["Ada Lovelace"], [by]],
     ["with four eyes not the author", [valid], true, ["Ada Lovelace"], []],
     ["with four eyes anybody else", [valid], true, ["Bob"], [by]],

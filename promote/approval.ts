@@ -77,9 +77,17 @@ export function countedApprovers(
   environment: Pick<Environment, "fourEyes">,
   authors: string[],
 ): string[] {
-  const names = approvals.filter(({ isValid }) => isValid).map(({ approval }) => approval.by);
-  const counted = names.filter((name) => !environment.fourEyes || !authors.includes(name));
-  return [...new Set(counted)].toSorted();
+  // One person, however the name is written, and one key count once.
+  const made = new Set(authors.map(personFileName));
+  const seen = new Set<string>();
+  const counted = approvals.flatMap(({ isValid, approval: { by, publicKey } }) => {
+    const person = personFileName(by);
+    if (!isValid || seen.has(person) || seen.has(publicKey)) return [];
+    if (environment.fourEyes && made.has(person)) return [];
+    seen.add(person).add(publicKey);
+    return [by];
+  });
+  return counted.toSorted();
 }
 
 /**

@@ -98,23 +98,39 @@ export async function readEnvironment(git: Git, name: string): Promise<Result<En
   });
 }
 
+export type Environments = {
+  environments: Environment[];
+  /** Files that are there and say nothing that can be understood. */
+  broken: { name: string; problem: Problem }[];
+  problems: Problem[];
+  /** False when Git could not say which environments there are. */
+  isComplete: boolean;
+};
+
 /** Every environment in HEAD; those that ask for fewer approvals come first, as releases pass through them. */
-export async function listEnvironments(
-  git: Git,
-): Promise<{ environments: Environment[]; problems: Problem[] }> {
+export async function listEnvironments(git: Git): Promise<Environments> {
   const environments: Environment[] = [];
-  const problems: Problem[] = [];
-  for (const name of await environmentNames(git)) {
+  const broken: Environments["broken"] = [];
+  const listed = await git.list("HEAD", "environments");
+  if (!listed.ok) {
+    const problems = (await git.head()) === undefined ? [] : [listed.problem];
+    return { environments, broken, problems, isComplete: problems.length === 0 };
+  }
+  for (const name of namesIn(listed.value)) {
     const read = await readEnvironment(git, name);
     if (read.ok) environments.push(read.value);
-    else problems.push(read.problem);
+    else broken.push({ name, problem: read.problem });
   }
   environments.sort((a, b) => a.approvals - b.approvals || (a.name < b.name ? -1 : 1));
-  return { environments, problems };
+  const problems = broken.map(({ problem }) => problem);
+  return { environments, broken, problems, isComplete: true };
 }
 
 async function environmentNames(git: Git): Promise<string[]> {
   const listed = await git.list("HEAD", "environments");
-  if (!listed.ok) return [];
-  return listed.value.flatMap((path) => /^environments\/([^/]+)\.yaml$/.exec(path)?.[1] ?? []);
+  return listed.ok ? namesIn(listed.value) : [];
+}
+
+function namesIn(paths: string[]): string[] {
+  return paths.flatMap((path) => /^environments\/([^/]+)\.yaml$/.exec(path)?.[1] ?? []);
 }

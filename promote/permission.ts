@@ -1,12 +1,20 @@
 import type { Problem } from "#snapshots/problem.ts";
-import { countedApprovers } from "./approval.ts";
+import { approvalSchema, countedApprovers, type CheckedApproval } from "./approval.ts";
+import { canonicalJson } from "./canonical-json.ts";
 import type { Environment } from "./environments.ts";
 import type { Git } from "./git.ts";
+import { publicKeysIn, publicKeysPath } from "./keys.ts";
 import type { Release } from "./release-files.ts";
 import type { Workbench } from "./workbench.ts";
 
 /** Who has to agree before a release may run somewhere, and who has. */
-export type ApprovalCount = { needed: number; given: number; by: string[] };
+export type ApprovalCount = {
+  needed: number;
+  given: number;
+  by: string[];
+  /** Why approvals that are there do not count, one sentence each. */
+  void?: string[];
+};
 
 /**
  * Approvals an environment asks for: what its file says or the workspace's policy, whichever is more. A promotion
@@ -26,8 +34,39 @@ export async function countApprovals(
 ): Promise<ApprovalCount> {
   const needed = approvalsNeeded(workspace, environment);
   const authors = environment.fourEyes ? await releaseAuthors(git, release) : [];
-  const by = countedApprovers(release.approvals, environment, authors);
-  return { needed, given: by.length, by };
+  const approvals = await asCommitted(git, release.approvals);
+  const by = countedApprovers(approvals, environment, authors);
+  const void_ = approvals.flatMap((checked) =>
+    checked.isValid ? [] : `${checked.approval.by}'s does not count: ${checked.reason}`,
+  );
+  return { needed, given: by.length, by, void: void_ };
+}
+
+/** Git says who approved: an approval, or the key that verifies it, that only lies in the working tree does not count. */
+async function asCommitted(git: Git, approvals: CheckedApproval[]): Promise<CheckedApproval[]> {
+  return Promise.all(
+    approvals.map(async (checked): Promise<CheckedApproval> => {
+      const { approval, file, isValid } = checked;
+      if (!isValid) return checked;
+      const [text, keys] = await Promise.all(
+        [file, publicKeysPath(approval.by)].map((path) => git.show("HEAD", path)),
+      );
+      const held = keys?.ok ? publicKeysIn(keys.value ?? "") : [];
+      if (text?.ok && isSame(text.value, approval) && held.includes(approval.publicKey))
+        return checked;
+      const reason = `${file}, or the key in ${publicKeysPath(approval.by)}, is not committed.`;
+      return { approval, file, isValid: false, reason };
+    }),
+  );
+}
+
+function isSame(text: string | undefined, approval: CheckedApproval["approval"]): boolean {
+  try {
+    const committed = approvalSchema.safeParse(JSON.parse(text ?? ""));
+    return committed.success && canonicalJson(committed.data) === canonicalJson(approval);
+  } catch {
+    return false;
+  }
 }
 
 /** Who wrote the notebook's version and who built the release, as Git knows them. */
@@ -55,15 +94,12 @@ export function refusal(
   }
   if (approvals.given >= approvals.needed) return undefined;
   const has = approvals.given === 0 ? "none counts yet" : `${approvals.given} is given`;
-  const void_ = release.approvals.flatMap((checked) =>
-    checked.isValid ? [] : `${checked.approval.by}'s does not count: ${checked.reason}`,
-  );
   const others = environment.fourEyes ? " by somebody other than its author" : "";
   return {
     code: "approval-missing",
     message: [
       `${environment.name} asks for ${count(approvals.needed, "approval")}${others} of release ${name}; ${has}.`,
-      ...void_,
+      ...(approvals.void ?? []),
     ].join(" "),
     hint: "Approve the release on its page (the approval names its findings), then promote it again.",
   };

@@ -5,11 +5,12 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { freeze } from "#snapshots/freeze.ts";
 import { unwrap } from "#snapshots/problem.ts";
-import { approve } from "./approval.ts";
+import { approve, signApproval } from "./approval.ts";
 import { compare, compareRows, readComparison } from "./compare.ts";
 import { withoutPipeline } from "./environments.ts";
 import { history } from "./history.ts";
 import { initWorkspace } from "./init.ts";
+import { openSigningKey, withPublicKey } from "./keys.ts";
 import { plan } from "./plan.ts";
 import { promote, rollback } from "./promote.ts";
 import { listReleases, readRelease, type Release } from "./release-files.ts";
@@ -160,6 +161,28 @@ describe("promoting", () => {
     );
   });
 
+  test("an approval that is not committed does not count", async () => {
+    const key = openSigningKey(join(folder, "keys"), "Eve");
+    const statement = {
+      format: 1 as const,
+      release: first.hash,
+      evidence: first.evidence.hash,
+      by: "Eve",
+      findings: [],
+      reason: "Trust me.",
+      at: "2026-11-21T00:00:00.000Z",
+    };
+    const approval = `${first.folder}/approvals/eve.json`;
+    write("people/eve.pub", withPublicKey(undefined, "Eve", key.publicKey));
+    write(approval, JSON.stringify(signApproval(statement, key)));
+    const refused = await toEnvironment("production", first);
+    expect(refused).toMatchObject({ problem: { code: "approval-missing" } });
+    expect(refused.ok ? "" : refused.problem.message).toContain("is not committed");
+    rmSync(join(root, approval));
+    rmSync(join(root, "people/eve.pub"));
+    expect(status()).toBe("");
+  });
+
   test("an approval bound to its hash lets it in", async () => {
     const request = { workbench, release: first, by: "Ada", findings: [], reason: "As agreed." };
     unwrap(await approve(request));
@@ -300,6 +323,56 @@ describe("a commit made by hand", () => {
     await vi.waitFor(() => expect(runs()).not.toContain(`staging ${first.hash}`), 20_000);
     execFileSync("git", [...asAda, "revert", "--no-edit", "HEAD"], { cwd: root });
     await vi.waitFor(() => expect(runs()).toContain(`staging ${first.hash}`), 20_000);
+  });
+});
+
+describe("an environment's file edited by hand", () => {
+  const commit = (text: string, message: string) => {
+    write("environments/production.yaml", text);
+    execFileSync("git", [...asAda, "commit", "-qam", message], { cwd: root });
+  };
+
+  test("lets in no release without its approvals, nor one that does not exist; what runs goes on", async () => {
+    write("notebooks/delays.ts", notebook(20));
+    const third = unwrap(await build("Late from 20 minutes"));
+    const before = readFileSync(join(root, "environments/production.yaml"), "utf8");
+    commit(
+      before.replace(first.hash, third.hash).replace(/approvals: \d/, "approvals: 0"),
+      "By hand",
+    );
+    const { refused } = await workbench.reconcile();
+    expect(refused).toMatchObject([
+      { environment: "production", release: third.hash, problem: { code: "approval-missing" } },
+    ]);
+    expect(runs()).toContain(`production ${first.hash}`);
+    commit(before.replace(first.hash, "f".repeat(64)), "Unknown");
+    expect((await workbench.reconcile()).refused).toMatchObject([
+      { environment: "production", problem: { code: "release-unknown" } },
+    ]);
+    expect(runs()).toContain(`production ${first.hash}`);
+    for (const broken of [`${before}\n: [`, before.replace(first.hash, "0".repeat(64))]) {
+      commit(broken, "Malformed");
+      expect((await workbench.reconcile()).refused).toMatchObject([
+        { environment: "production", name: "delays", problem: { code: "environment-invalid" } },
+      ]);
+      expect(runs()).toContain(`production ${first.hash}`);
+    }
+    commit(before, "Back");
+    expect((await workbench.reconcile()).refused).toEqual([]);
+  });
+
+  test("two promotions at once both find their place, and comments stay", async () => {
+    const before = readFileSync(join(root, "environments/staging.yaml"), "utf8");
+    const both = await Promise.all([
+      toEnvironment("staging", second),
+      toEnvironment("staging", first),
+    ]);
+    expect(both.map(({ ok }) => ok)).toEqual([true, true]);
+    const text = readFileSync(join(root, "environments/staging.yaml"), "utf8");
+    expect(text.split("\n")[0]).toBe(before.split("\n")[0]);
+    expect(status()).toBe("");
+    unwrap(await toEnvironment("staging", first));
+    expect(runs()).toContain(`staging ${first.hash}`);
   });
 });
 

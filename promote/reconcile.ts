@@ -21,19 +21,31 @@ type Candidate = {
 
 /** Makes what runs what HEAD's environments/*.yaml say should run. A problem of one pipeline stops no other. */
 export async function reconcile(workbench: Workbench): Promise<Reconciled> {
-  const { environments } = await listEnvironments(workbench.git);
+  const { environments, broken, problems, isComplete } = await listEnvironments(workbench.git);
+  const running = workbench.sync.running();
+  const refused: Reconciled["refused"] = [];
+  if (!isComplete) {
+    const [problem] = problems;
+    for (const { environment, name, release } of running)
+      if (problem) refused.push({ environment, name, release, problem });
+    return { actions: [], refused };
+  }
   const candidates: Candidate[] = [];
   for (const environment of environments) {
     for (const [name, pipeline] of Object.entries(environment.pipelines)) {
       candidates.push(await candidate(workbench, environment, name, pipeline));
     }
   }
-  const running = workbench.sync.running();
-  const actions = decide(
-    candidates.map(({ wanted }) => wanted),
-    running,
+  // A file that cannot be understood asks for nothing: neither to start a pipeline nor to stop one.
+  const unknown = broken.flatMap(({ name, problem }) =>
+    running
+      .filter(({ environment }) => environment === name)
+      .map((pipeline): Wanted => ({ ...pipeline, refusal: problem })),
   );
-  const refused: Reconciled["refused"] = [];
+  for (const { name, problem } of broken)
+    if (!unknown.some(({ environment }) => environment === name))
+      refused.push({ environment: name, name: "", release: "", problem });
+  const actions = decide([...candidates.map(({ wanted }) => wanted), ...unknown], running);
   for (const action of actions) {
     const { environment, name, release } = action;
     const chosen = candidates.find(
