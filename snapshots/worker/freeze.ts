@@ -1,9 +1,10 @@
 import duckdb from "@duckdb/node-bindings";
-import type { Result } from "../problem.ts";
+import { fail, type Result } from "../problem.ts";
 import type { Limits, MadeTable, WorkerRequest } from "../protocol.ts";
 import { quoteText } from "../types.ts";
 import { attach, closeDatabase, letGo, openDatabase, seal } from "./database.ts";
 import type { Progress } from "./progress.ts";
+import { refuseFunctions } from "./functions.ts";
 import { createFromSelect } from "./sql.ts";
 import { describeMade } from "./table-file.ts";
 
@@ -19,6 +20,8 @@ export async function runFreeze(
     await attach(connection, request.out, "out", "READ_WRITE");
     await duckdb.query(connection, `SET allowed_paths = [${quoteText(request.file)}]`);
     await seal(connection);
+    const problem = await refuseFunctions(connection, request.sql, { clocks: true });
+    if (problem !== undefined) return fail(problem);
     const made = await createFromSelect(connection, request.sql, progress);
     if (!made.ok) return made;
     const described = await describeMade(connection, "out", false);

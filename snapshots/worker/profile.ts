@@ -9,6 +9,7 @@ import { openTables } from "./tables.ts";
 
 const binCount = 20;
 const topCount = 5;
+const exactUpTo = 100_000;
 
 /** Nulls, distinct values, range, histogram and commonest values of each column. */
 export async function runProfile(
@@ -20,7 +21,7 @@ export async function runProfile(
   const { open, data } = await openTables([table], limits);
   const profiles: ColumnProfile[] = [];
   for (const { name, type } of chosen.value) {
-    profiles.push(await profileColumn(open.connection, data[0] ?? "", name, type));
+    profiles.push(await profileColumn(open.connection, data[0] ?? "", table.info.rows, name, type));
   }
   return ok(profiles);
 }
@@ -28,6 +29,7 @@ export async function runProfile(
 async function profileColumn(
   connection: Connection,
   from: string,
+  rows: number,
   name: string,
   type: SqlType,
 ): Promise<ColumnProfile> {
@@ -39,7 +41,7 @@ async function profileColumn(
   const [[nulls = "0", distinct = "0", min = null, max = null, average = null] = []] =
     await queryTexts(
       connection,
-      `SELECT (count(*) - count(${column}))::VARCHAR, approx_count_distinct(${column})::VARCHAR, ${range}, ${mean} FROM ${from}`,
+      `SELECT (count(*) - count(${column}))::VARCHAR, ${distinctOf(column, rows)}::VARCHAR, ${range}, ${mean} FROM ${from}`,
     );
   const isCountable = type.kind !== "list" && type.kind !== "struct" && type.kind !== "map";
   return {
@@ -55,6 +57,13 @@ async function profileColumn(
   };
 }
 
+/** Counted where that is quick. Else estimated, and the estimate may lie above what there is: never say more than that. */
+function distinctOf(column: string, rows: number): string {
+  return rows <= exactUpTo
+    ? `count(DISTINCT ${column})`
+    : `least(approx_count_distinct(${column}), count(${column}))`;
+}
+
 async function top(
   connection: Connection,
   from: string,
@@ -62,7 +71,7 @@ async function top(
 ): Promise<ColumnProfile["top"]> {
   const rows = await queryTexts(
     connection,
-    `SELECT v::VARCHAR, c::VARCHAR FROM (SELECT ${column} AS v, count(*) AS c FROM ${from} GROUP BY v) ORDER BY c DESC, v LIMIT ${topCount}`,
+    `SELECT v::VARCHAR, c::VARCHAR FROM (SELECT ${column} AS v, count(*) AS c FROM ${from} GROUP BY ALL) ORDER BY c DESC, v LIMIT ${topCount}`,
   );
   return rows.map(([value = null, count]) => ({ value, count: Number(count) }));
 }

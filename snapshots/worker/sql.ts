@@ -6,6 +6,7 @@ import type { Limits, MadeTable, WorkerRequest } from "../protocol.ts";
 import { quoteName } from "../types.ts";
 import { attach, closeDatabase, letGo, openDatabase, seal } from "./database.ts";
 import { problemOf } from "./errors.ts";
+import { refuseFunctions } from "./functions.ts";
 import { watchProgress, type Progress } from "./progress.ts";
 import { describeMade } from "./table-file.ts";
 
@@ -107,6 +108,9 @@ async function refuseAllButOneSelect(
         message: `A query must be one SELECT statement; this is ${statement_count}.`,
       };
     }
+    // Before anything is bound: some functions act as they are.
+    const refused = await refuseFunctions(connection, sql, { clocks: false });
+    if (refused !== undefined) return refused;
     const prepared = await duckdb.prepare_extracted_statement(connection, extracted_statements, 0);
     if (duckdb.prepared_statement_type(prepared) !== duckdb.StatementType.SELECT) return onlySelect;
     if (duckdb.nparams(prepared) > 0) {
