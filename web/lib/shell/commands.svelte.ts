@@ -19,7 +19,8 @@ export type Command = {
 class Commands {
   // A set, not a list made anew: a page that goes reads, while it is torn down, the list as it was before the next page came.
   #sources = new SvelteSet<() => Command[]>();
-  all = $derived([...this.#sources].flatMap((source) => source()));
+  // The page's own before those every page has.
+  all = $derived([...this.#sources].toReversed().flatMap((source) => source()));
   isPaletteOpen = $state(false);
   isHelpOpen = $state(false);
   #prefix = "";
