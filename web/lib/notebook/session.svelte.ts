@@ -201,8 +201,9 @@ export class NotebookSession {
   #stamp(cell: CellView, running: NotebookDocument["running"]): void {
     if (cell.state.status !== "running") cell.startedAt = undefined;
     else if (cell.startedAt === undefined) {
-      cell.startedAt =
-        running?.cell === cell.id ? Math.min(running.startedAt, Date.now()) : Date.now();
+      // Zero until the cell's evaluation has really begun.
+      const startedAt = running?.cell === cell.id ? running.startedAt : 0;
+      cell.startedAt = startedAt > 0 ? Math.min(startedAt, Date.now()) : Date.now();
     }
   }
 
