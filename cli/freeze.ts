@@ -1,5 +1,5 @@
 import { InvalidArgumentError, Option, type Command } from "commander";
-import type { SnapshotManifest } from "#snapshots/workspace.ts";
+import { nameSchema, type SnapshotManifest } from "#snapshots/workspace.ts";
 import { withConnection } from "./connect.ts";
 import { cancelled, follow } from "./follow.ts";
 import { bytes, counted } from "./paint.ts";
@@ -15,7 +15,9 @@ export function freezeVerb(program: Command): void {
     "freeze flights --label tenth --sample 10% --seed 42",
   ])
     .addOption(
-      new Option("-l, --label <label>", "what stands after the @").default(today(), "today's date"),
+      new Option("-l, --label <label>", "what stands after the @")
+        .default(today(), "today's date")
+        .argParser(label),
     )
     .option("--sample <share>", "keep a share of the rows: 0.1 or 10%", share)
     .option("--seed <number>", "which rows a sample keeps", wholeNumber, 42)
@@ -45,6 +47,14 @@ export function freezeVerb(program: Command): void {
         : bytes(sizeBytes);
       print(`${name}  ${counted(rows, "row")}  ${hash.slice(0, 12)}  ${how}`);
     });
+}
+
+function label(text: string): string {
+  const parsed = nameSchema.safeParse(text);
+  if (parsed.success) return text;
+  throw new InvalidArgumentError(
+    "Begin with a letter or a digit; use letters, digits, dot, dash and underscore only.",
+  );
 }
 
 function share(text: string): number {

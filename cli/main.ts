@@ -11,12 +11,14 @@ import { rollbackVerb } from "./rollback.ts";
 import { runVerb } from "./run.ts";
 import { statusVerb } from "./status.ts";
 import { syncVerb } from "./sync.ts";
+import { printJson } from "./verb.ts";
 import manifest from "../package.json" with { type: "json" };
 
+const seeHelp = "Say --help for what there is.";
 const program = new Command("penstock")
   .description("Frozen snapshots, compared outcomes, promoted transforms.")
   .version(manifest.version)
-  .showHelpAfterError("Say --help for what there is.")
+  .showHelpAfterError(seeHelp)
   .exitOverride()
   .configureHelp({ showGlobalOptions: false })
   .addHelpText(
@@ -50,8 +52,13 @@ for (const stream of [process.stdout, process.stderr]) {
 try {
   await program.parseAsync();
 } catch (error) {
-  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 2;
-  else process.exitCode = explain(error, { asJson: process.argv.includes("--json") });
+  if (error instanceof CommanderError) {
+    process.exitCode = error.exitCode === 0 ? 0 : 2;
+    if (process.exitCode === 2 && process.argv.includes("--json")) {
+      const message = error.message.replace(/^error: /, "");
+      printJson({ problem: { code: "usage", message, hint: seeHelp } });
+    }
+  } else process.exitCode = explain(error, { asJson: process.argv.includes("--json") });
 }
 // Everything was closed; what still lingers (a pooled connection) is not worth waiting for.
 process.exit();

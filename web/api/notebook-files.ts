@@ -65,7 +65,7 @@ export function notebookPath(workspace: Workspace, name: string): Result<string>
   return fail({
     code: "notebook-not-found",
     message: `There is no notebook ${JSON.stringify(name)} in this workspace.`,
-    hint: "`GET /api/notebooks` lists them; a new one is made on the notebooks page.",
+    hint: "`penstock status` and the notebooks page list those there are.",
   });
 }
 
