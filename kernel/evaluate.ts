@@ -4,10 +4,10 @@ import type { Queries } from "#snapshots/queries.ts";
 import type { ContentStore } from "#snapshots/store.ts";
 import type { Column, TableHash, TableInfo } from "#snapshots/table.ts";
 import { readSnapshot, type Workspace } from "#snapshots/workspace.ts";
-import { bindQuery } from "./expression.ts";
+import { bindQuery, readsClock } from "./expression.ts";
 import type { BundleDescription, TableExpression } from "./guest/slice.ts";
 import { runTransform, type RecordError } from "./run-transform.ts";
-import { runtimeVersion } from "./runtime-version.ts";
+import { databaseVersion, runtimeVersion } from "./runtime-version.ts";
 import { sha256 } from "./sha256.ts";
 import { inTurn } from "./turns.ts";
 
@@ -106,8 +106,10 @@ async function evaluateQuery(
     tables.push(input.value.table.hash);
   }
   const query = bindQuery(expression, tables);
-  const key = keyOf("sql", query.sql, query.inputs);
-  const known = context.store.tableInfo(context.store.getEntry(key) ?? "");
+  const key = keyOf("sql", query.sql, query.inputs, databaseVersion());
+  const isLasting = !readsClock(expression);
+  const entry = isLasting ? context.store.getEntry(key) : undefined;
+  const known = entry === undefined ? undefined : context.store.tableInfo(entry);
   if (known) return ok({ table: known, fromCache: true });
   const made = await context.queries.sql({
     sql: query.sql,
@@ -116,7 +118,7 @@ async function evaluateQuery(
     ...(options.onProgress ? { onProgress: options.onProgress } : {}),
   });
   if (!made.ok) return fail(withShownNames(made.problem, query.shown));
-  context.store.putEntry(key, made.value.hash);
+  if (isLasting) context.store.putEntry(key, made.value.hash);
   return ok({ table: made.value, fromCache: false });
 }
 

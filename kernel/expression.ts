@@ -37,6 +37,17 @@ export function bindQuery(
   return { sql, inputs, shown };
 }
 
+const clocks =
+  /\b(?:now|today|get_current_timestamp|transaction_timestamp|current_local(?:time|timestamp))\s*\(|\b(?:current_date|current_time|current_timestamp|localtime|localtimestamp)\b|\bage\s*\([^,()]*\)/i;
+
+/** Whether an expression's rows differ from run to run: some query in it reads a clock. */
+export function readsClock(expression: TableExpression | { kind: "literal" }): boolean {
+  if (expression.kind !== "sql") return false;
+  const text = expression.strings.join(" ? ");
+  const code = text.replaceAll(/'(?:[^']|'')*'|"(?:[^"]|"")*"|--[^\n]*|\/\*[^]*?\*\//g, " ");
+  return clocks.test(code) || expression.values.some(readsClock);
+}
+
 function nameOf(expression: TableExpression): string {
   if (expression.kind === "sql") return "query";
   return expression.kind === "snapshot"

@@ -12,6 +12,16 @@ export function runtimeVersion(): string {
   return known;
 }
 
+/** Part of the key of every query: another DuckDB may compute another value. */
+export function databaseVersion(): string {
+  database ??= (
+    createRequire(import.meta.url)("@duckdb/node-api/package.json") as { version: string }
+  ).version;
+  return database;
+}
+
+let database: string | undefined;
+
 function compute(): string {
   const hash = createHash("sha256");
   const deno = createRequire(import.meta.url)("deno/package.json") as { version: string };

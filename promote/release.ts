@@ -1,9 +1,10 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { guestRuntime } from "#kernel/guest/slice.ts";
+import { readsClock } from "#kernel/expression.ts";
 import { runtimeVersion } from "#kernel/runtime-version.ts";
 import type { Bundle } from "#kernel/bundle.ts";
-import { fail, ok, type Result } from "#snapshots/problem.ts";
+import { fail, ok, type Problem, type Result } from "#snapshots/problem.ts";
 import { readSnapshot } from "#snapshots/workspace.ts";
 import { canonicalJson, hashOf } from "./canonical-json.ts";
 import type { CompareProgress } from "./compare.ts";
@@ -62,6 +63,8 @@ async function build(request: BuildRequest): Promise<Result<Release>> {
   if (!bundle.ok) return bundle;
   const input = inputContract(workbench, bundle.value);
   if (!input.ok) return input;
+  const passing = Object.entries(bundle.value.lookups).find(([, { table }]) => readsClock(table));
+  if (passing) return fail(passingLookup(request.transform, passing[0]));
   onProgress?.({ step: "Evaluating lookups" });
   const version = { kind: "working" } as const;
   const side = await sideOfBundle(workbench, version, "this candidate", bundle.value, signal);
@@ -88,6 +91,14 @@ async function build(request: BuildRequest): Promise<Result<Release>> {
     return fail({ code: "cancelled", message: "Cancelled; no release was made." });
   const { facts, observations } = evidence.value;
   return writeRelease(request, manifest, bundle.value, facts, observations);
+}
+
+function passingLookup(transform: string, name: string): Problem {
+  return {
+    code: "lookup-reads-clock",
+    message: `The lookup \`${name}\` of ${transform} comes from a query that reads a clock, so its rows differ from run to run.`,
+    hint: "Put a fixed date in place of now() or current_date; then what was tried is what runs.",
+  };
 }
 
 /** A pipeline reads a stream of the input's source, so the input has to be a snapshot of one. */

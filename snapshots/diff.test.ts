@@ -215,6 +215,14 @@ describe("a tolerance", () => {
     [{ absolute: 1e300 }, "'inf'::DOUBLE", "'-inf'::DOUBLE", 1],
     [{ absolute: 1 }, "9007199254740993", "9007199254740994", 0],
     [{ absolute: 1 }, "NULL::DOUBLE", "0.0::DOUBLE", 1],
+    [
+      { absolute: 1 },
+      "99999999999999999999999999999999999999::DECIMAL(38,0)",
+      "(-99999999999999999999999999999999999999)::DECIMAL(38,0)",
+      1,
+    ],
+    [{ absolute: 1 }, "170141183460469231731687303715884105727::HUGEINT", "(-5)::HUGEINT", 1],
+    [{ absolute: 1 }, "340282366920938463463374607431768211455::UHUGEINT", "1::UHUGEINT", 1],
   ])("%o of %s and %s", async (tolerance, left, right, changed) => {
     const summary = await diff(`SELECT 1 AS k, ${left} AS v`, `SELECT 1 AS k, ${right} AS v`, {
       key: ["k"],

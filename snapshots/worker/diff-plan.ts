@@ -179,8 +179,10 @@ function differs(
   const isFloat = type.kind === "scalar" && (type.name === "DOUBLE" || type.name === "FLOAT");
   // Whole numbers and decimals are subtracted exactly; only their distance is rounded.
   const exact = type.kind === "decimal" ? "" : isFloat ? "::DOUBLE" : "::HUGEINT";
-  const distance = `abs(${left}${exact} - ${right}${exact})::DOUBLE`;
-  const largest = `greatest(abs(${left}${exact})::DOUBLE, abs(${right}${exact})::DOUBLE)`;
+  // A distance too great for its type is no number (NULL), and so beyond every tolerance.
+  const bounded = (sql: string) => (isFloat ? sql : `TRY(${sql})`);
+  const distance = bounded(`abs(${left}${exact} - ${right}${exact})::DOUBLE`);
+  const largest = bounded(`greatest(abs(${left}${exact})::DOUBLE, abs(${right}${exact})::DOUBLE)`);
   const limit = `greatest(${tolerance.absolute ?? 0}::DOUBLE, ${tolerance.relative ?? 0}::DOUBLE * ${largest})`;
   const finite = isFloat ? `isfinite(${left}) AND isfinite(${right}) AND ` : "";
   return `(${strict} AND NOT coalesce(${finite}${distance} <= ${limit}, false))`;

@@ -246,7 +246,8 @@ function outcomeOf(cause: unknown, options: DuckdbSinkOptions): Outcome {
     at: { file: options.path },
   };
   if (message.startsWith("TransactionContext Error")) {
-    return { kind: "retryAfter", afterMs: 100, problem };
+    const hint = "It is tried again and again, and goes on by itself: free space if there is none.";
+    return { kind: "retryAfter", afterMs: 100, problem: { ...problem, hint } };
   }
   return {
     kind: "halt",
