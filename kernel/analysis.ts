@@ -61,11 +61,28 @@ const keptLimit = 500;
 export function analyseCell(source: string): CellAnalysis {
   const known = kept.get(source);
   if (known) return known;
-  const analysis = analyse(source);
+  const analysis = analyseShallow(source);
   if (kept.size >= keptLimit) kept.delete(kept.keys().next().value ?? "");
   kept.set(source, analysis);
   return analysis;
 }
+
+/** Parsing calls itself once a level: a text that nests without measure is a problem of its cell, never of the whole process. */
+function analyseShallow(source: string): CellAnalysis {
+  try {
+    return analyse(source);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    return { ...analyse(""), problems: [tooDeep], fingerprint: source };
+  }
+}
+
+const tooDeep: Problem = {
+  code: "too-deep",
+  message: "This cell nests too deeply to be read.",
+  hint: "Give its parts names of their own.",
+  at: { line: 1, column: 1 },
+};
 
 function analyse(source: string): CellAnalysis {
   const file = ts.createSourceFile(

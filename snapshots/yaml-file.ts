@@ -31,7 +31,7 @@ export function parseYaml<Schema extends z.ZodType>(
   schema: Schema,
 ): Result<z.infer<Schema>> {
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines });
+  const document = parseDocument(text, { lineCounter: lines, logLevel: "error" });
   const [syntax] = document.errors;
   if (syntax) {
     const { line, col } = lines.linePos(syntax.pos[0]);
@@ -41,7 +41,19 @@ export function parseYaml<Schema extends z.ZodType>(
       at: { file, line, column: col },
     });
   }
-  const parsed = schema.safeParse(document.toJS());
+  let value: unknown;
+  try {
+    value = document.toJS();
+  } catch (error) {
+    // Aliases that lead nowhere, or that blow a short file up without measure.
+    return fail({
+      code: "yaml-syntax",
+      message: `${file} cannot be read: ${error instanceof Error ? error.message : String(error)}.`,
+      hint: "Write out what its aliases (*name) stand for.",
+      at: { file, line: 1 },
+    });
+  }
+  const parsed = schema.safeParse(value);
   if (parsed.success) return ok(parsed.data);
   const [issue] = parsed.error.issues;
   const path = (issue?.path ?? []).filter((step) => typeof step !== "symbol");

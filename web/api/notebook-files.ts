@@ -1,5 +1,13 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { join, sep } from "node:path";
 import { z } from "zod";
 import { analyseCell } from "#kernel/analysis.ts";
 import { parseNotebook, sourceOf } from "#kernel/notebook.ts";
@@ -61,12 +69,25 @@ function transformsIn(text: string): string[] {
 /** The notebook's file in the workspace, or a problem that names those there are. */
 export function notebookPath(workspace: Workspace, name: string): Result<string> {
   const path = join(workspace.paths.notebooks, `${name}.ts`);
-  if (existsSync(path)) return ok(path);
+  if (existsSync(path)) {
+    // A link in a cloned repository may lead anywhere; saving would write there.
+    if (isInside(workspace.root, path)) return ok(path);
+    return fail({
+      code: "notebook-outside",
+      message: `notebooks/${name}.ts is a link that leaves the workspace.`,
+      hint: "Put the file itself in its place.",
+      at: { file: `notebooks/${name}.ts` },
+    });
+  }
   return fail({
     code: "notebook-not-found",
     message: `There is no notebook ${JSON.stringify(name)} in this workspace.`,
     hint: "`penstock status` and the notebooks page list those there are.",
   });
+}
+
+function isInside(root: string, path: string): boolean {
+  return realpathSync(path).startsWith(realpathSync(root) + sep);
 }
 
 /** Makes a notebook that already does something: it opens the snapshot and passes its rows through a transform. */

@@ -21,6 +21,8 @@ export type HttpParts = {
 export function createHttpServer(token: string, behind: Promise<HttpParts>): Server {
   const server = createServer((request, response) => {
     for (const [name, value] of Object.entries(securityHeaders)) response.setHeader(name, value);
+    // What the API answers is never a page, whatever a browser takes it for.
+    if (request.url?.startsWith("/api/")) response.setHeader(...dataPolicy);
     const verdict = admit(arrivalOf(request, false), { token, port: portOf(server) });
     if (verdict.kind === "refuse") {
       const isApi = request.url?.startsWith("/api/");
@@ -44,7 +46,10 @@ export function createHttpServer(token: string, behind: Promise<HttpParts>): Ser
     try {
       const { api, pages } = await behind;
       handOver(request, api);
-      pages(request, response, () => response.writeHead(404).end());
+      pages(request, response, () => {
+        response.setHeader(...dataPolicy);
+        response.writeHead(404).end();
+      });
     } catch {
       response.destroy();
     }
@@ -64,6 +69,11 @@ export function createHttpServer(token: string, behind: Promise<HttpParts>): Ser
   });
   return server;
 }
+
+const dataPolicy = [
+  "content-security-policy",
+  "default-src 'none'; frame-ancestors 'none'",
+] as const;
 
 /** Ends a handshake with a plain HTTP status. */
 export function refuseUpgrade(socket: Duplex, status: number): void {

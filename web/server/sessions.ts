@@ -1,7 +1,9 @@
 import type { NotebookSession } from "#kernel/session-host.ts";
 import { openSession } from "#kernel/session-host.ts";
 import type { Workbench } from "#promote/workbench.ts";
-import type { Result } from "#snapshots/problem.ts";
+import { fail, type Result } from "#snapshots/problem.ts";
+import { notebookPath } from "../api/notebook-files.ts";
+import { problemOf } from "../api/refusal.ts";
 
 export type OpenSession = (name: string) => Promise<Result<NotebookSession>>;
 
@@ -19,9 +21,14 @@ export function sessionOpener(workbench: Workbench): OpenSession {
   async function begin(name: string): Promise<Result<NotebookSession>> {
     const { workspace, store, queries } = workbench;
     try {
+      const path = notebookPath(workspace, name);
+      if (!path.ok && path.problem.code === "notebook-outside") return path;
       const opened = await openSession({ workspace, store, queries, name });
       if (opened.ok) workbench.sessions.set(name, opened.value);
       return opened;
+    } catch (error) {
+      // A page waits for this without asking again: it must hear, and the server must live.
+      return fail(problemOf(error));
     } finally {
       opening.delete(name);
     }
