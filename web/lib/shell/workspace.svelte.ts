@@ -6,6 +6,8 @@ export type NotebookEntry = {
   path: string;
   modifiedAt: string;
   sizeBytes: number;
+  /** As the saved file defines them. */
+  transforms: string[];
   isOpen: boolean;
   isDirty: boolean;
 };
