@@ -399,6 +399,22 @@ describe("the protocol", () => {
 });
 
 describe("from one run to the next", () => {
+  test("what imports bring back is frozen too", async () => {
+    const back = `const w = await import("data:text/javascript," + encodeURIComponent("export * from 'node:worker_threads'; export { default } from 'node:worker_threads';"));
+      const { mem } = await import("data:application/wasm;base64,AGFzbQEAAAAFAwEAAQcHAQNtZW0CAA==");
+      const shared = new mem.constructor({ initial: 1, maximum: 2, shared: true }).buffer;
+      const all = [w.MessageChannel, w.MessagePort.prototype, w.BroadcastChannel, w.default, mem.constructor.prototype, shared.constructor.prototype];`;
+    const ran = unwrap(await inCell(`${back} return { frozen: all.every(Object.isFrozen) };`));
+    expect(ran.defined["frozen"]).toMatchObject({ text: "true" });
+    const opened = await openSlice({
+      bundle: `${back} throw new Error("frozen: " + all.every(Object.isFrozen));`,
+      entry: { kind: "transform", name: "t" },
+      input: columns,
+      output,
+    });
+    expect(opened).toMatchObject({ ok: false, problem: { message: "Error: frozen: true" } });
+  });
+
   test("a patched prototype in one cell cannot falsify another", async () => {
     const guest = await interactive();
     expect((await runCell(guest, "Array.prototype.reduce = () => 42; return {};")).ok).toBe(false);

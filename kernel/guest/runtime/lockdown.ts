@@ -1,5 +1,5 @@
 /* oxlint-disable typescript/unbound-method -- intrinsics are taken before user code runs, and called with their `this` */
-import { cutNodeWorker } from "./node-worker.ts";
+import { cutNodeWorker, nodeWorkerExports } from "./node-worker.ts";
 
 /**
  * Takes away what user code must not have, then freezes what is left. Runs last in a guest's bootstrap, after everything the
@@ -32,6 +32,12 @@ export function lockDown({ keep, add, clock }: Lockdown): void {
   cutNodeWorker();
   const global = globalThis as unknown as Record<PropertyKey, unknown>;
   const allowed = new Set<PropertyKey>([...languageNames, ...keep]);
+  // Away from the global object, but an imported WebAssembly module brings them back.
+  const reachedAnyway = [
+    global["WebAssembly"],
+    global["SharedArrayBuffer"],
+    ...nodeWorkerExports(),
+  ];
   for (const key of Reflect.ownKeys(global)) {
     // Symbols here are Deno's marks of an event target, without which it cannot report an unhandled rejection.
     if (allowed.has(key) || typeof key === "symbol") continue;
@@ -44,7 +50,7 @@ export function lockDown({ keep, add, clock }: Lockdown): void {
   replaceClock(global, clock);
   dropLegacyRegExpState();
   enableOverrides();
-  freezeReachable(global);
+  freezeReachable(global, reachedAnyway);
 }
 
 const network =
@@ -173,7 +179,7 @@ function enableOverride(prototype: object, name: string): void {
 }
 
 /** Freezes every object that can be reached from the global object, the hidden prototypes included. */
-function freezeReachable(global: object): void {
+function freezeReachable(global: object, others: readonly unknown[]): void {
   const seen = new Set<object>();
   const hidden = [
     async function () {},
@@ -190,7 +196,7 @@ function freezeReachable(global: object): void {
     [].values().map((item) => item),
     new Intl.Segmenter().segment("a"),
   ];
-  const todo: unknown[] = [global, ...hidden];
+  const todo: unknown[] = [global, ...others, ...hidden];
   while (todo.length > 0) {
     const value = todo.pop();
     if (

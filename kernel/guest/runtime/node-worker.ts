@@ -1,4 +1,6 @@
-import { Worker } from "node:worker_threads";
+import * as workerThreads from "node:worker_threads";
+
+const { Worker } = workerThreads;
 
 /**
  * The import map takes every `node:` module away but this one, which Deno's snapshot holds under its very name: a static import
@@ -8,6 +10,11 @@ import { Worker } from "node:worker_threads";
 export function cutNodeWorker(): void {
   Object.setPrototypeOf(Worker, refuse);
   Object.freeze(Worker);
+}
+
+/** What else the module hands out: to be frozen like all that cells and records share. */
+export function nodeWorkerExports(): unknown[] {
+  return Object.values(workerThreads);
 }
 
 // A function, not an arrow: it is called as a constructor.
