@@ -7,7 +7,7 @@ import { openQueries } from "#snapshots/queries.ts";
 import { openContentStore } from "#snapshots/store.ts";
 import { openWorkspace, readSource } from "#snapshots/workspace.ts";
 import { median, type Benchmark, type Measurement } from "./bench.ts";
-import { makeFlights } from "./freeze.ts";
+import { makeFlights } from "./flights.ts";
 
 const repeats = 9;
 
@@ -58,7 +58,7 @@ async function run(): Promise<Measurement[]> {
         reference,
         unit: "ms",
         ratio: value / reference,
-        bar: 1.5,
+        bar: { most: 1.5 },
       },
     ];
   } finally {

@@ -1,10 +1,10 @@
 import { readdirSync } from "node:fs";
-import { availableParallelism } from "node:os";
+import { availableParallelism, loadavg } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import type { Benchmark, Measurement } from "./bench.ts";
+import { missed, type Benchmark, type Measurement } from "./bench.ts";
 
-const own = new Set(["bench.ts", "table.ts"]);
+const own = new Set(["bench.ts", "flights.ts", "table.ts"]);
 const asked = process.argv.slice(2);
 
 const files = readdirSync(import.meta.dirname)
@@ -16,22 +16,39 @@ if (files.length === 0) {
   process.exit(2);
 }
 
-console.log(
-  `Node ${process.versions.node}, ${availableParallelism()} cores. A ratio is to the reference timed in this run.\n`,
-);
-const header = ["what", "figure", "reference", "ratio", "bar"];
+const load = (): string => (loadavg()[0] ?? 0).toFixed(1);
+const startedAt = performance.now();
+const loadBefore = load();
+const header = ["what", "figure", "reference", "ratio", "bar", ""];
 const lines: string[][] = [];
+const failures: string[] = [];
+let misses = 0;
 for (const file of files) {
   const module = (await import(pathToFileURL(join(import.meta.dirname, file)).href)) as {
     rows?: Benchmark[];
   };
   for (const benchmark of module.rows ?? []) {
     process.stderr.write(`measuring ${benchmark.name}…\n`);
-    for (const measurement of await benchmark.run()) lines.push(line(measurement));
+    try {
+      for (const measurement of await benchmark.run()) {
+        lines.push(line(measurement));
+        if (missed(measurement)) misses += 1;
+      }
+    } catch (error) {
+      failures.push(
+        `${benchmark.name} failed: ${error instanceof Error ? error.message : String(error)}`,
+      );
+    }
   }
 }
+const seconds = Math.round((performance.now() - startedAt) / 1000);
+console.log(
+  `Node ${process.versions.node}, ${availableParallelism()} cores, load ${loadBefore} before and ${load()} after, ${seconds} s. A ratio is to the reference timed in turn with it.\n`,
+);
 print([header, ...lines]);
-process.exit(0);
+for (const failure of failures) console.log(`\n${failure}`);
+if (misses > 0) console.log(`\n${misses} of these figures miss their bar.`);
+process.exit(misses + failures.length > 0 ? 1 : 0);
 
 function line(m: Measurement): string[] {
   return [
@@ -39,8 +56,14 @@ function line(m: Measurement): string[] {
     `${number(m.value)} ${m.unit}`,
     m.reference === undefined ? "" : `${number(m.reference)} ${m.unit}`,
     m.ratio === undefined ? "" : m.ratio.toFixed(2),
-    m.bar === undefined ? "" : number(m.bar),
+    barOf(m),
+    missed(m) ?? "",
   ];
+}
+
+function barOf({ bar }: Measurement): string {
+  if (bar === undefined) return "";
+  return "most" in bar ? `≤ ${number(bar.most)}` : `≥ ${number(bar.least)}`;
 }
 
 function number(value: number): string {
