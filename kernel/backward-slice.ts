@@ -19,6 +19,8 @@ export type BackwardSlice = {
   captured: string[];
   /** Every name the slice holds, in the order of the file. */
   names: string[];
+  /** Those of them that may hold data: what all records share, and none may change. */
+  shared: string[];
   /** Transforms among what was kept, the wanted one included. */
   transforms: string[];
   /** Names given to the wanted metric statements, in the order of the file. */
@@ -128,6 +130,9 @@ export function sliceNotebook(request: {
     code: onlyThese(text, edits),
     captured: [...replaced.values()].flatMap((names) => [...names]).toSorted(),
     names: [...new Set(inOrder.flatMap(({ statement }) => statement.defines))],
+    shared: all.flatMap((entry) =>
+      kept.has(entry) || replaced.has(entry) ? sharedNames(entry, replaced.get(entry)) : [],
+    ),
     transforms,
     metrics: metricNames,
   });
@@ -149,6 +154,13 @@ export function sliceNotebook(request: {
     }
     return false;
   }
+}
+
+function sharedNames({ cell, statement }: Kept, captured: Set<string> | undefined): string[] {
+  if (!ts.isVariableStatement(statement.node)) return [];
+  return statement.defines.filter(
+    (name) => cell.analysis.kinds[name] === "value" && (captured?.has(name) ?? true),
+  );
 }
 
 /** Whether a statement that declares nothing may change what a name holds: `map.set(…)`, a loop that fills it. */

@@ -154,7 +154,11 @@ function compileSlice(
     `export const slice = { transforms: { ${[...transforms, ...probes.map((name) => `${probePrefix}${name}: transform(${name}, (row) => row)`)].join(", ")} }, metrics: [${metrics.join(", ")}] };`,
   ];
   const exported = names.filter((name) => !isExported(slice.code, name));
-  const notebook = `${slice.code}\nexport { ${exported.join(", ")} };\n`;
+  const frozen =
+    slice.shared.length === 0
+      ? ""
+      : `import { deepFreeze as __freeze } from "penstock-freeze";\n[${slice.shared.join(", ")}].forEach(__freeze);\n`;
+  const notebook = `${slice.code}\n${frozen}export { ${exported.join(", ")} };\n`;
   return compileModules({
     root: workspace.root,
     fileName,

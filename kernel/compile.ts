@@ -85,6 +85,10 @@ function inMemory({
         path: "bundle-runtime.ts",
         namespace: "penstock",
       }));
+      build.onResolve({ filter: /^penstock-freeze$/ }, () => ({
+        path: "freeze.ts",
+        namespace: "penstock",
+      }));
       build.onResolve({ filter: /^\.{1,2}\//, namespace: "penstock" }, ({ path, importer }) => ({
         path: join(dirname(importer), path),
         namespace: "penstock",

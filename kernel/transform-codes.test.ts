@@ -9,6 +9,7 @@ import { openQueries, type Queries } from "#snapshots/queries.ts";
 import { openContentStore } from "#snapshots/store.ts";
 import { openWorkspace } from "#snapshots/workspace.ts";
 import type { Operation } from "./document.ts";
+import type { Evaluation } from "./evaluate.ts";
 import { openSession, type NotebookSession } from "./session-host.ts";
 
 const notebook = `// %%
@@ -28,6 +29,7 @@ export const held = transform(flights, (f) => ({ id: f.id, delay: f.delay, first
 let root: string;
 let queries: Queries;
 let session: NotebookSession;
+let context: Evaluation;
 let freezeFlights: (lines: string) => Promise<void>;
 
 beforeAll(async () => {
@@ -50,7 +52,8 @@ beforeAll(async () => {
     unwrap(await freeze({ ...request, now: () => new Date(0) }));
   };
   await freezeFlights("delay\n1\n2\n");
-  session = unwrap(await openSession({ workspace, store, queries, name: "delays" }));
+  context = { workspace, store, queries };
+  session = unwrap(await openSession({ ...context, name: "delays" }));
   await settle({ type: "runAll" });
 });
 
@@ -79,6 +82,24 @@ test("a captured value and a contract follow the snapshot frozen anew under the 
   await freezeFlights("delay\n7.5\n8\n");
   await run('snapshot("flights@t")');
   expect(await firstRow("held")).toEqual({ id: 0, delay: 7.5, first: 7.5 });
+});
+
+test("what all records share is frozen: a record cannot leave something for the next", async () => {
+  const text = `import { snapshot, transform } from "penstock";
+const flights = snapshot("flights@t");
+const held = { n: 0 };
+export const t = transform(flights, (f) => { const same = held; same.n++; return { id: f.id, n: same.n }; });
+`;
+  const other = unwrap(await openSession({ ...context, name: "other", text }));
+  await other.apply({ type: "runAll" });
+  await other.whenIdle();
+  const problems = other
+    .document()
+    .cells.flatMap(({ outputs }) =>
+      outputs.flatMap((output) => (output.kind === "problem" ? output.problem.message : [])),
+    );
+  expect(problems).toEqual([expect.stringContaining("Cannot assign to read only property 'n'")]);
+  await other.close();
 });
 
 function writeModule(limit: number, factor: number): void {
