@@ -240,7 +240,7 @@ function batchOf({ message, payload }: Answer, isMetric: boolean): SliceBatch | 
   if (payload.byteLength < lineageBytes * 2) return undefined;
   const input = new Int32Array(payload.buffer, payload.byteOffset, written);
   const part = new Int32Array(payload.buffer, payload.byteOffset + lineageBytes, written);
-  const distinct = distinctRows(input, read);
+  const distinct = distinctRows(input, part, read);
   const unwritten = filtered + errors.length;
   // A metric writes nothing: its rows are counted into it.
   if (distinct === undefined || (isMetric ? unwritten > read : distinct + unwritten !== read))
@@ -256,14 +256,18 @@ function batchOf({ message, payload }: Answer, isMetric: boolean): SliceBatch | 
   };
 }
 
-/** Input rows must come in order; undefined when they do not. */
-function distinctRows(input: Int32Array, read: number): number | undefined {
+/** Input rows must come in order, and so must the parts of each, none twice; undefined when they do not. */
+function distinctRows(input: Int32Array, part: Int32Array, read: number): number | undefined {
   let last = -1;
+  let lastPart = -1;
   let distinct = 0;
-  for (const row of input) {
-    if (row < last || row >= read) return undefined;
+  for (let i = 0; i < input.length; i += 1) {
+    const row = input[i] ?? -1;
+    const own = part[i] ?? -1;
+    if (row < last || row >= read || own < 0 || (row === last && own <= lastPart)) return undefined;
     if (row > last) distinct += 1;
     last = row;
+    lastPart = own;
   }
   return distinct;
 }

@@ -17,7 +17,7 @@ let authorization: string;
 const deep = `// %%\nconst a = ${"[".repeat(20_000)}1${"]".repeat(20_000)};\n`;
 const bomb = ["a: &a [x,x,x,x,x,x,x,x,x]"]
   .concat(
-    [..."bcdefghij"].map((to, i) => `${to}: &${to} [${Array(9).fill(`*${"abcdefghij"[i]}`)}]`),
+    "bcdefghij".split("").map((to, i) => `${to}: &${to} [${`*${"abcdefghij"[i]},`.repeat(9)}]`),
   )
   .join("\n");
 

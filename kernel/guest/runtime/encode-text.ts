@@ -1,3 +1,4 @@
+/* oxlint-disable typescript/unbound-method -- intrinsics are taken before user code runs, and called with their `this` */
 import type { ArrowBuffers } from "#snapshots/arrow-buffers.ts";
 import { shown } from "./shown.ts";
 
@@ -6,8 +7,8 @@ type Body = Pick<ArrowBuffers, "values" | "offsets">;
 
 const encoder = new TextEncoder();
 const typedArray = Object.getPrototypeOf(Uint8Array.prototype) as object;
-const tagOf = getterOf<string | undefined>(typedArray, Symbol.toStringTag);
-const byteLength = getterOf<number>(typedArray, "byteLength");
+const tagOf = getterOf(typedArray, Symbol.toStringTag);
+const byteLength = getterOf(typedArray, "byteLength");
 /** Above this length a call into the encoder is quicker than a loop. */
 const longestByHand = 24;
 
@@ -64,7 +65,7 @@ export function encodeBlobs(values: readonly unknown[], length: number, refuse: 
   for (let i = 0; i < length; i += 1) {
     const value = values[i];
     if (isBytes(value)) {
-      const size = byteLength.call(value);
+      const size = byteLength.call(value) as number;
       const room = roomFor(bytes, end, size, i, refuse);
       if (room) {
         bytes = room;
@@ -83,10 +84,10 @@ function isBytes(value: unknown): value is Uint8Array {
   return typeof value === "object" && value !== null && tagOf.call(value) === "Uint8Array";
 }
 
-function getterOf<T>(prototype: object, key: PropertyKey): (this: unknown) => T {
-  const get = Object.getOwnPropertyDescriptor(prototype, key)?.get;
-  if (!get) throw new Error(`${String(key)} is not as expected.`);
-  return get as (this: unknown) => T;
+function getterOf(prototype: object, key: PropertyKey): (this: unknown) => unknown {
+  const property = Object.getOwnPropertyDescriptor(prototype, key);
+  if (!property?.get) throw new Error(`${String(key)} is not as expected.`);
+  return property.get;
 }
 
 /** The buffer with room for `more` bytes after `used`; undefined, and the value refused, when there is no such room to be had. */

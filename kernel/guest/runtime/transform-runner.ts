@@ -92,9 +92,9 @@ export function transformRunner(spec: {
         return undefined;
       }
       // Asked once: a proxy of an array may answer otherwise the next time, or with no number.
-      const length = Number(result.length);
-      if (!(length <= spec.maxParts)) {
-        return `The transform returned ${length} records for one; its maxParts is ${spec.maxParts}. Raise maxParts, or return fewer.`;
+      const length: unknown = result.length;
+      if (typeof length !== "number" || length > spec.maxParts) {
+        return `The transform returned ${shown(length)} records for one; its maxParts is ${spec.maxParts}. Raise maxParts, or return fewer.`;
       }
       const made: { part: number; values: unknown[] }[] = [];
       for (let part = 0; part < length; part += 1) {
