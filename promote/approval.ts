@@ -3,6 +3,7 @@ import { z } from "zod";
 import { fail, ok, type Problem, type Result } from "#snapshots/problem.ts";
 import { canonicalJson } from "./canonical-json.ts";
 import type { Environment } from "./environments.ts";
+import type { Git } from "./git.ts";
 import {
   isSignedBy,
   openSigningKey,
@@ -90,6 +91,36 @@ export function countedApprovers(
   return counted.toSorted();
 }
 
+/** Git says who approved: an approval, or the key that verifies it, that only lies in the working tree does not count. */
+export async function asCommitted(
+  git: Pick<Git, "show">,
+  approvals: CheckedApproval[],
+): Promise<CheckedApproval[]> {
+  return Promise.all(
+    approvals.map(async (checked): Promise<CheckedApproval> => {
+      const { approval, file, isValid } = checked;
+      if (!isValid) return checked;
+      const [text, keys] = await Promise.all(
+        [file, publicKeysPath(approval.by)].map((path) => git.show("HEAD", path)),
+      );
+      const held = keys?.ok ? publicKeysIn(keys.value ?? "") : [];
+      if (text?.ok && isSame(text.value, approval) && held.includes(approval.publicKey))
+        return checked;
+      const reason = `${file}, or the key in ${publicKeysPath(approval.by)}, is not committed.`;
+      return { approval, file, isValid: false, reason };
+    }),
+  );
+}
+
+function isSame(text: string | undefined, approval: CheckedApproval["approval"]): boolean {
+  try {
+    const committed = approvalSchema.safeParse(JSON.parse(text ?? ""));
+    return committed.success && canonicalJson(committed.data) === canonicalJson(approval);
+  } catch {
+    return false;
+  }
+}
+
 /**
  * Signs a person's approval of a release, naming the findings they have judged, and commits it together with their public
  * key. Approving again what already counts changes nothing.
@@ -104,7 +135,8 @@ export async function approve(request: {
   const { workbench, release, by, findings, reason } = request;
   const { workspace, git, now } = workbench;
   const given = release.approvals.find(({ approval, isValid }) => isValid && approval.by === by);
-  if (given) return ok(given.approval);
+  const [standing] = given ? await asCommitted(git, [given]) : [];
+  if (standing?.isValid) return ok(standing.approval);
   const unnamed = release.findings.filter((id) => !findings.includes(id));
   if (unnamed.length > 0) return fail(unjudged(release, unnamed));
 
@@ -117,14 +149,16 @@ export async function approve(request: {
     findings: [...new Set(findings)].filter((id) => release.findings.includes(id)).toSorted(),
     at: now().toISOString(),
   };
-  const key = openSigningKey(join(workspace.paths.penstock, "keys"), by);
-  const approval = signApproval(statement, key);
+  // One that was signed and never committed (the process was killed) is committed now.
+  const approval =
+    given?.approval ??
+    signApproval(statement, openSigningKey(join(workspace.paths.penstock, "keys"), by));
   const peoplePath = publicKeysPath(by);
   const file = `${release.folder}/approvals/${personFileName(by)}.json`;
   const { email } = await git.person();
   const committed = await git.commitFiles({
     files: async (head) => ({
-      [peoplePath]: withPublicKey(await head.read(peoplePath), by, key.publicKey),
+      [peoplePath]: withPublicKey(await head.read(peoplePath), by, approval.publicKey),
       [file]: canonicalJson(approval),
     }),
     message: `Approve ${release.transform} ${release.hash.slice(0, 6)}\n\n${reason}`,

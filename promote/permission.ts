@@ -1,9 +1,7 @@
 import type { Problem } from "#snapshots/problem.ts";
-import { approvalSchema, countedApprovers, type CheckedApproval } from "./approval.ts";
-import { canonicalJson } from "./canonical-json.ts";
+import { asCommitted, countedApprovers } from "./approval.ts";
 import type { Environment } from "./environments.ts";
 import type { Git } from "./git.ts";
-import { publicKeysIn, publicKeysPath } from "./keys.ts";
 import type { Release } from "./release-files.ts";
 import type { Workbench } from "./workbench.ts";
 
@@ -40,33 +38,6 @@ export async function countApprovals(
     checked.isValid ? [] : `${checked.approval.by}'s does not count: ${checked.reason}`,
   );
   return { needed, given: by.length, by, void: void_ };
-}
-
-/** Git says who approved: an approval, or the key that verifies it, that only lies in the working tree does not count. */
-async function asCommitted(git: Git, approvals: CheckedApproval[]): Promise<CheckedApproval[]> {
-  return Promise.all(
-    approvals.map(async (checked): Promise<CheckedApproval> => {
-      const { approval, file, isValid } = checked;
-      if (!isValid) return checked;
-      const [text, keys] = await Promise.all(
-        [file, publicKeysPath(approval.by)].map((path) => git.show("HEAD", path)),
-      );
-      const held = keys?.ok ? publicKeysIn(keys.value ?? "") : [];
-      if (text?.ok && isSame(text.value, approval) && held.includes(approval.publicKey))
-        return checked;
-      const reason = `${file}, or the key in ${publicKeysPath(approval.by)}, is not committed.`;
-      return { approval, file, isValid: false, reason };
-    }),
-  );
-}
-
-function isSame(text: string | undefined, approval: CheckedApproval["approval"]): boolean {
-  try {
-    const committed = approvalSchema.safeParse(JSON.parse(text ?? ""));
-    return committed.success && canonicalJson(committed.data) === canonicalJson(approval);
-  } catch {
-    return false;
-  }
 }
 
 /** Who wrote the notebook's version and who built the release, as Git knows them. */

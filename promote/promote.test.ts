@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { freeze } from "#snapshots/freeze.ts";
 import { unwrap } from "#snapshots/problem.ts";
 import { approve, signApproval } from "./approval.ts";
+import { canonicalJson } from "./canonical-json.ts";
 import { compare, compareRows, readComparison } from "./compare.ts";
 import { withoutPipeline } from "./environments.ts";
 import { history } from "./history.ts";
@@ -174,12 +175,16 @@ describe("promoting", () => {
     };
     const approval = `${first.folder}/approvals/eve.json`;
     write("people/eve.pub", withPublicKey(undefined, "Eve", key.publicKey));
-    write(approval, JSON.stringify(signApproval(statement, key)));
+    write(approval, canonicalJson(signApproval(statement, key)));
     const refused = await toEnvironment("production", first);
     expect(refused).toMatchObject({ problem: { code: "approval-missing" } });
     expect(refused.ok ? "" : refused.problem.message).toContain("is not committed");
-    rmSync(join(root, approval));
-    rmSync(join(root, "people/eve.pub"));
+    // Eve's own process was killed before its commit: approving again makes it good.
+    const release = unwrap(readRelease(workbench, "delays", first.hash));
+    unwrap(await approve({ workbench, release, by: "Eve", findings: [], reason: "Again." }));
+    expect(status()).toBe("");
+    expect(unwrap(await plan(workbench, "production", release)).approvals.by).toEqual(["Eve"]);
+    execFileSync("git", [...asAda, "revert", "--no-edit", "HEAD"], { cwd: root });
     expect(status()).toBe("");
   });
 
