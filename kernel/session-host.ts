@@ -294,9 +294,7 @@ function host(options: SessionOptions, start: Start): NotebookSession {
       return session.conflict;
     }
     try {
-      if (now !== text) {
-        await writeText(fileName, text);
-      }
+      if (now !== text) await writeText(fileName, text);
     } catch (error) {
       return {
         code: "not-saved",
