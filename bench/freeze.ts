@@ -9,7 +9,7 @@ import { openWorkspace, readSource } from "#snapshots/workspace.ts";
 import { median, type Benchmark, type Measurement } from "./bench.ts";
 import { makeFlights } from "./flights.ts";
 
-const repeats = 7;
+const repeats = 5;
 
 export const rows: Benchmark[] = [{ name: "freeze", run }];
 

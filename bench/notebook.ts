@@ -8,8 +8,8 @@ import { openWorkbench, type Workbench } from "#promote/workbench.ts";
 import { unwrap } from "#snapshots/problem.ts";
 import { median, type Benchmark, type Measurement } from "./bench.ts";
 
-const cold = 3;
-const warm = 5;
+const cold = 2;
+const warm = 3;
 
 export const rows: Benchmark[] = [{ name: "the demo's notebook and comparison", run }];
 

@@ -7,7 +7,7 @@ import { unwrap } from "#snapshots/problem.ts";
 import { median, type Benchmark, type Measurement } from "./bench.ts";
 import { allFlights, withDuckDB } from "./flights.ts";
 
-const RECORDS = 600_000;
+const RECORDS = 400_000;
 /** The guest, the decoder and both sinks are warm after this many. */
 const WARM = 100_000;
 const ROUNDS = 3;
