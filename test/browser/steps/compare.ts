@@ -1,0 +1,72 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expectAccessible } from "../accessibility.ts";
+import { count, expect, go, numberIn, test } from "../walk.ts";
+
+const rows = 1_456_349;
+const changed = 14_346;
+
+/** The change the walk compares: a flight is late from 15 minutes on, not after. Made in the file, as any editor would. */
+export function changeTransform(root: string): void {
+  const file = join(root, "notebooks/delays.ts");
+  const text = readFileSync(file, "utf8");
+  writeFileSync(
+    file,
+    text.replace("flight.delay > lateAfterMinutes", "flight.delay >= lateAfterMinutes"),
+  );
+}
+
+/** Step 5 of the way: this version of `delays` against the one in Git's last commit. */
+export function compareSteps(): void {
+  test("nothing has changed yet: both versions give the same table", async ({ page }) => {
+    await go(page, "Compare");
+    await page.getByRole("button", { name: "Compare with Git’s last commit" }).click();
+    const answer = page.getByRole("region", { name: "Answer" });
+    await expect(answer).toBeVisible({ timeout: 60_000 });
+    await expect(answer).toContainText(`${count(rows)} equal`);
+    await expect(
+      page.getByText("Both versions give the same table, value by value."),
+    ).toBeVisible();
+    await expectAccessible(page, "compare, identical");
+  });
+
+  test("a changed line is counted, in sums that add up on both sides", async ({
+    page,
+    workbench,
+  }) => {
+    changeTransform(workbench.root);
+    await go(page, "Notebooks");
+    await page.getByRole("main").getByRole("link", { name: "delays.ts" }).click();
+    const compare = page.getByRole("main").getByRole("link", { name: /^Compare/ });
+    await expect(compare).toHaveAttribute("href", /transform=delays/);
+    await compare.click();
+    const answer = page.getByRole("region", { name: "Answer" });
+    await expect(answer).toContainText(`${count(changed)} changed`, { timeout: 60_000 });
+    await expect(answer).toContainText(`${count(rows - changed)} equal`);
+    await expect(answer).toContainText("0 added");
+    await expect(answer).toContainText("0 removed");
+    await expect(answer).toContainText("0 ambiguous");
+    const sum = `${count(rows)} = ${count(rows - changed)} + ${count(changed)} rows`;
+    await expect(answer.getByText(sum)).toHaveCount(2);
+
+    const late = page
+      .getByRole("region", { name: "Columns" })
+      .getByRole("row", { name: /^late\b/ });
+    await expect(late).toContainText(count(changed));
+    await expect(late).toContainText(/0\.99\s*%|1\.0\s*%/);
+    const outcomes = page.getByRole("region", { name: "Outcomes" });
+    await expect(outcomes).toContainText("late share");
+    await expect(outcomes).toContainText(/0\.216\d*.*0\.225\d*|21\.6.*22\.6/s);
+
+    await page.getByRole("button", { name: /~ Changed 14,346/ }).click();
+    const list = page.getByRole("grid", { name: "Rows that differ" });
+    await expect(list).toHaveAttribute("aria-rowcount", String(changed + 1));
+    await expect(list.getByRole("row").nth(1)).toContainText(/false\s*→\s*true/);
+    await page.keyboard.press("j");
+    await page.keyboard.press("Enter");
+    await expect(page.getByRole("complementary", { name: "Row in full" })).toBeVisible();
+    await expectAccessible(page, "compare, with rows that differ");
+    expect(new URL(page.url()).searchParams.get("kind")).toBe("changed");
+    expect(await numberIn(answer, /~\s*([\d,]+) changed/)).toBe(changed);
+  });
+}
