@@ -50,7 +50,9 @@ function make(): RuntimeFiles {
     { name: "import-map.json", text: importMap() },
   ];
   const hash = createHash("sha256").update(JSON.stringify(files)).digest("hex").slice(0, 16);
-  const folder = ownFolder(join(tmpdir(), `penstock-guest-${process.getuid?.() ?? "user"}-${hash}`));
+  const folder = ownFolder(
+    join(tmpdir(), `penstock-guest-${process.getuid?.() ?? "user"}-${hash}`),
+  );
   mkdirSync(join(folder, "deno"), { recursive: true });
   for (const { name, text } of files) writeOnce(join(folder, name), text);
   return { folder };

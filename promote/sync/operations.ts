@@ -3,9 +3,6 @@ import type { Chunk } from "./guest-stage.ts";
 import { CLEAR, WRITE, type SinkBatch, type SinkContract, type SourceRecord } from "./ports.ts";
 import { versionWriter } from "./version.ts";
 
-/** What became of a record before any sink saw it. */
-type Fate = "write" | "filtered" | "dead";
-
 /** A chunk's effects on keyed state, and which record each operation comes from. */
 export type Effects = { batch: SinkBatch; recordOf: Int32Array };
 

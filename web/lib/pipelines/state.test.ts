@@ -24,7 +24,11 @@ test.each([
   [[status({ deadLettered: 59 })], 0, "It flows. 59 records dead-lettered."],
   [[status({}), status({ state: "paused" })], 0, "1 flowing, 1 paused. Nothing is dead-lettered."],
   [[status({ state: "backing-off" }), status({})], 0, "production / delays is backing off."],
-  [[status({ state: "backing-off" }), status({ state: "halted", environment: "staging" })], 0, "staging / delays is halted."],
+  [
+    [status({ state: "backing-off" }), status({ state: "halted", environment: "staging" })],
+    0,
+    "staging / delays is halted.",
+  ],
 ])("the page in one sentence %#", (pipelines, missing, sentence) => {
   expect(verdict(pipelines, missing)).toBe(sentence);
 });
@@ -32,7 +36,10 @@ test.each([
 test("read = written + filtered + stale + dead-lettered, and what is missing to it is on the way", () => {
   const whole = ledger(status({ read: 100, written: 90, filtered: 7, stale: 1, deadLettered: 2 }));
   expect(whole.terms.map(({ value }) => value)).toEqual([90, 7, 1, 2]);
-  expect(ledger(status({ read: 100, written: 90, filtered: 7 })).terms.at(-1)).toEqual({ value: 3, word: "on the way" });
+  expect(ledger(status({ read: 100, written: 90, filtered: 7 })).terms.at(-1)).toEqual({
+    value: 3,
+    word: "on the way",
+  });
 });
 
 test("lag is counted in records", () => {

@@ -17,7 +17,10 @@ export const looks: Record<State, { word: string; icon: IconName; tone: "" | "wa
 
 /** The page in one sentence: what needs somebody first, else that all is well. */
 export function verdict(pipelines: readonly PipelineStatus[], missing: number): string {
-  if (missing > 0) return missing === 1 ? "One pipeline should run and does not." : `${missing} pipelines should run and do not.`;
+  if (missing > 0)
+    return missing === 1
+      ? "One pipeline should run and does not."
+      : `${missing} pipelines should run and do not.`;
   if (pipelines.length === 0) return "Nothing runs yet.";
   const name = ({ environment, name }: PipelineStatus) => `${environment} / ${name}`;
   const halted = pipelines.filter(({ state }) => state === "halted");

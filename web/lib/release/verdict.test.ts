@@ -83,9 +83,9 @@ test("where it runs, and what a promotion does to rows", () => {
     "It runs in staging.",
   );
   expect(whereabouts([plan("staging", "new")])).toBe("It runs nowhere yet.");
-  expect(rowsMoved(plan("production", "replace", { left: 19_977, changed: 606, removed: 303 }))).toBe(
-    "606 change and 303 disappear, of 19,977",
-  );
+  expect(
+    rowsMoved(plan("production", "replace", { left: 19_977, changed: 606, removed: 303 })),
+  ).toBe("606 change and 303 disappear, of 19,977");
   expect(rowsMoved(plan("production", "replace", { left: 1, equal: 1 }))).toBe(
     "all 1 stay as they are",
   );
