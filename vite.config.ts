@@ -17,7 +17,7 @@ export default defineConfig({
           "style-src": ["self", "unsafe-inline"],
           "img-src": ["self", "data:"],
           "font-src": ["self", "data:"],
-          "connect-src": ["self", "ws:"],
+          "connect-src": ["self"],
           "worker-src": ["self", "blob:"],
           "manifest-src": ["self"],
           "base-uri": ["none"],
