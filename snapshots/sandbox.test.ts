@@ -150,6 +150,14 @@ test("columns named as our own queries name theirs are profiled by themselves", 
   );
 });
 
+test("a column of the largest integers is profiled, though their sum is none", async () => {
+  const { hash } = await here.table(
+    "SELECT 170141183460469231731687303715884105727::HUGEINT AS most FROM range(50)",
+  );
+  const profile = await here.queries.profile({ table: hash });
+  expect(profile).toMatchObject({ ok: true, value: [{ distinct: 1, mean: 2 ** 127 }] });
+});
+
 describe("a query without end or measure is stopped, and its process replaced", () => {
   const endless =
     "WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r WHERE n > 0) SELECT count(*) FROM r";

@@ -37,7 +37,8 @@ async function profileColumn(
   const line = lineOf(type);
   const hasOrder = line !== undefined || isTextual(type);
   const range = hasOrder ? `min(${column})::VARCHAR, max(${column})::VARCHAR` : "NULL, NULL";
-  const mean = isNumeric(type) ? `avg(${column})::VARCHAR` : "NULL";
+  // A mean is shown in a few digits: the sum of a HUGEINT column may lie beyond HUGEINT itself.
+  const mean = isNumeric(type) ? `avg(${column}::DOUBLE)::VARCHAR` : "NULL";
   const [[nulls = "0", distinct = "0", min = null, max = null, average = null] = []] =
     await queryTexts(
       connection,

@@ -56,10 +56,12 @@ describe("a cell's text", () => {
       whole: "0.16129032258064516",
     });
     expect(cellText(-1.234_567_891e-7, float64()).text).toBe("\u22121.235e\u22127");
+    expect(cellText(-1e300, float64()).text).toBe("\u22121.000e+300");
   });
 
   test("what is copied can be read by another program", () => {
     expect(bareText(-1_234_567n, int64())).toBe("-1234567");
+    expect(bareText(-0.161_290_322_580_645_16, float64())).toBe("-0.16129032258064516");
     expect(bareText(-1_234_567_500n, decimal(18, 3))).toBe("-1234567.500");
   });
 });

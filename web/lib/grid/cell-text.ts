@@ -29,6 +29,7 @@ export function cellText(value: unknown, type: DataType | undefined, decimals = 
 /** A value as another program reads it: numbers without separators and with a plain minus sign. */
 export function bareText(value: unknown, type: DataType | undefined): string {
   if (typeof value === "bigint" && type?.typeId === Type.Int) return String(value);
+  if (typeof value === "number" && type?.typeId === Type.Float) return String(value);
   const text = cellText(value, type).text;
   return type?.typeId === Type.Decimal ? text.replaceAll(",", "").replace("\u2212", "-") : text;
 }
@@ -104,6 +105,9 @@ function scaled(value: bigint, scale: number): string {
 }
 
 function rounded(value: number, text: string): string {
+  // Beyond what a float counts by ones, its digits say nothing, and there are up to 309 of them.
+  if (Number.isFinite(value) && Math.abs(value) >= 1e16)
+    return value.toExponential(3).replaceAll("-", "\u2212");
   if ((text.split(".")[1]?.length ?? 0) <= mostDecimals) return text;
   // A value near zero keeps its first digits rather than becoming zero.
   const isSmall = Math.abs(value) < 1e-3;
