@@ -60,7 +60,7 @@ export async function runCell(run: CellRun): Promise<CellOutcome> {
   if (!executed.ok) return failed(outputs, atCell(executed.problem, run.id));
   const { result, displays, imported } = executed.value;
   const state = newState();
-  const options: EvaluateOptions = { signal: run.signal };
+  const options: EvaluateOptions = { signal: run.signal, notebookText: run.text };
   // Displayed tables and charts stand where they were shown; the others follow in the order of their definition.
   const shown: Output[] = [];
   for (const item of displays) shown.push(...(await showItem(run, item, state, options)));
@@ -180,7 +180,9 @@ async function showItem(
           ? { rows: item.rows }
           : undefined;
       const chart = await chartOutput(run.context, item.spec, data, run.codeOf, options);
-      return [chart.ok ? chart.value : problemOutput(state, chart.problem, run.id)];
+      return [
+        chart.ok ? chart.value : problemOutput(state, inCell(chart.problem, run.text), run.id),
+      ];
     }
     case "markdown":
       return [{ kind: "markdown", text: item.text }];
@@ -226,7 +228,7 @@ async function showMetrics(
   const tables = new Map<TableHash, number[]>();
   for (const [index, metric] of metrics.entries()) {
     const table = await evaluate(context, metric.table, run.codeOf, options);
-    if (!table.ok) return [problemOutput(state, table.problem, run.id)];
+    if (!table.ok) return [problemOutput(state, inCell(table.problem, text), run.id)];
     const { hash } = table.value.table;
     tables.set(hash, [...(tables.get(hash) ?? []), index]);
   }

@@ -6,6 +6,7 @@ import type { Column, TableHash, TableInfo } from "#snapshots/table.ts";
 import { readSnapshot, type Workspace } from "#snapshots/workspace.ts";
 import { bindQuery, readsClock } from "./expression.ts";
 import type { BundleDescription, TableExpression } from "./guest/slice.ts";
+import { placedQueryProblem } from "./query-place.ts";
 import { runTransform, type RecordError } from "./run-transform.ts";
 import { databaseVersion, runtimeVersion } from "./runtime-version.ts";
 import { sha256 } from "./sha256.ts";
@@ -43,6 +44,8 @@ export type Transformed = {
 export type EvaluateOptions = {
   signal?: AbortSignal | undefined;
   onProgress?: ((fraction: number) => void) | undefined;
+  /** The notebook an expression was written in: errors of its queries get their place there. */
+  notebookText?: string | undefined;
 };
 
 /** The table an expression stands for. Everything is kept by the hash of code, inputs and runtime: a hit executes nothing. */
@@ -117,7 +120,10 @@ async function evaluateQuery(
     ...(options.signal ? { signal: options.signal } : {}),
     ...(options.onProgress ? { onProgress: options.onProgress } : {}),
   });
-  if (!made.ok) return fail(withShownNames(made.problem, query.shown));
+  if (!made.ok) {
+    const problem = withShownNames(made.problem, query.shown);
+    return fail(placedQueryProblem(problem, expression, query, options.notebookText));
+  }
   if (isLasting) context.store.putEntry(key, made.value.hash);
   return ok({ table: made.value, fromCache: false });
 }

@@ -6,7 +6,26 @@ export type BoundQuery = {
   sql: string;
   inputs: Record<string, TableHash>;
   shown: Record<string, string>;
+  /** Where each piece of the template begins in `sql`, in UTF-16 units. */
+  starts: number[];
 };
+
+/** A place in a template as written: which piece of text between the `${…}`, and how far into it. */
+export type TemplatePlace = { piece: number; offset: number };
+
+/** The place in the template of a place in the bound query; what a `${…}` stands for counts as the end of the text before it. */
+export function placeInTemplate(
+  { starts }: BoundQuery,
+  strings: string[],
+  offset: number,
+): TemplatePlace {
+  const piece = Math.max(
+    0,
+    starts.findLastIndex((start) => start <= offset),
+  );
+  const within = offset - (starts[piece] ?? 0);
+  return { piece, offset: Math.min(within, strings[piece]?.length ?? 0) };
+}
 
 /**
  * Puts tables and literals into a query's text. Every table gets one alias that no name in the text can hide;
@@ -20,6 +39,7 @@ export function bindQuery(
   const shown: Record<string, string> = {};
   const aliases = new Map<string, string>();
   let sql = expression.strings[0] ?? "";
+  const starts = [0];
   expression.values.forEach((value, index) => {
     const table = tables[index];
     if (value.kind === "literal") sql += literal(value.value);
@@ -32,9 +52,10 @@ export function bindQuery(
       shown[alias] = name;
       sql += `"${alias}"`;
     }
+    starts.push(sql.length);
     sql += expression.strings[index + 1] ?? "";
   });
-  return { sql, inputs, shown };
+  return { sql, inputs, shown, starts };
 }
 
 const clocks =

@@ -219,7 +219,17 @@ describe("errors are at their cell, line and column", () => {
       "const bad = transform(flights, (f) => {\n  if (f.id === 7) throw new Error('seven');\n  return f;\n});",
       { line: 2, column: 25 },
     ],
-    ["a query's", "const q = sql`select nothing from ${flights}`;", {}],
+    ["a query's", "const q = sql`select nothing from ${flights}`;", { line: 1, column: 22 }],
+    [
+      "a query's, lines below",
+      "const q = sql`\n  select id\n  from ${flights}\n  where nope > 1\n`;",
+      { line: 4, column: 9 },
+    ],
+    [
+      "a query's, after values and escapes",
+      "const q = sql`select '\\u{1F600}' as a, ${'x'.repeat(50)} as b, nope from ${flights}`;",
+      { line: 1, column: 64 },
+    ],
     [
       "a contract's",
       "const t = transform(flights, (f) => ({\n  a: JSON.parse('1'),\n}));",
