@@ -9,6 +9,11 @@ export default defineConfig({
   expect: { timeout: 30_000 },
   workers: 1,
   reporter: "list",
+  // Each story has a workspace of its own, which lives as long as its worker: projects never share one.
+  projects: [
+    { name: "walk", testMatch: "walk.spec.ts" },
+    { name: "production", testMatch: "production.spec.ts" },
+  ],
   use: {
     headless: true,
     viewport: { width: 1280, height: 800 },
