@@ -1,4 +1,4 @@
-import type { Locator, Page, Response } from "@playwright/test";
+import type { Locator, Page, Request } from "@playwright/test";
 import { expectAccessible } from "../accessibility.ts";
 import { expect, go, test } from "../walk.ts";
 
@@ -55,8 +55,8 @@ export function notebookSteps(): void {
     page,
   }) => {
     const sent: Promise<{ rows: number; bytes: number }>[] = [];
-    page.on("response", (response) => {
-      if (/\/api\/tables\/[0-9a-f]+\/rows/.test(response.url())) sent.push(sizeOf(response));
+    page.on("requestfinished", (request) => {
+      if (/\/api\/tables\/[0-9a-f]+\/rows/.test(request.url())) sent.push(sizeOf(request));
     });
     await openNotebook(page);
     const shown = cell(page, cells.delays);
@@ -216,7 +216,7 @@ async function lateShare(page: Page): Promise<number> {
   return Number(/late share\s*(0\.\d+)/.exec((await metrics.textContent()) ?? "")?.[1]);
 }
 
-async function sizeOf(response: Response): Promise<{ rows: number; bytes: number }> {
-  const rows = Number(new URL(response.url()).searchParams.get("limit"));
-  return { rows, bytes: (await response.body()).length };
+async function sizeOf(request: Request): Promise<{ rows: number; bytes: number }> {
+  const rows = Number(new URL(request.url()).searchParams.get("limit"));
+  return { rows, bytes: (await request.sizes()).responseBodySize };
 }
