@@ -1,4 +1,4 @@
-import type { Problem } from "#snapshots/problem.ts";
+import type { Problem, Result } from "#snapshots/problem.ts";
 import type { Column } from "#snapshots/table.ts";
 
 /** A header as the topic carries it. A name may come more than once. */
@@ -122,7 +122,7 @@ export type SinkBatch = {
 export type Outcome =
   /** Durable. `retracted`: a clear that took away a living row, where the sink can tell. */
   | { kind: "written"; retracted: boolean }
-  /** The sink holds a newer version of the key: success, nothing to do. */
+  /** The sink holds a newer version of the key: success, nothing to do. A sink that writes without reading answers `written` instead. */
   | { kind: "stale" }
   /** Transient (429, 502, 503, 504, timeout): the caller sends this operation again, alone or with others, after `afterMs` or later. */
   | { kind: "retryAfter"; afterMs: number; problem: Problem }
@@ -164,12 +164,14 @@ export type StoredRow = {
  */
 export type Sink = {
   name: string;
-  /** Makes or extends what is missing; never drops. A problem halts the pipeline before anything is written. */
+  /** What `prepare` would do, a statement or request each; empty where all is there. Asked before a promotion is applied, so that it can be shown. */
+  plan(contract: SinkContract): Promise<Result<string[]>>;
+  /** Does what `plan` says: makes or extends what is missing; never drops. A problem halts the pipeline before anything is written. */
   prepare(contract: SinkContract): Promise<Problem | undefined>;
   write(batch: SinkBatch, signal?: AbortSignal): Promise<Outcome[]>;
   /** Living rows. About once a second, for status; may be an estimate. */
   count(): Promise<number>;
-  /** Every row and tombstone in key order, for verify. */
+  /** Every row, and every tombstone the sink can show, in any order; for verify. */
   scan(): AsyncIterable<StoredRow>;
   close(): Promise<void>;
 };

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { Problem } from "#snapshots/problem.ts";
+import { ok, type Problem } from "#snapshots/problem.ts";
 import { STALE, WRITTEN, type Outcome, type Sink, type SinkBatch } from "./ports.ts";
 import { writeSettled } from "./retry.ts";
 
@@ -30,6 +30,7 @@ function scripted(answers: readonly Outcome[][]): { sink: Sink; calls: number[][
   const calls: number[][] = [];
   const sink: Sink = {
     name: "scripted",
+    plan: async () => ok([]),
     prepare: async () => undefined,
     write: async (batch) => {
       calls.push([...batch.version].map(Number));

@@ -19,7 +19,19 @@ import type { Skips } from "./source-conformance.ts";
 import { versionOf } from "./version.ts";
 
 /** What an adapter brings to the suite: a place that outlives the sink, empty at first. */
-export type SinkHarness = { open(): Promise<Sink>; close(): Promise<void> };
+export type SinkHarness = {
+  open(): Promise<Sink>;
+  close(): Promise<void>;
+  /** What the sink cannot say of a write, because it writes without reading. The final state is held to all the same. */
+  silentOn?: readonly ("stale" | "retracted" | "tombstones")[];
+};
+
+/** What the suite expects to hear, less what the sink is silent on. */
+type Tells = {
+  kinds(kinds: string[]): string[];
+  retracted(told: boolean[]): boolean[];
+  tombstones: boolean;
+};
 
 const KEY: Column[] = [{ name: "id", type: "BIGINT", nullable: false }];
 const COLUMNS: Column[] = [
@@ -27,6 +39,12 @@ const COLUMNS: Column[] = [
   { name: "note", type: "VARCHAR", nullable: true },
 ];
 const CONTRACT: SinkContract = { key: KEY, columns: COLUMNS, maxParts: 2 };
+const WIDER: SinkContract = {
+  ...CONTRACT,
+  columns: [...COLUMNS, { name: "Note", type: "DOUBLE", nullable: true }],
+};
+/** A row whose note is NULL; an effect's `note: null` clears the row. */
+const NULL_NOTE = "(null)";
 
 /** One effect, in short: a note to write, or null to clear. */
 export type Effect = {
@@ -39,16 +57,26 @@ export type Effect = {
 
 /** The conformance suite of the `Sink` port. Call it inside a `describe`. */
 export function sinkConformance(makeHarness: () => Promise<SinkHarness>, skips: Skips = {}): void {
-  const check = (name: string, body: (open: () => Promise<Sink>) => Promise<void>): void => {
+  const check = (
+    name: string,
+    body: (open: () => Promise<Sink>, tells: Tells) => Promise<void>,
+  ): void => {
     test.skipIf(skips[name] !== undefined)(name, async () => {
       const harness = await makeHarness();
+      const isSilent = (on: "stale" | "retracted" | "tombstones"): boolean =>
+        harness.silentOn?.includes(on) ?? false;
+      const tells: Tells = {
+        kinds: (kinds) => (isSilent("stale") ? kinds.map(() => "written") : kinds),
+        retracted: (told) => (isSilent("retracted") ? told.map(() => false) : told),
+        tombstones: !isSilent("tombstones"),
+      };
       const open = async (): Promise<Sink> => {
         const sink = await harness.open();
         expect(await sink.prepare(CONTRACT)).toBeUndefined();
         return sink;
       };
       try {
-        await body(open);
+        await body(open, tells);
       } finally {
         await harness.close();
       }
@@ -73,21 +101,22 @@ export function sinkConformance(makeHarness: () => Promise<SinkHarness>, skips: 
     await again.close();
   });
 
-  check("the newer version wins, whichever comes first", async (open) => {
+  check("the newer version wins, whichever comes first", async (open, tells) => {
     const sink = await open();
     await write(sink, { id: 1, offset: 5, note: "new" });
-    expect(await write(sink, { id: 1, offset: 3, note: "old" })).toEqual(["stale"]);
+    expect(await write(sink, { id: 1, offset: 3, note: "old" })).toEqual(tells.kinds(["stale"]));
     expect(await write(sink, { id: 1, offset: 7, note: "newer" })).toEqual(["written"]);
     expect(await contents(sink)).toEqual([[1, 0, "newer"]]);
     await sink.close();
   });
 
-  check("a later epoch beats any offset of an earlier one", async (open) => {
+  check("a later epoch beats any offset of an earlier one", async (open, tells) => {
     const sink = await open();
     await write(sink, { id: 1, epoch: 1025, offset: 1, note: "later epoch" });
-    expect(await write(sink, { id: 1, epoch: 1024, offset: 999, note: "earlier epoch" })).toEqual([
-      "stale",
-    ]);
+    expect(await write(sink, { id: 1, epoch: 1024, offset: 999, note: "earlier epoch" })).toEqual(
+      tells.kinds(["stale"]),
+    );
+    expect(await contents(sink)).toEqual([[1, 0, "later epoch"]]);
     await sink.close();
   });
 
@@ -103,22 +132,25 @@ export function sinkConformance(makeHarness: () => Promise<SinkHarness>, skips: 
     await sink.close();
   });
 
-  check("a clear takes the row away and says so, also when it is delivered again", async (open) => {
-    const sink = await open();
-    await write(sink, { id: 1, offset: 0, note: "x" });
-    const clear = batchOf([
-      { id: 1, offset: 1, note: null },
-      { id: 9, offset: 2, note: null },
-    ]);
-    expect(retracted(await sink.write(clear))).toEqual([true, false]);
-    expect(retracted(await sink.write(clear))).toEqual([true, false]);
-    expect(await sink.count()).toBe(0);
-    await sink.close();
-  });
+  check(
+    "a clear takes the row away and says so, also when it is delivered again",
+    async (open, tells) => {
+      const sink = await open();
+      await write(sink, { id: 1, offset: 0, note: "x" });
+      const clear = batchOf([
+        { id: 1, offset: 1, note: null },
+        { id: 9, offset: 2, note: null },
+      ]);
+      expect(retracted(await sink.write(clear))).toEqual(tells.retracted([true, false]));
+      expect(retracted(await sink.write(clear))).toEqual(tells.retracted([true, false]));
+      expect(await sink.count()).toBe(0);
+      await sink.close();
+    },
+  );
 
   check(
     "a clear keeps its version: an older write arriving late does not bring the row back, also in a later process",
-    async (open) => {
+    async (open, tells) => {
       const sink = await open();
       await write(sink, { id: 1, offset: 1, note: "x" });
       await write(sink, { id: 1, offset: 9, note: null }, { id: 2, offset: 10, note: null });
@@ -126,7 +158,7 @@ export function sinkConformance(makeHarness: () => Promise<SinkHarness>, skips: 
       const again = await open();
       expect(
         await write(again, { id: 1, offset: 8, note: "late" }, { id: 2, offset: 8, note: "late" }),
-      ).toEqual(["stale", "stale"]);
+      ).toEqual(tells.kinds(["stale", "stale"]));
       expect(await contents(again)).toEqual([]);
       expect(await write(again, { id: 1, offset: 11, note: "back" })).toEqual(["written"]);
       expect(await contents(again)).toEqual([[1, 0, "back"]]);
@@ -150,36 +182,67 @@ export function sinkConformance(makeHarness: () => Promise<SinkHarness>, skips: 
     await sink.close();
   });
 
-  check("outcomes come in the order of the operations", async (open) => {
+  check("outcomes come in the order of the operations", async (open, tells) => {
     const sink = await open();
     await write(sink, { id: 2, offset: 50, note: "held" }, { id: 4, offset: 50, note: null });
     const mixed = [1, 2, 3, 4, 5].map((id) => ({ id, offset: 40, note: `n${id}` }));
-    expect(await write(sink, ...mixed)).toEqual([
-      "written",
-      "stale",
-      "written",
-      "stale",
-      "written",
+    expect(await write(sink, ...mixed)).toEqual(
+      tells.kinds(["written", "stale", "written", "stale", "written"]),
+    );
+    expect(await contents(sink)).toEqual([
+      [1, 0, "n1"],
+      [2, 0, "held"],
+      [3, 0, "n3"],
+      [5, 0, "n5"],
     ]);
     await sink.close();
   });
 
-  check("rows keep the version and position they came from", async (open) => {
+  check("rows keep the version and position they came from", async (open, tells) => {
     const sink = await open();
-    await write(sink, { id: 1, offset: 41, note: null });
-    const rows: StoredRow[] = [];
-    for await (const row of sink.scan()) rows.push(row);
-    expect(rows).toEqual([
-      {
-        key: [1],
-        part: 0,
-        version: versionOf(1024, 41, 0),
-        topic: "t",
-        partition: 3,
-        offset: 41,
-        values: null,
-      },
+    await write(sink, { id: 1, offset: 41, note: null }, { id: 2, offset: 42, note: "x" });
+    const position = { part: 0, topic: "t", partition: 3 };
+    const tombstone: StoredRow = {
+      ...position,
+      key: [1],
+      version: versionOf(1024, 41, 0),
+      offset: 41,
+      values: null,
+    };
+    const row: StoredRow = {
+      ...position,
+      key: [2],
+      version: versionOf(1024, 42, 1),
+      offset: 42,
+      values: { id: 2, note: "x" },
+    };
+    expect(await stored(sink)).toEqual(tells.tombstones ? [tombstone, row] : [row]);
+    await sink.close();
+  });
+
+  check("a null takes the place of an earlier value", async (open) => {
+    const sink = await open();
+    await write(sink, { id: 1, offset: 0, note: "x" }, { id: 2, offset: 1, note: "y" });
+    await write(sink, { id: 1, offset: 2, note: NULL_NOTE });
+    expect(await contents(sink)).toEqual([
+      [1, 0, null],
+      [2, 0, "y"],
     ]);
+    await write(sink, { id: 1, offset: 3, note: "z" });
+    expect(await contents(sink)).toEqual([
+      [1, 0, "z"],
+      [2, 0, "y"],
+    ]);
+    await sink.close();
+  });
+
+  check("plans what prepare will do, and nothing once it is done", async (open) => {
+    const sink = await open();
+    expect(unwrap(await sink.plan(CONTRACT))).toEqual([]);
+    const plan = unwrap(await sink.plan(WIDER));
+    expect(plan.length).toBeGreaterThan(0);
+    expect(await sink.prepare(WIDER)).toBeUndefined();
+    expect(unwrap(await sink.plan(WIDER))).toEqual([]);
     await sink.close();
   });
 
@@ -188,13 +251,8 @@ export function sinkConformance(makeHarness: () => Promise<SinkHarness>, skips: 
     async (open) => {
       const sink = await open();
       await write(sink, { id: 1, offset: 0, note: "x" });
-      const wider = {
-        ...CONTRACT,
-        columns: [...COLUMNS, { name: "Note", type: "DOUBLE", nullable: true }],
-      };
-      expect(await sink.prepare(wider)).toBeUndefined();
-      const rows: StoredRow[] = [];
-      for await (const row of sink.scan()) rows.push(row);
+      expect(await sink.prepare(WIDER)).toBeUndefined();
+      const rows = await stored(sink);
       expect(rows.map((row) => row.values)).toEqual([{ id: 1, note: "x", Note: null }]);
       await sink.close();
     },
@@ -282,7 +340,7 @@ function batchOf(effects: readonly Effect[]): SinkBatch {
     row: Int32Array.from(effects, (effect) => written.indexOf(effect)),
     rows: arrow(COLUMNS, [
       written.map((effect) => effect.id),
-      written.map((effect) => effect.note),
+      written.map((effect) => (effect.note === NULL_NOTE ? null : effect.note)),
     ]),
   };
 }
@@ -295,9 +353,15 @@ function arrow(columns: readonly Column[], values: Kept[][]): Uint8Array {
   );
 }
 
+/** Everything the sink shows, in key and part order. */
+async function stored(sink: Sink): Promise<StoredRow[]> {
+  const rows: StoredRow[] = [];
+  for await (const row of sink.scan()) rows.push(row);
+  return rows.toSorted((a, b) => Number(a.key[0]) - Number(b.key[0]) || a.part - b.part);
+}
+
 async function contents(sink: Sink): Promise<[unknown, number, unknown][]> {
-  const rows: [unknown, number, unknown][] = [];
-  for await (const row of sink.scan())
-    if (row.values !== null) rows.push([row.key[0], row.part, row.values["note"]]);
-  return rows;
+  return (await stored(sink)).flatMap(({ key, part, values }) =>
+    values === null ? [] : [[key[0], part, values["note"]] satisfies [unknown, number, unknown]],
+  );
 }

@@ -1,7 +1,7 @@
 import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { DuckDBInstance, type DuckDBConnection } from "@duckdb/node-api";
-import type { Problem } from "#snapshots/problem.ts";
+import { fail, ok, type Problem, type Result } from "#snapshots/problem.ts";
 import type { SqlType } from "#snapshots/types.ts";
 import { readPhysical, type Physical } from "../arrow-read.ts";
 import { typedColumns, type TypedColumn } from "../identity.ts";
@@ -20,9 +20,10 @@ import { duckdbType } from "./duckdb-types.ts";
 import { scanRows } from "./sink-scan.ts";
 import {
   mergeStatements,
-  prepareTables,
+  planTables,
   stagingDefinition,
   type SinkTable,
+  type TablePlan,
 } from "./sink-tables.ts";
 
 export type DuckdbSinkOptions = {
@@ -51,28 +52,41 @@ export async function openDuckdbSink(options: DuckdbSinkOptions): Promise<Sink> 
     | { contract: string; table: SinkTable; key: TypedColumn[]; columns: TypedColumn[] }
     | undefined;
 
-  async function prepare(contract: SinkContract): Promise<Problem | undefined> {
+  async function planFor(
+    contract: SinkContract,
+  ): Promise<Result<TablePlan & { key: TypedColumn[]; columns: TypedColumn[] }>> {
     const key = typedColumns(contract.key);
     const columns = typedColumns(contract.columns);
-    if (!key.ok) return key.problem;
-    if (!columns.ok) return columns.problem;
-    const table = await transaction(connection, () =>
-      prepareTables(connection, key.value, columns.value),
-    );
-    if ("mismatch" in table) {
-      return {
-        code: "sink-key-changed",
-        message: `The sink ${options.name} holds another identity: ${table.mismatch}.`,
-        hint: "Promote a release with the same identity, or give this one a pipeline name of its own.",
-        at: { file: options.path },
-      };
-    }
+    if (!key.ok) return key;
+    if (!columns.ok) return columns;
+    const planned = await planTables(connection, key.value, columns.value);
+    if (!("mismatch" in planned)) return ok({ ...planned, key: key.value, columns: columns.value });
+    return fail({
+      code: "sink-key-changed",
+      message: `The sink ${options.name} holds another identity: ${planned.mismatch}.`,
+      hint: "Promote a release with the same identity, or give this one a pipeline name of its own.",
+      at: { file: options.path },
+    });
+  }
+
+  async function plan(contract: SinkContract): Promise<Result<string[]>> {
+    const planned = await planFor(contract);
+    return planned.ok ? ok(planned.value.statements) : planned;
+  }
+
+  async function prepare(contract: SinkContract): Promise<Problem | undefined> {
+    const planned = await planFor(contract);
+    if (!planned.ok) return planned.problem;
+    const { statements, views, table, key, columns } = planned.value;
+    await transaction(connection, async () => {
+      for (const statement of [...statements, ...views]) await connection.run(statement);
+    });
     await connection.run(stagingDefinition(table));
     prepared = {
       contract: JSON.stringify([contract.key, contract.columns]),
       table,
-      key: key.value,
-      columns: columns.value,
+      key,
+      columns,
     };
     return undefined;
   }
@@ -143,6 +157,7 @@ export async function openDuckdbSink(options: DuckdbSinkOptions): Promise<Sink> 
 
   return {
     name: options.name,
+    plan,
     prepare,
     write,
     async count() {

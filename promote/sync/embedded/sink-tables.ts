@@ -15,15 +15,15 @@ export type PhysicalColumn = { physical: string; name: string; type: SqlType };
 const SYSTEM =
   "part INTEGER, version BIGINT, topic VARCHAR, source_partition INTEGER, source_offset BIGINT, alive BOOLEAN, retracted BOOLEAN";
 
-/** Makes or extends the tables for a contract. A contract column of a new type gets a new physical column; `data` falls back to the old one. */
-export async function prepareTables(
+/** What a contract asks of a sink file: the statements that make or extend its tables (none where all is there), and its views. */
+export type TablePlan = { statements: string[]; views: string[]; table: SinkTable };
+
+/** A contract column of a new type gets a new physical column; `data` falls back to the old one. */
+export async function planTables(
   connection: DuckDBConnection,
   key: readonly TypedColumn[],
   columns: readonly TypedColumn[],
-): Promise<SinkTable | { mismatch: string }> {
-  await connection.run(
-    "create table if not exists fields (role VARCHAR, physical VARCHAR, name VARCHAR, type VARCHAR)",
-  );
+): Promise<TablePlan | { mismatch: string }> {
   const known = await readFields(connection);
   const keys = known.filter((field) => field.role === "key");
   const wanted = key.map((column, i) => ({
@@ -34,28 +34,28 @@ export async function prepareTables(
   if (known.length > 0 && shape(keys) !== shape(wanted)) {
     return { mismatch: `it is keyed by ${shape(keys)}, the release by ${shape(wanted)}` };
   }
+  const statements: string[] = [];
   if (known.length === 0) {
-    await connection.run(
+    statements.push(
+      "create table if not exists fields (role VARCHAR, physical VARCHAR, name VARCHAR, type VARCHAR)",
       `create table rows (${wanted.map((field) => `${field.physical} ${formatType(field.type)}`).join(", ")}, ${SYSTEM})`,
+      insertFields("key", wanted),
     );
-    await addFields(connection, "key", wanted);
   }
   const data = known.filter((field) => field.role === "column");
-  const current: PhysicalColumn[] = [];
-  for (const column of columns) {
+  const current = columns.map((column): PhysicalColumn => {
     const same = data.find(
       (field) => field.name === column.name && formatType(field.type) === formatType(column.type),
     );
-    const field = same ?? { physical: `c${data.length}`, name: column.name, type: column.type };
-    if (same === undefined) {
-      await connection.run(
-        `alter table rows add column ${field.physical} ${formatType(field.type)}`,
-      );
-      await addFields(connection, "column", [field]);
-      data.push({ ...field, role: "column" });
-    }
-    current.push(field);
-  }
+    if (same !== undefined) return same;
+    const field = { physical: `c${data.length}`, name: column.name, type: column.type };
+    statements.push(
+      `alter table rows add column ${field.physical} ${formatType(field.type)}`,
+      insertFields("column", [field]),
+    );
+    data.push({ ...field, role: "column" });
+    return field;
+  });
   const system = [
     ...wanted.map((field) => field.physical),
     "part",
@@ -65,13 +65,11 @@ export async function prepareTables(
     "source_offset",
     "alive",
   ];
-  await connection.run(
+  const views = [
     `create or replace view kept as select ${[...system, ...current.map((field, i) => `${shown(field, data)} as d${i}`)].join(", ")} from rows`,
-  );
-  await connection.run(
     `create or replace view data as select ${current.map((field, i) => `d${i} as ${quoteName(field.name)}`).join(", ")} from kept where alive`,
-  );
-  return { keys: wanted, columns: current };
+  ];
+  return { statements, views, table: { keys: wanted, columns: current } };
 }
 
 /** The value; where the row was written while the column had another type, what that value is in this one. */
@@ -92,6 +90,10 @@ function shape(fields: readonly { name: string; type: SqlType }[]): string {
 async function readFields(
   connection: DuckDBConnection,
 ): Promise<(PhysicalColumn & { role: string })[]> {
+  const there = await connection.runAndReadAll(
+    "select 1 from duckdb_tables() where table_name = 'fields' and not temporary",
+  );
+  if (there.currentRowCount === 0) return [];
   const reader = await connection.runAndReadAll(
     "select role, physical, name, type from fields order by rowid",
   );
@@ -106,15 +108,11 @@ function text(value: Json): string {
   return typeof value === "string" ? value : "";
 }
 
-async function addFields(
-  connection: DuckDBConnection,
-  role: string,
-  fields: readonly PhysicalColumn[],
-): Promise<void> {
+function insertFields(role: string, fields: readonly PhysicalColumn[]): string {
   const rows = fields.map((field) =>
     [role, field.physical, field.name, formatType(field.type)].map(quoteText).join(", "),
   );
-  await connection.run(`insert into fields values ${rows.map((row) => `(${row})`).join(", ")}`);
+  return `insert into fields values ${rows.map((row) => `(${row})`).join(", ")}`;
 }
 
 /** Temporary table that a batch's operations are appended to. */
