@@ -4,7 +4,7 @@ import { join } from "node:path";
 import * as fc from "fast-check";
 import { afterAll, expect, test } from "vitest";
 import { unwrap } from "#snapshots/problem.ts";
-import { openDecoder } from "./decode.ts";
+import { openDecoder } from "./decode/decode.ts";
 import { openDuckdbSink } from "./embedded/duckdb-sink.ts";
 import { collect, freshPlace, living, specOf } from "./fixture.ts";
 import { openReleaseGuest } from "./guest.ts";

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { fail, ok, type Problem, type Result } from "#snapshots/problem.ts";
 import type { ContentStore } from "#snapshots/store.ts";
 import type { DeadLetter } from "./dead-letters.ts";
-import { openDecoder } from "./decode.ts";
+import { openDecoder } from "./decode/decode.ts";
 import { openDuckdbSink } from "./embedded/duckdb-sink.ts";
 import { readIncarnation } from "./embedded/log-files.ts";
 import { readWholeLog } from "./embedded/file-source.ts";

@@ -1,6 +1,6 @@
 import { fail, ok, type Problem, type Result } from "#snapshots/problem.ts";
 import type { Slice, SliceBatch } from "#kernel/guest/slice.ts";
-import type { Decoded } from "./decode.ts";
+import type { Decoded } from "./decode/decode.ts";
 
 /** Rows `from..to` of a decoded batch as the transform left them. `output` is missing when the guest could not live through the one row. */
 export type Chunk =

@@ -1,4 +1,4 @@
-import type { Decoded } from "./decode.ts";
+import type { Decoded } from "./decode/decode.ts";
 import type { Chunk } from "./guest-stage.ts";
 import { CLEAR, WRITE, type SinkBatch, type SinkContract, type SourceRecord } from "./ports.ts";
 import { versionWriter } from "./version.ts";

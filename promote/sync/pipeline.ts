@@ -2,7 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { DatabaseSync } from "node:sqlite";
 import type { Problem, Result } from "#snapshots/problem.ts";
 import { openChannel, type Channel } from "./channel.ts";
-import { openDecoder, type Decoded, type Decoder } from "./decode.ts";
+import { openDecoder, type Decoded, type Decoder } from "./decode/decode.ts";
 import {
   epochOf,
   endOfEpoch,

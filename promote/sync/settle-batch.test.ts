@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { unwrap } from "#snapshots/problem.ts";
-import { openDecoder } from "./decode.ts";
+import { openDecoder } from "./decode/decode.ts";
 import { openDuckdbSink } from "./embedded/duckdb-sink.ts";
 import { collect, freshPlace, living, specOf } from "./fixture.ts";
 import { openReleaseGuest } from "./guest.ts";

@@ -1,6 +1,6 @@
 import type { Problem } from "#snapshots/problem.ts";
 import { deadLetter, type DeadLetter, type Stage } from "./dead-letters.ts";
-import type { Decoded } from "./decode.ts";
+import type { Decoded } from "./decode/decode.ts";
 import type { Epoch, Stretch } from "./epochs.ts";
 import type { Chunk } from "./guest-stage.ts";
 import { effectsOf, type Effects } from "./operations.ts";

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 import { fail, ok, type Problem, type Result } from "#snapshots/problem.ts";
 import type { ContentStore } from "#snapshots/store.ts";
-import { openDecoder } from "./decode.ts";
+import { openDecoder } from "./decode/decode.ts";
 import { openDuckdbSink } from "./embedded/duckdb-sink.ts";
 import { openFileSource } from "./embedded/file-source.ts";
 import { openReleaseGuest, type GuestLimits } from "./guest.ts";

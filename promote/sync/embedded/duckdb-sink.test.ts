@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import { unwrap } from "#snapshots/problem.ts";
 import { sinkConformance } from "../sink-conformance.ts";
-import { openDecoder } from "../decode.ts";
+import { openDecoder } from "../decode/decode.ts";
 import { openDuckdbSink } from "./duckdb-sink.ts";
 
 const directories: string[] = [];

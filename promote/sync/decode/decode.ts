@@ -3,10 +3,10 @@ import { encodeStream } from "#snapshots/arrow-ipc.ts";
 import { ok, type Result } from "#snapshots/problem.ts";
 import type { Column } from "#snapshots/table.ts";
 import { formatType } from "#snapshots/types.ts";
-import { layOut } from "./arrow-layout.ts";
-import { identityColumns, identityToken, typedColumns, type TypedColumn } from "./identity.ts";
-import { converterFor, show, type Converted, type Kept } from "./json-values.ts";
-import type { SourceRecord } from "./ports.ts";
+import { layOut } from "../arrow-layout.ts";
+import { identityColumns, identityToken, typedColumns, type TypedColumn } from "../identity.ts";
+import { converterFor, show, type Converted, type Kept } from "../json-values.ts";
+import type { SourceRecord } from "../ports.ts";
 
 /**
  * A batch of records, checked against the input contract. Records fall into three: rows for the transform, tombstones, and

@@ -4,7 +4,7 @@ import { arrowToRows } from "#snapshots/arrow.ts";
 import { unwrap } from "#snapshots/problem.ts";
 import type { Column } from "#snapshots/table.ts";
 import { openDecoder } from "./decode.ts";
-import type { SourceRecord } from "./ports.ts";
+import type { SourceRecord } from "../ports.ts";
 
 function record(value: unknown, key: string | null = null): SourceRecord {
   const text = typeof value === "string" ? value : JSON.stringify(value);
