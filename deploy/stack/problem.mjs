@@ -1,0 +1,4 @@
+/** What a person can put right: the message is one line that says what is wrong and what to do. */
+export class StackProblem extends Error {
+  name = "StackProblem";
+}
