@@ -5,7 +5,7 @@ import type { PipelineSpec } from "./sync/sync.ts";
 /** A release as the streaming runtime is told to run it: the bytes of the bundle, by the contracts they were judged on. */
 export function pipelineSpec(
   environment: string,
-  { topic }: DesiredPipeline,
+  { topic, sinks }: DesiredPipeline,
   { transform, hash, bundle, sourceMap, manifest }: Release,
 ): PipelineSpec {
   const { columns, maxParts } = manifest.output;
@@ -18,6 +18,8 @@ export function pipelineSpec(
     name: transform,
     release: hash,
     topic,
+    where: { kind: "embedded" },
+    sinks,
     bundle,
     transform,
     input: manifest.input.columns,

@@ -67,6 +67,8 @@ test(
           release: "r",
           reason: "start",
           openedAt: "",
+          partitions: 1,
+          ordering: "offset" as const,
         };
         const signal = new AbortController().signal;
         const dead = new Set<number>();
@@ -88,7 +90,7 @@ test(
           const settled = await settleBatch(sinks, item, {
             signal,
             random: () => 0,
-            onBackoff: () => undefined,
+            observe: () => undefined,
             at: "",
           });
           if ("code" in settled) throw new Error(settled.message);

@@ -14,7 +14,7 @@ import { effectsOf, selectOperations } from "./operations.ts";
 import type { Sink, SinkBatch, StoredRow } from "./ports.ts";
 import { addCounts, NOTHING, type Counts } from "./progress.ts";
 import { settleBatch, type Transformed } from "./settle-batch.ts";
-import type { PipelineSpec } from "./supervisor.ts";
+import type { PipelineSpec } from "./pipeline-spec.ts";
 import { FIRST_EPOCH } from "./version.ts";
 
 export type BatchRun = {
@@ -49,6 +49,8 @@ export async function batchRun(
     release: spec.release,
     reason: "batch",
     openedAt: "",
+    partitions: 1,
+    ordering: "offset",
   };
   const guest = openReleaseGuest(spec, log);
   const directory = mkdtempSync(join(tmpdir(), "penstock-batch-"));
@@ -77,7 +79,7 @@ export async function batchRun(
       const settled = await settleBatch([], item, {
         signal,
         random: () => 0,
-        onBackoff: () => undefined,
+        observe: () => undefined,
         at: "",
       });
       if ("code" in settled) return settled;
@@ -121,7 +123,7 @@ function openNewest(): {
         contract,
         topic: stretch.topic,
         partition: stretch.partition,
-        epoch: epoch.epoch,
+        epoch,
         records,
         decoded,
       };

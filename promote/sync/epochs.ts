@@ -1,6 +1,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import { z } from "zod";
-import { FIRST_EPOCH } from "./version.ts";
+import { inTransaction } from "./state.ts";
+import { FIRST_EPOCH, TRANSITION_SPAN } from "./version.ts";
 
 /** A pipeline: one release running in one environment. */
 export type PipelineId = { environment: string; name: string };
@@ -15,43 +16,103 @@ export type Epoch = Stretch & {
   release: string;
   reason: string;
   openedAt: string;
-};
+  /** How many partitions the topic had. */
+  partitions: number;
+} & Ordering;
 
-const rowSchema = z.object({
-  epoch: z.number(),
-  topic: z.string(),
-  incarnation: z.string(),
-  partition: z.number(),
-  first_offset: z.number(),
-  release: z.string(),
-  reason: z.string(),
-  opened_at: z.string(),
-});
+/**
+ * What makes a record newer than another one of its identity. `timestamp`: a transition epoch, after partitions were added; it has the same
+ * number in every partition, and records of `untilMs` and later belong to the epoch after it.
+ */
+export type Ordering = { ordering: "offset" } | { ordering: "timestamp"; untilMs: number };
+
+const rowSchema = z
+  .object({
+    epoch: z.number(),
+    topic: z.string(),
+    incarnation: z.string(),
+    partition: z.number(),
+    first_offset: z.number(),
+    release: z.string(),
+    reason: z.string(),
+    opened_at: z.string(),
+    ordering: z.enum(["offset", "timestamp"]),
+    partitions: z.number(),
+    until_ms: z.number().nullable(),
+  })
+  .transform(({ first_offset, opened_at, ordering, until_ms, ...rest }): Epoch => ({
+    ...rest,
+    firstOffset: first_offset,
+    openedAt: opened_at,
+    ...(ordering === "offset" ? { ordering } : { ordering, untilMs: until_ms ?? 0 }),
+  }));
 
 /** All epochs of a pipeline, oldest first. */
 export function listEpochs(state: DatabaseSync, id: PipelineId): Epoch[] {
   const rows = state
-    .prepare("select * from sync_epochs where environment = ? and name = ? order by epoch")
+    .prepare(
+      "select * from sync_epochs where environment = ? and name = ? order by epoch, partition",
+    )
     .all(id.environment, id.name);
-  return rows.map((row) => {
-    const { first_offset, opened_at, ...rest } = rowSchema.parse(row);
-    return { ...rest, firstOffset: first_offset, openedAt: opened_at };
+  return rows.map((row) => rowSchema.parse(row));
+}
+
+/** Opens the stretch's next epoch. Durable when it returns: its first write may follow. */
+export function openEpoch(state: DatabaseSync, id: PipelineId, epoch: NewEpoch): Epoch {
+  return inTransaction(state, () => insertEpoch(state, id, epoch, nextNumber(state, id)));
+}
+
+export type NewEpoch = Omit<Epoch, "epoch" | "ordering">;
+
+/**
+ * Opens a stretch's transition epoch: its number is the same for all partitions of the grown topic, whichever workers read them, since only then
+ * do times decide between partitions.
+ */
+export function openTransition(
+  state: DatabaseSync,
+  id: PipelineId,
+  epoch: NewEpoch,
+  untilMs: number,
+): Epoch {
+  return inTransaction(state, () => {
+    const shared = listEpochs(state, id).find(
+      (other) =>
+        other.ordering === "timestamp" &&
+        other.topic === epoch.topic &&
+        other.incarnation === epoch.incarnation &&
+        other.partitions === epoch.partitions &&
+        other.release === epoch.release,
+    );
+    const until = shared?.ordering === "timestamp" ? shared.untilMs : untilMs;
+    const number = shared?.epoch ?? nextNumber(state, id);
+    return insertEpoch(state, id, epoch, number, until);
   });
 }
 
-/** Opens the pipeline's next epoch. Durable when it returns: its first write may follow. */
-export function openEpoch(state: DatabaseSync, id: PipelineId, epoch: Omit<Epoch, "epoch">): Epoch {
-  const last = listEpochs(state, id).at(-1)?.epoch ?? FIRST_EPOCH - 1;
-  const opened = { ...epoch, epoch: last + 1 };
+function nextNumber(state: DatabaseSync, id: PipelineId): number {
+  const last = listEpochs(state, id).at(-1);
+  if (last === undefined) return FIRST_EPOCH;
+  return last.epoch + (last.ordering === "timestamp" ? TRANSITION_SPAN : 1);
+}
+
+function insertEpoch(
+  state: DatabaseSync,
+  id: PipelineId,
+  epoch: NewEpoch,
+  number: number,
+  untilMs?: number,
+): Epoch {
+  const ordering: Ordering =
+    untilMs === undefined ? { ordering: "offset" } : { ordering: "timestamp", untilMs };
   state
     .prepare(
-      `insert into sync_epochs (environment, name, epoch, topic, incarnation, partition, first_offset, release, reason, opened_at)
-       values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      `insert into sync_epochs (environment, name, epoch, topic, incarnation, partition, first_offset, release, reason, opened_at, ordering, partitions, until_ms)
+       values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     )
     .run(
       id.environment,
       id.name,
-      opened.epoch,
+      number,
       epoch.topic,
       epoch.incarnation,
       epoch.partition,
@@ -59,8 +120,11 @@ export function openEpoch(state: DatabaseSync, id: PipelineId, epoch: Omit<Epoch
       epoch.release,
       epoch.reason,
       epoch.openedAt,
+      ordering.ordering,
+      epoch.partitions,
+      untilMs ?? null,
     );
-  return opened;
+  return { ...epoch, ...ordering, epoch: number };
 }
 
 /** The epoch a record belongs to, also when it is delivered again long after a swap. */

@@ -5,7 +5,7 @@ import { compileModules } from "#kernel/compile.ts";
 import { ok, unwrap, type Result } from "#snapshots/problem.ts";
 import { openContentStore, type ContentStore } from "#snapshots/store.ts";
 import type { Column } from "#snapshots/table.ts";
-import type { PipelineSpec } from "./supervisor.ts";
+import type { PipelineSpec } from "./pipeline-spec.ts";
 import type { StoredRow } from "./ports.ts";
 
 /** What the tests, the kill test and the bench share: a place to run in, and flights with a transform made of real source. */
@@ -56,6 +56,8 @@ export async function specOf(
   const { apply = DELAYS, ...rest } = options;
   const maxParts = rest.maxParts ?? 1;
   const spec = {
+    where: { kind: "embedded" as const },
+    sinks: ["table", "search"] as const,
     environment: "staging",
     name: "delays",
     release: "release-1",

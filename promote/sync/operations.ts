@@ -1,7 +1,8 @@
 import type { Decoded } from "./decode/decode.ts";
 import type { Chunk } from "./guest-stage.ts";
 import { CLEAR, WRITE, type SinkBatch, type SinkContract, type SourceRecord } from "./ports.ts";
-import { versionWriter } from "./version.ts";
+import type { Epoch, Ordering } from "./epochs.ts";
+import { transitionVersionWriter, versionWriter } from "./version.ts";
 
 /** A chunk's effects on keyed state, and which record each operation comes from. */
 export type Effects = { batch: SinkBatch; recordOf: Int32Array };
@@ -10,7 +11,7 @@ export type EffectsRequest = {
   contract: SinkContract;
   topic: string;
   partition: number;
-  epoch: number;
+  epoch: Pick<Epoch, "epoch" | "firstOffset"> & Ordering;
   records: readonly SourceRecord[];
   decoded: Decoded;
   /** Tombstones (record numbers) that go along with this chunk. */
@@ -32,7 +33,8 @@ export function effectsOf(request: EffectsRequest): Effects {
   const newest = new Map<string | number, number>();
   for (const record of live) {
     const token = decoded.token[record] ?? 0;
-    if ((newest.get(token) ?? -1) < record) newest.set(token, record);
+    const held = newest.get(token);
+    if (held === undefined || isNewer(request, record, held)) newest.set(token, record);
   }
   const winners = [...newest.values()];
   const count = winners.length * maxParts;
@@ -52,7 +54,7 @@ export function effectsOf(request: EffectsRequest): Effects {
     rows: chunk !== undefined && "output" in chunk ? chunk.output.rows : EMPTY,
   };
   const recordOf = new Int32Array(count);
-  const setVersion = versionWriter(batch.version);
+  const setVersion = versions(request, batch.version);
   let i = 0;
   for (const record of winners) {
     const offset = records[record]?.offset ?? 0;
@@ -60,7 +62,7 @@ export function effectsOf(request: EffectsRequest): Effects {
       const row = rowOf(record, part);
       const kind = row < 0 ? CLEAR : WRITE;
       batch.kind[i] = kind;
-      setVersion(i, request.epoch, offset, kind);
+      setVersion(i, record, kind);
       batch.offset[i] = offset;
       batch.part[i] = part;
       batch.keyRow[i] = decoded.keyRow[record] ?? -1;
@@ -72,6 +74,29 @@ export function effectsOf(request: EffectsRequest): Effects {
 }
 
 const EMPTY = new Uint8Array();
+
+/** Records are numbered in offset order. */
+function isNewer({ epoch, records }: EffectsRequest, record: number, than: number): boolean {
+  if (epoch.ordering === "offset") return record > than;
+  const difference =
+    (records[record]?.timestampMs ?? 0) - (records[than]?.timestampMs ?? 0) || record - than;
+  return difference > 0;
+}
+
+function versions(
+  { epoch, records }: EffectsRequest,
+  target: BigInt64Array,
+): (index: number, record: number, kind: 0 | 1) => void {
+  if (epoch.ordering === "offset") {
+    const write = versionWriter(target);
+    return (index, record, kind) => write(index, epoch.epoch, records[record]?.offset ?? 0, kind);
+  }
+  const write = transitionVersionWriter(target);
+  return (index, record, kind) => {
+    const { offset = 0, timestampMs = 0 } = records[record] ?? {};
+    write(index, epoch.epoch, timestampMs, Math.max(0, offset - epoch.firstOffset), kind);
+  };
+}
 
 /** Records of the chunk that have an effect, in offset order. */
 function liveRecords({ decoded, chunk, tombstones, without }: EffectsRequest): number[] {

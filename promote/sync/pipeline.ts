@@ -2,21 +2,16 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { DatabaseSync } from "node:sqlite";
 import type { Problem, Result } from "#snapshots/problem.ts";
 import { openChannel, type Channel } from "./channel.ts";
+import type { DeadLetter } from "./dead-letters.ts";
 import { openDecoder, type Decoded, type Decoder } from "./decode/decode.ts";
-import {
-  epochOf,
-  endOfEpoch,
-  listEpochs,
-  openEpoch,
-  type Epoch,
-  type PipelineId,
-  type Stretch,
-} from "./epochs.ts";
+import type { Epoch, PipelineId } from "./epochs.ts";
+import type { PipelineEvent } from "./events.ts";
 import type { GuestStage } from "./guest-stage.ts";
-import type { Assignment, Delivery, Sink, SinkContract, Source, SourceRecord } from "./ports.ts";
-import { commitProgress, readOffset, type Counts } from "./progress.ts";
+import type { Assignment, Delivery, Sink, SinkContract, Source, TopicReader } from "./ports.ts";
+import { commitProgress } from "./progress.ts";
 import type { ReleaseSpec } from "./release-spec.ts";
-import { settleBatch, type Transformed } from "./settle-batch.ts";
+import { settleBatch, type SettledBatch, type Transformed } from "./settle-batch.ts";
+import { openStretches, type Growth, type Piece } from "./stretches.ts";
 
 export type Tuning = {
   maxRecords: number;
@@ -30,21 +25,22 @@ export const TUNING: Tuning = { maxRecords: 16_384, maxBytes: 8 << 20, lingerMs:
 /** What a pipeline runs with; time and chance come in here. */
 export type PipelineParts = {
   id: PipelineId;
+  /** This worker among those that run the pipeline. */
+  owner: string;
   release: ReleaseSpec;
   state: DatabaseSync;
   source: Source;
   sinks: readonly Sink[];
+  reader: TopicReader | undefined;
+  /** Where dead letters go besides the state database; durable when it resolves. */
+  buryIn?: (letters: readonly DeadLetter[]) => Promise<Problem | undefined>;
   readRelease(hash: string): Result<ReleaseSpec>;
   openGuest(release: ReleaseSpec): GuestStage;
-  now(): Date;
+  now: () => Date;
   random: () => number;
   tuning: Tuning;
-  /** After each commit. */
-  onCommit(counts: Counts, stretch: Stretch, next: number): void;
-  /** A transient problem that is being waited out; undefined when it is over. */
-  onBackoff: (problem: Problem | undefined) => void;
-  /** A partition is being read from `offset`, in `epoch`. */
-  onAssigned(epoch: Epoch, offset: number): void;
+  growth: Growth;
+  observe: (event: PipelineEvent) => void;
 };
 
 /** A running pipeline. `done` resolves when it has stopped by itself (with the problem) or was stopped (undefined). */
@@ -53,43 +49,55 @@ export type RunningPipeline = {
   drain(): Promise<void>;
   /** Abandons what is in flight: it is read again next time. */
   abandon(): Promise<void>;
+  /** What is read from now on is handled by another release; what is in flight is finished by its own. Resolves once the epochs are open. */
+  swap(release: ReleaseSpec): Promise<void>;
   done: Promise<Problem | undefined>;
   guestRestarts(): number;
 };
 
-type Read = {
-  stretch: Stretch;
-  epoch: Epoch;
+type Read = Piece & {
   contract: SinkContract;
-  records: readonly SourceRecord[];
   decoded: Decoded;
-  next: number;
+  /** What is done once every sink has it. */
+  finish(settled: SettledBatch): Promise<void>;
 };
+
+type Runtime = {
+  release: ReleaseSpec;
+  decoder: Decoder;
+  contract: SinkContract;
+  guest: GuestStage;
+};
+
+/** A group waits about this long for a worker to let go of its partitions; what is still in flight then is another's to do. */
+const REVOKE_MS = 20_000;
 
 /**
  * Runs one release over a topic: poll and decode │ transform │ write to every sink, then commit. The three overlap, joined by queues of one,
  * and each takes batches in order, so that what is committed is contiguous.
  */
 export function runPipeline(parts: PipelineParts): RunningPipeline {
-  const { id, state, source, sinks, tuning } = parts;
+  const { id, state, source, sinks, tuning, observe } = parts;
   const stopReading = new AbortController();
   const abort = new AbortController();
   const decoded: Channel<Read> = openChannel(1);
-  const transformed: Channel<Transformed> = openChannel(1);
-  const epochs = listEpochs(state, id);
-  const stretches = new Map<string, Stretch>();
+  const transformed: Channel<Transformed & Pick<Read, "finish">> = openChannel(1);
   const runtimes = new Map<string, Runtime>();
+  let current = parts.release;
+  let swapping: { release: ReleaseSpec; done: () => void } | undefined;
   let preparedFor: string | undefined;
   let problem: Problem | undefined;
   let inFlight = 0;
   let onFinished: () => void = nothing;
-
-  type Runtime = {
-    release: ReleaseSpec;
-    decoder: Decoder;
-    contract: SinkContract;
-    guest: GuestStage;
-  };
+  const stretches = openStretches({
+    id,
+    state,
+    owner: parts.owner,
+    release: current.release,
+    now: parts.now,
+    reader: parts.reader,
+    growth: parts.growth,
+  });
 
   function halt(why: Problem): void {
     problem ??= why;
@@ -98,6 +106,7 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
     decoded.close();
     transformed.close();
     onFinished();
+    swapping?.done();
   }
 
   /** What the epoch's own release needs to run: also for records delivered again after a swap. */
@@ -105,8 +114,8 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
     const known = runtimes.get(epoch.release);
     if (known !== undefined) return known;
     const release =
-      epoch.release === parts.release.release
-        ? { ok: true as const, value: parts.release }
+      epoch.release === current.release
+        ? { ok: true as const, value: current }
         : parts.readRelease(epoch.release);
     if (!release.ok) return release.problem;
     const decoder = openDecoder(release.value);
@@ -126,52 +135,32 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
     return runtime;
   }
 
-  async function assign(assignment: Assignment): Promise<Problem | undefined> {
-    const { topic, incarnation, partition } = assignment;
-    const stretch = { topic, incarnation, partition };
-    stretches.set(`${topic}/${partition}`, stretch);
-    const committed = readOffset(state, id, stretch);
-    const from = committed ?? assignment.committed ?? assignment.first;
-    const range = (await source.ranges()).find(
-      (r) => r.topic === topic && r.partition === partition,
-    );
-    if (range !== undefined && (from < range.first || from > range.end))
-      return outOfRange(stretch, from, range);
-    const newest = epochs.findLast(
-      (epoch) => epoch.topic === topic && epoch.partition === partition,
-    );
-    if (
-      newest === undefined ||
-      newest.incarnation !== incarnation ||
-      newest.release !== parts.release.release
-    ) {
-      const reason =
-        newest === undefined
-          ? "start"
-          : newest.incarnation === incarnation
-            ? "release"
-            : "topic made again";
-      const openedAt = parts.now().toISOString();
-      epochs.push(
-        openEpoch(state, id, {
-          ...stretch,
-          firstOffset: from,
-          release: parts.release.release,
-          reason,
-          openedAt,
-        }),
-      );
+  async function assign(assignments: readonly Assignment[]): Promise<Problem | undefined> {
+    // Where the broker cannot say just now, reading on will tell.
+    const ranges = await source.ranges().catch(() => []);
+    for (const assignment of assignments) {
+      const { topic, partition } = assignment;
+      const range = ranges.find((r) => r.topic === topic && r.partition === partition);
+      const taken = await stretches.assign(assignment, range);
+      if ("code" in taken) return taken;
+      observe({ kind: "assigned", epoch: taken.epoch, offset: taken.from });
+      source.seek(topic, partition, taken.from);
     }
-    const current = epochs.findLast(
-      (epoch) => epoch.topic === topic && epoch.partition === partition,
-    );
-    if (current !== undefined) parts.onAssigned(current, from);
-    source.seek(topic, partition, from);
     return undefined;
+  }
+
+  function applySwap(): void {
+    if (swapping === undefined) return;
+    const { release, done } = swapping;
+    swapping = undefined;
+    current = release;
+    for (const epoch of stretches.swap(release.release)) observe({ kind: "epoch", epoch });
+    done();
   }
 
   async function readLoop(): Promise<void> {
     while (!stopReading.signal.aborted) {
+      applySwap();
       const event = await source.poll({
         maxRecords: tuning.maxRecords,
         maxBytes: tuning.maxBytes,
@@ -179,22 +168,21 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
         signal: stopReading.signal,
       });
       switch (event.kind) {
-        case "assigned":
-          for (const partition of event.partitions) {
-            const refused = await assign(partition);
-            if (refused !== undefined) return halt(refused);
-          }
+        case "assigned": {
+          const refused = await assign(event.partitions);
+          if (refused !== undefined) return halt(refused);
           break;
+        }
         case "records": {
+          applySwap();
           const refused = await accept(event.delivery);
           if (refused !== undefined) return halt(refused);
           if (event.delivery.records.length < tuning.maxRecords / 4) await pause(tuning.lingerMs);
           break;
         }
         case "retryAfter":
-          parts.onBackoff(event.problem);
+          observe({ kind: "backoff", where: "source", problem: event.problem });
           await pause(event.afterMs);
-          parts.onBackoff(undefined);
           break;
         case "halt":
           return halt(event.problem);
@@ -204,6 +192,8 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
         case "idle":
           break;
       }
+      if (event.kind !== "retryAfter")
+        observe({ kind: "backoff", where: "source", problem: undefined });
     }
     decoded.close();
   }
@@ -212,36 +202,21 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
     return delay(ms, undefined, { signal: stopReading.signal }).catch(() => undefined);
   }
 
-  /** Cuts a delivery where epochs meet and decodes each piece by its own release's contract. */
+  /** Decodes each piece of a delivery by its own release's contract. */
   async function accept(delivery: Delivery): Promise<Problem | undefined> {
-    const stretch = stretches.get(`${delivery.topic}/${delivery.partition}`);
-    if (stretch === undefined) return unassigned(delivery);
-    for (let from = 0; from < delivery.records.length;) {
-      const epoch = epochOf(epochs, stretch, delivery.records[from]?.offset ?? 0);
-      if (epoch === undefined) return unassigned(delivery);
-      const end = endOfEpoch(epochs, stretch, epoch);
-      let to = delivery.records.length;
-      if ((delivery.records[to - 1]?.offset ?? 0) >= end)
-        to = delivery.records.findIndex((record) => record.offset >= end);
-      const records =
-        from === 0 && to === delivery.records.length
-          ? delivery.records
-          : delivery.records.slice(from, to);
-      const runtime = runtimeOf(epoch);
+    const pieces = stretches.cut(delivery);
+    if ("code" in pieces) return pieces;
+    const { topic, partition, records } = delivery;
+    observe({ kind: "read", topic, partition, records: records.length });
+    for (const piece of pieces) {
+      const runtime = runtimeOf(piece.epoch);
       if ("code" in runtime) return runtime;
-      const next =
-        to === delivery.records.length
-          ? delivery.next
-          : (delivery.records[to]?.offset ?? delivery.next);
-      await hand({
-        stretch,
-        epoch,
-        contract: runtime.contract,
-        records,
-        decoded: runtime.decoder.decode(records, stretch.partition),
-        next,
-      });
-      from = to;
+      const startedAt = performance.now();
+      const read = runtime.decoder.decode(piece.records, partition);
+      const ms = performance.now() - startedAt;
+      observe({ kind: "stage", stage: "decode", ms, records: piece.records.length });
+      const finish = (settled: SettledBatch): Promise<void> => commit(piece, settled);
+      await hand({ ...piece, contract: runtime.contract, decoded: read, finish });
     }
     return undefined;
   }
@@ -259,17 +234,26 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
   async function revoke(
     partitions: readonly { topic: string; partition: number }[],
   ): Promise<void> {
-    const isBusy = (): boolean => inFlight > 0 && !abort.signal.aborted;
-    while (isBusy()) await new Promise<void>((resolve) => (onFinished = resolve));
-    for (const { topic, partition } of partitions) stretches.delete(`${topic}/${partition}`);
+    const endMs = performance.now() + REVOKE_MS;
+    const isBusy = (): boolean =>
+      inFlight > 0 && !abort.signal.aborted && performance.now() < endMs;
+    while (isBusy()) {
+      const finished = new Promise<void>((resolve) => (onFinished = resolve));
+      await Promise.race([finished, delay(REVOKE_MS / 10)]);
+    }
+    stretches.release(partitions);
+    observe({ kind: "revoked", partitions });
   }
 
   async function transformLoop(): Promise<void> {
     for (let item = await decoded.pull(); item !== undefined; item = await decoded.pull()) {
       const runtime = runtimeOf(item.epoch);
       if ("code" in runtime) return halt(runtime);
+      const startedAt = performance.now();
       const chunks = await runtime.guest.run(item.decoded, abort.signal);
       if (!chunks.ok) return halt(chunks.problem);
+      const ms = performance.now() - startedAt;
+      observe({ kind: "stage", stage: "transform", ms, records: item.records.length });
       await transformed.push({
         ...item,
         chunks: chunks.value,
@@ -280,25 +264,66 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
   }
 
   async function writeLoop(): Promise<void> {
-    const { random, onBackoff } = parts;
-    const retry = { signal: abort.signal, random, onBackoff };
+    const retry = { signal: abort.signal, random: parts.random, observe };
     for (let item = await transformed.pull(); item !== undefined; item = await transformed.pull()) {
       if (abort.signal.aborted) return;
       if (preparedFor !== item.epoch.release) {
-        for (const sink of sinks) {
-          const refused = await sink.prepare(item.contract);
-          if (refused !== undefined) return halt(refused);
-        }
+        const refused = await prepare(item.contract);
+        if (refused !== undefined) return halt(refused);
         preparedFor = item.epoch.release;
       }
       const settled = await settleBatch(sinks, item, { ...retry, at: parts.now().toISOString() });
       if ("code" in settled) return halt(settled);
-      commitProgress(state, id, { stretch: item.stretch, next: item.next, ...settled });
-      parts.onCommit(settled.counts, item.stretch, item.next);
-      const { topic, partition } = item.stretch;
-      await source.commit([{ topic, partition, next: item.next }]);
+      const unburied = await bury(settled.deadLetters);
+      if (unburied !== undefined) return halt(unburied);
+      await item.finish(settled);
       inFlight--;
       onFinished();
+    }
+  }
+
+  async function prepare(contract: SinkContract): Promise<Problem | undefined> {
+    for (const sink of sinks) {
+      for (let round = 0; ; round++) {
+        const prepared = await sink.prepare(contract);
+        if (prepared === undefined) break;
+        if (prepared.code !== TRANSIENT) return prepared;
+        observe({ kind: "backoff", where: sink.name, problem: prepared });
+        await delay(Math.min(5000, 200 * 2 ** round), undefined, { signal: abort.signal }).catch(
+          () => undefined,
+        );
+        if (abort.signal.aborted) return STOPPED;
+      }
+      observe({ kind: "backoff", where: sink.name, problem: undefined });
+    }
+    return undefined;
+  }
+
+  async function bury(letters: readonly DeadLetter[]): Promise<Problem | undefined> {
+    if (parts.buryIn === undefined || letters.length === 0) return undefined;
+    for (let round = 0; ; round++) {
+      const failed = await parts.buryIn(letters);
+      observe({ kind: "backoff", where: "dead letters", problem: failed });
+      if (failed === undefined) return undefined;
+      if (failed.code !== TRANSIENT) return failed;
+      await delay(Math.min(5000, 200 * 2 ** round), undefined, { signal: abort.signal }).catch(
+        () => undefined,
+      );
+      if (abort.signal.aborted) return STOPPED;
+    }
+  }
+
+  async function commit(piece: Piece, settled: SettledBatch): Promise<void> {
+    const startedAt = performance.now();
+    const { stretch, next, records } = piece;
+    const isOurs = commitProgress(state, id, { stretch, next, ...settled }, parts.owner);
+    if (isOurs) {
+      await source.commit([{ topic: stretch.topic, partition: stretch.partition, next }]);
+      const ms = performance.now() - startedAt;
+      observe({ kind: "stage", stage: "commit", ms, records: records.length });
+      const times = timesOf(piece);
+      const { counts, deadLetters } = settled;
+      observe({ kind: "committed", piece, counts, deadLetters, ...times });
     }
   }
 
@@ -310,6 +335,7 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
     guarded(writeLoop()),
   ]).then(async () => {
     for (const runtime of runtimes.values()) await runtime.guest.close();
+    swapping?.done();
     return problem;
   });
 
@@ -327,36 +353,30 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
       onFinished();
       await done;
     },
+    swap(release) {
+      if (stopReading.signal.aborted) return Promise.resolve();
+      return new Promise((resolve) => (swapping = { release, done: resolve }));
+    },
     guestRestarts: () =>
       [...runtimes.values()].reduce((sum, runtime) => sum + runtime.guest.restarts(), 0),
   };
 }
 
+/** The code of a problem that `prepare` or `buryIn` reports and that waiting may cure. */
+export const TRANSIENT = "server-away";
+
+const STOPPED: Problem = { code: "stopped", message: "The pipeline was stopped." };
+
 function nothing(): void {}
 
-function outOfRange(
-  stretch: Stretch,
-  from: number,
-  range: { first: number; end: number },
-): Problem {
-  const isShort = from > range.end;
-  return {
-    code: isShort ? "log-shorter-than-committed" : "records-expired",
-    message: isShort
-      ? `Topic ${stretch.topic} ends at offset ${range.end}, but records up to ${from} are committed.`
-      : `Records ${from}..${range.first - 1} of topic ${stretch.topic} are gone from it and were never handled.`,
-    hint: isShort
-      ? "Its log lost records (a disk failure or a copy put back). Restore it, or make the topic again."
-      : "Backfill them from their source, then start the pipeline under another name, or make the topic again.",
-    at: { offset: from },
-  };
-}
-
-function unassigned(delivery: Delivery): Problem {
-  return {
-    code: "source-broken",
-    message: `The source gave records of ${delivery.topic}/${delivery.partition}, which it never assigned.`,
-  };
+function timesOf({ records }: Piece): { oldestMs: number; newestMs: number } {
+  let oldestMs = Infinity;
+  let newestMs = -Infinity;
+  for (const { timestampMs } of records) {
+    if (timestampMs < oldestMs) oldestMs = timestampMs;
+    if (timestampMs > newestMs) newestMs = timestampMs;
+  }
+  return { oldestMs, newestMs };
 }
 
 function crashed(cause: unknown): Problem {

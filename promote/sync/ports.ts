@@ -31,8 +31,12 @@ export type Assignment = {
   incarnation: string;
   /** The oldest offset that can still be read. */
   first: number;
+  /** Where to begin when nothing is committed; at `first` where it is not said. */
+  start?: number;
   /** What the source itself remembers as committed; null where it keeps no such memory. */
   committed: number | null;
+  /** How many partitions the topic has now; more than before opens a transition epoch. Absent: it is always one. */
+  partitions?: number;
 };
 
 export type PartitionRange = { topic: string; partition: number; first: number; end: number };
@@ -40,7 +44,7 @@ export type PartitionRange = { topic: string; partition: number; first: number; 
 /** What a poll brings. The kinds an adapter cannot meet it never sends. */
 export type SourceEvent =
   | { kind: "records"; delivery: Delivery }
-  /** Answered with `seek` before the next poll; without a seek, reading starts at `committed ?? first`. */
+  /** Answered with `seek` before the next poll; without a seek, reading starts at `committed ?? start ?? first`. */
   | { kind: "assigned"; partitions: readonly Assignment[] }
   /** In-flight records of these are finished and committed, or abandoned, before the next poll; that poll gives them up. */
   | { kind: "revoked"; partitions: readonly { topic: string; partition: number }[] }
@@ -85,6 +89,27 @@ export type Source = {
   resume(partitions: readonly { topic: string; partition: number }[]): void;
   /** About once a second, for lag. */
   ranges(): Promise<PartitionRange[]>;
+  close(): Promise<void>;
+};
+
+/**
+ * Reads a topic apart from the pipeline's own reading, for what looks back: batch runs, verify, repair, replay. Transient trouble is
+ * waited out inside; what cannot be waited out is thrown as a `ProblemError`.
+ */
+export type TopicReader = {
+  /** Undefined: there is no such topic. */
+  incarnation(topic: string): Promise<string | undefined>;
+  ranges(topic: string): Promise<PartitionRange[]>;
+  /** The first offset whose record is of `timestampMs` or later; the partition's end where there is none. */
+  offsetAt(topic: string, partition: number, timestampMs: number): Promise<number>;
+  /** Records `from`… before `to`, in offset order; less where the log begins later or ends before. */
+  read(
+    topic: string,
+    partition: number,
+    from: number,
+    to: number,
+    signal?: AbortSignal,
+  ): AsyncIterable<readonly SourceRecord[]>;
   close(): Promise<void>;
 };
 

@@ -36,6 +36,7 @@ export function addCounts(a: Counts, b: Counts): Counts {
 
 const rowSchema = z.object({
   is_paused: z.number(),
+  resumes: z.number(),
   read: z.number(),
   written: z.number(),
   filtered: z.number(),
@@ -47,23 +48,23 @@ const rowSchema = z.object({
 export function readProgress(
   state: DatabaseSync,
   id: PipelineId,
-): { isPaused: boolean; counts: Counts } {
+): { isPaused: boolean; resumes: number; counts: Counts } {
   const found = state
     .prepare("select * from sync_pipelines where environment = ? and name = ?")
     .get(id.environment, id.name);
-  if (found === undefined) return { isPaused: false, counts: NOTHING };
-  const { is_paused, dead_lettered, ...rest } = rowSchema.parse(found);
-  return { isPaused: is_paused === 1, counts: { ...rest, deadLettered: dead_lettered } };
+  if (found === undefined) return { isPaused: false, resumes: 0, counts: NOTHING };
+  const { is_paused, resumes, dead_lettered, ...rest } = rowSchema.parse(found);
+  return { isPaused: is_paused === 1, resumes, counts: { ...rest, deadLettered: dead_lettered } };
 }
 
-/** Kept, so that a paused pipeline is still paused after a restart. */
+/** Kept, so that a paused pipeline is still paused after a restart; every worker of the pipeline obeys it. */
 export function setPaused(state: DatabaseSync, id: PipelineId, isPaused: boolean): void {
   state
     .prepare(
-      `insert into sync_pipelines (environment, name, is_paused) values (?, ?, ?)
-       on conflict do update set is_paused = excluded.is_paused`,
+      `insert into sync_pipelines (environment, name, is_paused, resumes) values (?, ?, ?, ?)
+       on conflict do update set is_paused = excluded.is_paused, resumes = resumes + excluded.resumes`,
     )
-    .run(id.environment, id.name, isPaused ? 1 : 0);
+    .run(id.environment, id.name, isPaused ? 1 : 0, isPaused ? 0 : 1);
 }
 
 /** The offset after the last finished record; undefined where the stretch was never read. */
@@ -82,6 +83,30 @@ export function readOffset(
     : z.object({ next_offset: z.number() }).parse(found).next_offset;
 }
 
+/** Makes a worker the one that moves the stretch's offset, from `offset` on. What another still has in flight counts no more. */
+export function claimStretch(
+  state: DatabaseSync,
+  id: PipelineId,
+  stretch: Stretch,
+  owner: string,
+  offset: number,
+): void {
+  state
+    .prepare(
+      `insert into sync_offsets (environment, name, topic, incarnation, partition, next_offset, owner) values (?, ?, ?, ?, ?, ?, ?)
+       on conflict do update set next_offset = excluded.next_offset, owner = excluded.owner`,
+    )
+    .run(
+      id.environment,
+      id.name,
+      stretch.topic,
+      stretch.incarnation,
+      stretch.partition,
+      offset,
+      owner,
+    );
+}
+
 /** A finished batch: durable in every sink before this is called. */
 export type Finished = {
   stretch: Stretch;
@@ -90,41 +115,56 @@ export type Finished = {
   deadLetters: readonly DeadLetter[];
 };
 
-/** Moves offset, counts and dead letters in one transaction: a batch delivered again after a kill is counted once. */
-export function commitProgress(state: DatabaseSync, id: PipelineId, finished: Finished): void {
+/**
+ * Moves offset, counts and dead letters in one transaction: a batch delivered again after a kill is counted once. False, and nothing moved,
+ * when another worker owns the stretch by now: it handles these records again.
+ */
+export function commitProgress(
+  state: DatabaseSync,
+  id: PipelineId,
+  finished: Finished,
+  owner: string,
+): boolean {
   const { stretch, counts } = finished;
-  inTransaction(state, () => {
-    insertDeadLetters(state, id, finished.deadLetters);
-    state
+  return inTransaction(state, () => {
+    const moved = state
       .prepare(
-        `insert into sync_offsets (environment, name, topic, incarnation, partition, next_offset) values (?, ?, ?, ?, ?, ?)
-         on conflict do update set next_offset = excluded.next_offset`,
+        `update sync_offsets set next_offset = ?
+         where environment = ? and name = ? and topic = ? and incarnation = ? and partition = ? and owner = ?`,
       )
       .run(
+        finished.next,
         id.environment,
         id.name,
         stretch.topic,
         stretch.incarnation,
         stretch.partition,
-        finished.next,
+        owner,
       );
-    state
-      .prepare(
-        `insert into sync_pipelines (environment, name, read, written, filtered, stale, dead_lettered, retracted)
+    if (moved.changes === 0) return false;
+    insertDeadLetters(state, id, finished.deadLetters);
+    addToCounts(state, id, counts);
+    return true;
+  });
+}
+
+function addToCounts(state: DatabaseSync, id: PipelineId, counts: Counts): void {
+  state
+    .prepare(
+      `insert into sync_pipelines (environment, name, read, written, filtered, stale, dead_lettered, retracted)
          values (?, ?, ?, ?, ?, ?, ?, ?)
          on conflict do update set read = read + excluded.read, written = written + excluded.written,
            filtered = filtered + excluded.filtered, stale = stale + excluded.stale,
            dead_lettered = dead_lettered + excluded.dead_lettered, retracted = retracted + excluded.retracted`,
-      )
-      .run(
-        id.environment,
-        id.name,
-        counts.read,
-        counts.written,
-        counts.filtered,
-        counts.stale,
-        counts.deadLettered,
-        counts.retracted,
-      );
-  });
+    )
+    .run(
+      id.environment,
+      id.name,
+      counts.read,
+      counts.written,
+      counts.filtered,
+      counts.stale,
+      counts.deadLettered,
+      counts.retracted,
+    );
 }

@@ -46,7 +46,7 @@ function scripted(answers: readonly Outcome[][]): { sink: Sink; calls: number[][
 const options = {
   signal: new AbortController().signal,
   random: () => 0,
-  onBackoff: () => undefined,
+  observe: () => undefined,
 };
 
 describe("writing until all is settled", () => {
@@ -66,7 +66,9 @@ describe("writing until all is settled", () => {
     const { sink } = scripted([[LATER], [WRITTEN]]);
     await writeSettled(sink, batchOf(1), {
       ...options,
-      onBackoff: (problem) => told.push(problem),
+      observe: (event) => {
+        if (event.kind === "backoff") told.push(event.problem);
+      },
     });
     expect(told).toEqual([busy, undefined]);
   });
@@ -88,7 +90,9 @@ describe("writing until all is settled", () => {
     const done = writeSettled(sink, batchOf(1), {
       ...options,
       signal: abort.signal,
-      onBackoff: () => abort.abort(),
+      observe: (event) => {
+        if (event.kind === "backoff") abort.abort();
+      },
     });
     expect(await done).toMatchObject({ code: "stopped" });
   });

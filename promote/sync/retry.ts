@@ -1,13 +1,14 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Problem } from "#snapshots/problem.ts";
 import { selectOperations } from "./operations.ts";
+import type { PipelineEvent } from "./events.ts";
 import type { Outcome, Sink, SinkBatch } from "./ports.ts";
 
 export type Settled = Exclude<Outcome, { kind: "retryAfter" } | { kind: "halt" }>;
 export type RetryOptions = {
   signal: AbortSignal;
   random: () => number;
-  onBackoff: (problem: Problem | undefined) => void;
+  observe: (event: PipelineEvent) => void;
   baseMs?: number;
   capMs?: number;
 };
@@ -25,7 +26,10 @@ export async function writeSettled(
   let waiting = Array.from({ length: batch.count }, (_, i) => i);
   for (let round = 0; waiting.length > 0; round++) {
     const part = waiting.length === batch.count ? batch : selectOperations(batch, waiting);
+    const startedAt = performance.now();
     const outcomes = await sink.write(part, options.signal);
+    const ms = performance.now() - startedAt;
+    options.observe({ kind: "write", sink: sink.name, ms, operations: part.count });
     const again: number[] = [];
     let afterMs = 0;
     let problem: Problem | undefined;
@@ -47,13 +51,13 @@ export async function writeSettled(
     }
     waiting = again;
     if (waiting.length === 0) break;
-    options.onBackoff(problem);
+    options.observe({ kind: "backoff", where: sink.name, problem });
     const spread =
       Math.min(options.capMs ?? 30_000, (options.baseMs ?? 100) * 2 ** round) * options.random();
     await delay(afterMs + spread, undefined, { signal: options.signal }).catch(() => undefined);
     if (options.signal.aborted)
       return { code: "stopped", message: "The pipeline was stopped while it waited for a sink." };
   }
-  options.onBackoff(undefined);
+  options.observe({ kind: "backoff", where: sink.name, problem: undefined });
   return settled.flatMap((outcome) => (outcome === undefined ? [] : [outcome]));
 }

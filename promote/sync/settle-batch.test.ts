@@ -64,6 +64,8 @@ test("a version one sink rejects is a dead letter of that sink, which keeps the 
     release: "r",
     reason: "start",
     openedAt: "",
+    partitions: 1,
+    ordering: "offset" as const,
   };
   const signal = new AbortController().signal;
   const decoded = decoder.decode(records, 0);
@@ -72,7 +74,7 @@ test("a version one sink rejects is a dead letter of that sink, which keeps the 
   const settled = await settleBatch([table, rejecting(search, [1, 2])], item, {
     signal,
     random: () => 0,
-    onBackoff: () => undefined,
+    observe: () => undefined,
     at: "now",
   });
   if ("code" in settled) throw new Error(settled.message);

@@ -66,7 +66,7 @@ function effectsFor(
     contract,
     topic: stretch.topic,
     partition: stretch.partition,
-    epoch: epoch.epoch,
+    epoch,
     records,
     decoded,
     tombstones,

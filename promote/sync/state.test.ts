@@ -1,8 +1,18 @@
-import type { DatabaseSync } from "node:sqlite";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { beforeEach, expect, test } from "vitest";
 import { deadLetter, listDeadLetters } from "./dead-letters.ts";
 import { endOfEpoch, epochOf, listEpochs, openEpoch } from "./epochs.ts";
-import { commitProgress, NOTHING, readOffset, readProgress, setPaused } from "./progress.ts";
+import {
+  claimStretch,
+  commitProgress,
+  NOTHING,
+  readOffset,
+  readProgress,
+  setPaused,
+} from "./progress.ts";
 import { openSyncState } from "./state.ts";
 
 const id = { environment: "staging", name: "delays" };
@@ -16,7 +26,7 @@ beforeEach(() => {
 });
 
 test("epochs begin at 1024 and a record keeps the release of the epoch it fell in", () => {
-  const at = { reason: "start", openedAt: "2026-01-01T00:00:00Z" };
+  const at = { reason: "start", openedAt: "2026-01-01T00:00:00Z", partitions: 1 };
   openEpoch(state, id, { ...stretch, ...at, firstOffset: 0, release: "r1" });
   openEpoch(state, id, { ...stretch, ...at, firstOffset: 100, release: "r2" });
   openEpoch(state, id, { ...stretch, ...at, incarnation: "two", firstOffset: 0, release: "r1" });
@@ -52,10 +62,13 @@ test("offset, counts and dead letters move together or not at all", () => {
     at: "now",
   });
   const counts = { ...NOTHING, read: 8, written: 7, deadLettered: 1 };
-  commitProgress(state, id, { stretch, next: 8, counts, deadLetters: [letter] });
+  claimStretch(state, id, stretch, "w1", 0);
+  expect(commitProgress(state, id, { stretch, next: 8, counts, deadLetters: [letter] }, "w1")).toBe(
+    true,
+  );
   const broken = { ...letter, reason: undefined as unknown as string };
   expect(() =>
-    commitProgress(state, id, { stretch, next: 9, counts, deadLetters: [broken] }),
+    commitProgress(state, id, { stretch, next: 9, counts, deadLetters: [broken] }, "w1"),
   ).toThrow("cannot be bound");
   expect(readOffset(state, id, stretch)).toBe(8);
   expect(readProgress(state, id).counts).toEqual(counts);
@@ -67,12 +80,63 @@ test("offset, counts and dead letters move together or not at all", () => {
 
 test("a pause is kept beside the counts", () => {
   setPaused(state, id, true);
-  commitProgress(state, id, {
-    stretch,
-    next: 1,
-    counts: { ...NOTHING, read: 1, written: 1 },
-    deadLetters: [],
-  });
+  claimStretch(state, id, stretch, "w1", 0);
+  const counts = { ...NOTHING, read: 1, written: 1 };
+  commitProgress(state, id, { stretch, next: 1, counts, deadLetters: [] }, "w1");
   expect(readProgress(state, id)).toMatchObject({ isPaused: true, counts: { read: 1 } });
   expect(readOffset(state, { ...id, name: "other" }, stretch)).toBeUndefined();
+});
+
+test("what a worker still has in flight when another has taken the partition moves and counts nothing", () => {
+  const finished = {
+    stretch,
+    next: 5,
+    counts: { ...NOTHING, read: 5, written: 5 },
+    deadLetters: [],
+  };
+  claimStretch(state, id, stretch, "w1", 0);
+  claimStretch(state, id, stretch, "w2", 0);
+  expect(commitProgress(state, id, finished, "w1")).toBe(false);
+  expect(readOffset(state, id, stretch)).toBe(0);
+  expect(commitProgress(state, id, finished, "w2")).toBe(true);
+  expect(readProgress(state, id).counts).toEqual(finished.counts);
+});
+
+test("a database of the first layout is brought to this one, and says the same", () => {
+  const folder = mkdtempSync(join(tmpdir(), "penstock-state-"));
+  const path = join(folder, "state.db");
+  const old = new DatabaseSync(path);
+  old.exec(`
+    create table sync_pipelines (environment text, name text, is_paused integer not null default 0, read integer default 0,
+      written integer default 0, filtered integer default 0, stale integer default 0, dead_lettered integer default 0,
+      retracted integer default 0, primary key (environment, name));
+    create table sync_releases (release text primary key, spec text not null, bundle text not null);
+    create table sync_epochs (environment text, name text, epoch integer, topic text, incarnation text, partition integer,
+      first_offset integer, release text, reason text, opened_at text, primary key (environment, name, epoch));
+    create table sync_offsets (environment text, name text, topic text, incarnation text, partition integer, next_offset integer,
+      primary key (environment, name, topic, incarnation, partition));
+    insert into sync_pipelines values ('staging', 'delays', 1, 9, 9, 0, 0, 0, 0);
+    insert into sync_releases values ('r1', '{}', 'b');
+    insert into sync_epochs values ('staging', 'delays', 1024, 'flights', 'one', 0, 0, 'r1', 'start', 'then');
+    insert into sync_offsets values ('staging', 'delays', 'flights', 'one', 0, 9);`);
+  old.close();
+  for (let round = 0; round < 2; round++) {
+    const now = openSyncState(path);
+    expect(readProgress(now, id)).toMatchObject({ isPaused: true, counts: { read: 9 } });
+    expect(readOffset(now, id, stretch)).toBe(9);
+    expect(listEpochs(now, id)).toEqual([
+      {
+        ...stretch,
+        epoch: 1024,
+        firstOffset: 0,
+        release: "r1",
+        reason: "start",
+        openedAt: "then",
+        ordering: "offset",
+        partitions: 1,
+      },
+    ]);
+    now.close();
+  }
+  rmSync(folder, { recursive: true });
 });

@@ -7,8 +7,32 @@ import { DatabaseSync } from "node:sqlite";
 export function openSyncState(path: string): DatabaseSync {
   const database = new DatabaseSync(path, { timeout: 10_000 });
   database.exec("pragma journal_mode = wal; pragma synchronous = full");
-  database.exec(TABLES);
+  inTransaction(database, () => {
+    migrate(database);
+    database.exec(TABLES);
+  });
   return database;
+}
+
+const LAYOUT = 2;
+
+/** Brings a database of an earlier layout to this one; what it says stays. */
+function migrate(database: DatabaseSync): void {
+  const has = (table: string, column: string): boolean =>
+    database.prepare("select 1 from pragma_table_info(?) where name = ?").get(table, column) !==
+    undefined;
+  if (has("sync_epochs", "epoch") && !has("sync_epochs", "ordering")) {
+    database.exec("alter table sync_epochs rename to sync_epochs_1");
+    database.exec(TABLES);
+    database.exec(`insert into sync_epochs (environment, name, epoch, topic, incarnation, partition, first_offset, release, reason, opened_at)
+      select environment, name, epoch, topic, incarnation, partition, first_offset, release, reason, opened_at from sync_epochs_1`);
+    database.exec("drop table sync_epochs_1");
+  }
+  if (has("sync_offsets", "next_offset") && !has("sync_offsets", "owner"))
+    database.exec("alter table sync_offsets add column owner text");
+  if (has("sync_pipelines", "is_paused") && !has("sync_pipelines", "resumes"))
+    database.exec("alter table sync_pipelines add column resumes integer not null default 0");
+  database.exec(`pragma user_version = ${LAYOUT}`);
 }
 
 /** Runs `body` in one transaction that is durable when this returns. */
@@ -32,7 +56,7 @@ create table if not exists sync_releases (
 ) strict;
 create table if not exists sync_pipelines (
   environment text not null, name text not null,
-  is_paused integer not null default 0,
+  is_paused integer not null default 0, resumes integer not null default 0,
   read integer not null default 0, written integer not null default 0, filtered integer not null default 0,
   stale integer not null default 0, dead_lettered integer not null default 0, retracted integer not null default 0,
   primary key (environment, name)
@@ -43,13 +67,20 @@ create table if not exists sync_epochs (
   first_offset integer not null,
   release text not null references sync_releases (release),
   reason text not null, opened_at text not null,
-  primary key (environment, name, epoch)
+  ordering text not null default 'offset', partitions integer not null default 1, until_ms real,
+  primary key (environment, name, epoch, topic, incarnation, partition)
 ) strict;
 create table if not exists sync_offsets (
   environment text not null, name text not null,
   topic text not null, incarnation text not null, partition integer not null,
   next_offset integer not null,
+  owner text,
   primary key (environment, name, topic, incarnation, partition)
+) strict;
+create table if not exists sync_workers (
+  environment text not null, name text not null, worker text not null,
+  report text not null, seen_ms real not null,
+  primary key (environment, name, worker)
 ) strict;
 create table if not exists sync_dead_letters (
   environment text not null, name text not null,

@@ -1,5 +1,6 @@
 import type { Problem } from "#snapshots/problem.ts";
-import { NOTHING, type Counts } from "./progress.ts";
+import type { Counts } from "./progress.ts";
+import type { WorkerReport } from "./workers.ts";
 
 export type PipelineState =
   | "starting"
@@ -18,17 +19,28 @@ export type PipelineStatus = Counts & {
   topic: string;
   state: PipelineState;
   problem?: Problem;
+  /** The newest epoch that is being read. */
   epoch: number;
-  /** The next offset to handle, the topic's end, and what lies between. */
+  /** The next offset to handle, the topic's end, and what lies between: sums over the partitions. */
   offset: number;
   end: number;
   lag: number;
+  partitions: PartitionStatus[];
   recordsPerSecond: number;
   /** Records per second over the last minute, oldest first. */
   history: number[];
-  sinks: { name: string; rows: number }[];
+  sinks: { name: string; rows: number; problem?: Problem }[];
   guestRestarts: number;
+  workers: {
+    worker: string;
+    pid: number;
+    host: string;
+    state: PipelineState;
+    partitions: number;
+  }[];
 };
+
+export type PartitionStatus = WorkerReport["partitions"][number] & { lag: number; worker: string };
 
 const HISTORY_SECONDS = 60;
 /** The shown rate is a mean over this many seconds: batches come in lumps. */
@@ -64,61 +76,83 @@ export function openRateMeter(): RateMeter {
   };
 }
 
-/** What is known of a pipeline while it lives; turned into a status when asked. */
-export type Live = {
-  state: "starting" | "running" | "paused" | "halted" | "stopped";
-  problem: Problem | undefined;
-  backoff: Problem | undefined;
-  epoch: number;
-  offset: number;
-  end: number;
-  counts: Counts;
-  sinks: { name: string; rows: number }[];
-  guestRestarts: number;
-};
-
-export const FRESH: Live = {
-  state: "starting",
-  problem: undefined,
-  backoff: undefined,
-  epoch: 0,
-  offset: 0,
-  end: 0,
-  counts: NOTHING,
-  sinks: [],
-  guestRestarts: 0,
-};
-
+/** What the workers of one pipeline say, as one status. There is at least one report. */
 export function statusOf(
-  spec: { environment: string; name: string; release: string; topic: string },
-  live: Live,
-  meter: RateMeter,
-  nowMs: number,
+  reports: readonly [WorkerReport, ...WorkerReport[]],
+  counts: Counts,
 ): PipelineStatus {
-  const lag = Math.max(0, live.end - live.offset);
-  const recordsPerSecond = meter.perSecond(nowMs);
-  const problem = live.problem ?? live.backoff;
+  const [first] = reports;
+  const partitions = reports
+    .flatMap((report) =>
+      report.partitions.map((partition) => ({
+        ...partition,
+        lag: Math.max(0, partition.end - partition.offset),
+        worker: report.worker,
+      })),
+    )
+    .toSorted((a, b) =>
+      a.topic === b.topic ? a.partition - b.partition : a.topic < b.topic ? -1 : 1,
+    );
+  const sum = (of: (report: WorkerReport) => number): number =>
+    reports.reduce((total, report) => total + of(report), 0);
+  const lag = partitions.reduce((total, partition) => total + partition.lag, 0);
+  const recordsPerSecond = sum((report) => report.recordsPerSecond);
+  const problem =
+    reports.find((report) => report.problem !== undefined)?.problem ??
+    reports.flatMap((report) => Object.values(report.backoffs))[0];
   return {
-    environment: spec.environment,
-    name: spec.name,
-    release: spec.release,
-    topic: spec.topic,
-    state: shownState(live, lag, recordsPerSecond),
+    environment: first.environment,
+    name: first.name,
+    release: first.release,
+    topic: first.topic,
+    state: shownState(reports, lag, recordsPerSecond),
     ...(problem === undefined ? {} : { problem }),
-    epoch: live.epoch,
-    offset: live.offset,
-    end: Math.max(live.end, live.offset),
+    epoch: Math.max(0, ...partitions.map((partition) => partition.epoch)),
+    offset: partitions.reduce((total, partition) => total + partition.offset, 0),
+    end: partitions.reduce(
+      (total, partition) => total + Math.max(partition.end, partition.offset),
+      0,
+    ),
     lag,
+    partitions,
     recordsPerSecond,
-    history: meter.history(nowMs),
-    ...live.counts,
-    sinks: live.sinks,
-    guestRestarts: live.guestRestarts,
+    history: first.history.map((_, second) => sum((report) => report.history[second] ?? 0)),
+    sinks: sinksOf(reports),
+    guestRestarts: sum((report) => report.guestRestarts),
+    workers: reports.map((report) => ({
+      worker: report.worker,
+      pid: report.pid,
+      host: report.host,
+      state: shownState([report], 0, report.recordsPerSecond),
+      partitions: report.partitions.length,
+    })),
+    ...counts,
   };
 }
 
-function shownState(live: Live, lag: number, recordsPerSecond: number): PipelineState {
-  if (live.state !== "running") return live.state;
-  if (live.backoff !== undefined) return "backing-off";
+/** Sinks are shared by the workers: the same rows, seen by each. */
+function sinksOf(reports: readonly WorkerReport[]): PipelineStatus["sinks"] {
+  const names = new Set(reports.flatMap((report) => report.sinks.map(({ name }) => name)));
+  return [...names].map((name) => {
+    const rows = reports.flatMap((report) => report.sinks.filter((sink) => sink.name === name));
+    const problem = reports.flatMap((report) => report.backoffs[name] ?? [])[0];
+    return {
+      name,
+      rows: Math.max(...rows.map((sink) => sink.rows)),
+      ...(problem === undefined ? {} : { problem }),
+    };
+  });
+}
+
+function shownState(
+  reports: readonly WorkerReport[],
+  lag: number,
+  recordsPerSecond: number,
+): PipelineState {
+  const worst = (["halted", "starting", "paused", "stopped"] as const).find((state) =>
+    reports.some((report) => report.state === state),
+  );
+  if (worst !== undefined) return worst;
+  if (reports.some((report) => Object.keys(report.backoffs).length > 0)) return "backing-off";
   return lag > 0 || recordsPerSecond > 0 ? "flowing" : "idle";
 }

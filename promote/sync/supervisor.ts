@@ -1,11 +1,11 @@
-import { join } from "node:path";
+import { hostname } from "node:os";
 import type { DatabaseSync } from "node:sqlite";
 import { fail, ok, type Problem, type Result } from "#snapshots/problem.ts";
 import type { ContentStore } from "#snapshots/store.ts";
 import { openDecoder } from "./decode/decode.ts";
-import { openDuckdbSink } from "./embedded/duckdb-sink.ts";
-import { openFileSource } from "./embedded/file-source.ts";
+import type { PipelineEvent } from "./events.ts";
 import { openReleaseGuest, type GuestLimits } from "./guest.ts";
+import { openPorts, type Folders, type Ports } from "./open-ports.ts";
 import {
   runPipeline,
   TUNING,
@@ -13,52 +13,66 @@ import {
   type RunningPipeline,
   type Tuning,
 } from "./pipeline.ts";
-import type { Sink } from "./ports.ts";
+import { sinkName, type PipelineSpec } from "./pipeline-spec.ts";
 import { listEpochs } from "./epochs.ts";
-import { addCounts, readOffset, readProgress, setPaused } from "./progress.ts";
-import { keepRelease, readRelease, type ReleaseSpec } from "./release-spec.ts";
-import { FRESH, openRateMeter, statusOf, type Live, type PipelineStatus } from "./status.ts";
-
-/** A release to run in an environment, over a topic. */
-export type PipelineSpec = ReleaseSpec & { environment: string; name: string; topic: string };
+import { readOffset, readProgress, setPaused } from "./progress.ts";
+import { keepRelease, readRelease } from "./release-spec.ts";
+import { openRateMeter } from "./status.ts";
+import { GROWTH, type Growth } from "./stretches.ts";
+import { dropReport, putReport, type WorkerReport } from "./workers.ts";
 
 export type Place = {
   state: DatabaseSync;
   store: ContentStore;
   root: string;
-  topics: string;
-  sinks: string;
+  folders: Folders;
+  /** Names this process among the workers. */
+  worker: string;
   tuning?: Partial<Tuning>;
+  growth?: Partial<Growth>;
   limits?: GuestLimits;
   onChange(): void;
+  /** Every event of every pipeline, for metrics and logs. */
+  observe?(spec: PipelineSpec, event: PipelineEvent): void;
 };
 
-/** One pipeline through starts, pauses, swaps and halts. Commands take effect one after another. */
+/** One pipeline in this process, through starts, pauses, swaps and halts. Commands take effect one after another. */
 export type Supervisor = {
   spec(): PipelineSpec;
   start(spec: PipelineSpec): Promise<Result<void>>;
   pause(): Promise<Result<void>>;
   resume(): Promise<Result<void>>;
   stop(): Promise<void>;
-  status(): PipelineStatus;
-  /** Once a second: the topic's end and the sinks' rows. */
+  report(): WorkerReport;
+  /** Once a second: the topic's end and the sinks' rows; obeys what another process asked for; reports. */
   look(): Promise<void>;
 };
+
+type State = {
+  state: WorkerReport["state"];
+  problem: Problem | undefined;
+  guestRestarts: number;
+  sinks: WorkerReport["sinks"];
+};
+
+type Partition = WorkerReport["partitions"][number];
 
 /** A drain waits this long for what is in flight; then it is abandoned and read again next time. */
 const DRAIN_MS = 10_000;
 
 export function openSupervisor(first: PipelineSpec, place: Place): Supervisor {
   let spec = first;
-  let live: Live = FRESH;
+  let live: State = { state: "starting", problem: undefined, guestRestarts: 0, sinks: [] };
+  const backoffs = new Map<string, Problem>();
+  let partitions = new Map<string, Partition>();
   let running: RunningPipeline | undefined;
-  let source: ReturnType<typeof openFileSource> | undefined;
-  let sinks: Sink[] = [];
+  let ports: Ports | undefined;
+  let resumes = 0;
   let queue: Promise<unknown> = Promise.resolve();
   const meter = openRateMeter();
   const id = { environment: first.environment, name: first.name };
 
-  function change(patch: Partial<Live>): void {
+  function change(patch: Partial<State>): void {
     live = { ...live, ...patch };
     place.onChange();
   }
@@ -70,30 +84,25 @@ export function openSupervisor(first: PipelineSpec, place: Place): Supervisor {
   }
 
   async function launch(): Promise<void> {
-    const { isPaused, counts } = readProgress(place.state, id);
-    change({
-      counts,
-      problem: undefined,
-      backoff: undefined,
-      state: isPaused ? "paused" : "starting",
-      ...reached(),
-    });
-    const from = openFileSource(join(place.topics, spec.topic), spec.topic);
-    source = from;
-    if (isPaused) return;
-    try {
-      const directory = join(place.sinks, spec.environment, spec.name);
-      for (const name of ["table", "search"].slice(sinks.length))
-        sinks.push(await openDuckdbSink({ name, path: join(directory, `${name}.duckdb`) }));
-    } catch (cause) {
-      change({ state: "halted", problem: cannotOpen(spec, cause) });
-      return;
-    }
+    const progress = readProgress(place.state, id);
+    resumes = progress.resumes;
+    backoffs.clear();
+    partitions = reached();
+    change({ problem: undefined, state: progress.isPaused ? "paused" : "starting" });
+    ports ??= await open();
+    if (ports === undefined || progress.isPaused) return;
     const restartsBefore = live.guestRestarts;
-    const pipeline = runPipeline(partsOf(from));
+    const pipeline = runPipeline(partsOf(ports));
     running = pipeline;
     change({ state: "running" });
     void ended(pipeline, restartsBefore);
+  }
+
+  async function open(): Promise<Ports | undefined> {
+    const opened = await openPorts(spec, place.folders);
+    if (opened.ok) return opened.value;
+    change({ state: "halted", problem: opened.problem });
+    return undefined;
   }
 
   async function ended(pipeline: RunningPipeline, restartsBefore: number): Promise<void> {
@@ -101,58 +110,143 @@ export function openSupervisor(first: PipelineSpec, place: Place): Supervisor {
     const endedByItself = running === pipeline;
     if (endedByItself) running = undefined;
     change({ guestRestarts: restartsBefore + pipeline.guestRestarts() });
-    if (problem !== undefined && endedByItself)
-      change({ state: "halted", problem, backoff: undefined });
+    if (problem === undefined || !endedByItself) return;
+    backoffs.clear();
+    change({ state: "halted", problem });
   }
 
   /** How far the pipeline had come when it was last here. */
-  function reached(): Partial<Live> {
-    const newest = listEpochs(place.state, id).findLast((epoch) => epoch.topic === spec.topic);
-    if (newest === undefined) return {};
-    return {
-      epoch: newest.epoch,
-      offset: readOffset(place.state, id, newest) ?? newest.firstOffset,
-    };
+  function reached(): Map<string, Partition> {
+    const epochs = listEpochs(place.state, id).filter(({ topic }) => topic === spec.topic);
+    const newest = epochs.at(-1)?.incarnation;
+    const found = new Map<string, Partition>();
+    for (const epoch of epochs.filter(({ incarnation }) => incarnation === newest)) {
+      const offset = readOffset(place.state, id, epoch) ?? epoch.firstOffset;
+      const { topic, partition } = epoch;
+      found.set(keyOf(epoch), { topic, partition, epoch: epoch.epoch, offset, end: offset });
+    }
+    return found;
   }
 
-  function partsOf(from: ReturnType<typeof openFileSource>): PipelineParts {
+  function partsOf({ source, sinks, reader, buryIn }: Ports): PipelineParts {
     return {
       id,
+      owner: place.worker,
       release: spec,
       state: place.state,
-      source: from,
+      source,
       sinks,
+      reader,
+      ...(buryIn === undefined ? {} : { buryIn }),
       readRelease: (hash) => readRelease(place.state, place.store, hash),
       openGuest: (release) => openReleaseGuest(release, place),
       now: () => new Date(),
       random: Math.random,
       tuning: { ...TUNING, ...place.tuning },
-      onAssigned: (epoch, offset) => change({ epoch: epoch.epoch, offset }),
-      onBackoff: (backoff) => {
-        if (live.backoff !== backoff) change({ backoff });
-      },
-      onCommit(counts, _stretch, next) {
-        meter.add(counts.read, Date.now());
-        change({ counts: addCounts(live.counts, counts), offset: next });
-      },
+      growth: { ...GROWTH, ...place.growth },
+      observe,
     };
   }
 
-  /** Finishes what is in flight, or gives it up after a while. Sinks stay open. */
+  function observe(event: PipelineEvent): void {
+    place.observe?.(spec, event);
+    switch (event.kind) {
+      case "assigned":
+        note({ ...event.epoch, offset: event.offset });
+        break;
+      case "revoked":
+        for (const partition of event.partitions) partitions.delete(keyOf(partition));
+        break;
+      case "epoch":
+        note(event.epoch);
+        break;
+      case "committed":
+        meter.add(event.counts.read, Date.now());
+        note({ ...event.piece.stretch, epoch: event.piece.epoch.epoch, offset: event.piece.next });
+        break;
+      case "backoff":
+        if (backoffs.get(event.where) === event.problem) return;
+        if (event.problem === undefined) backoffs.delete(event.where);
+        else backoffs.set(event.where, event.problem);
+        break;
+      case "read":
+      case "stage":
+      case "write":
+        return;
+    }
+    place.onChange();
+  }
+
+  function note(at: { topic: string; partition: number; epoch: number; offset?: number }): void {
+    const { topic, partition, epoch } = at;
+    const known = partitions.get(keyOf(at));
+    const offset = at.offset ?? known?.offset ?? 0;
+    partitions.set(keyOf(at), {
+      topic,
+      partition,
+      epoch: Math.max(epoch, known?.epoch ?? 0),
+      offset,
+      end: Math.max(offset, known?.end ?? 0),
+    });
+  }
+
+  /** Finishes what is in flight, or gives it up after a while. */
   async function halt(): Promise<void> {
     const pipeline = running;
     running = undefined;
     const timer = setTimeout(() => void pipeline?.abandon(), DRAIN_MS);
     await pipeline?.drain();
     clearTimeout(timer);
-    await source?.close();
-    source = undefined;
   }
 
-  async function closeSinks(): Promise<void> {
-    const closing = sinks;
-    sinks = [];
-    for (const sink of closing) await sink.close();
+  async function close(): Promise<void> {
+    await halt();
+    const closing = ports;
+    ports = undefined;
+    await closing?.source.close();
+    for (const sink of closing?.sinks ?? []) await sink.close();
+    await closing?.reader?.close();
+  }
+
+  function report(): WorkerReport {
+    const nowMs = Date.now();
+    const { problem } = live;
+    return {
+      ...id,
+      release: spec.release,
+      topic: spec.topic,
+      worker: place.worker,
+      pid: process.pid,
+      host: hostname(),
+      state: live.state,
+      ...(problem === undefined ? {} : { problem }),
+      backoffs: Object.fromEntries(backoffs),
+      partitions: [...partitions.values()],
+      sinks: live.sinks,
+      recordsPerSecond: meter.perSecond(nowMs),
+      history: meter.history(nowMs),
+      guestRestarts: live.guestRestarts + (running?.guestRestarts() ?? 0),
+    };
+  }
+
+  async function pause(): Promise<void> {
+    await close();
+    backoffs.clear();
+    change({ state: "paused", problem: undefined });
+  }
+
+  async function resume(): Promise<void> {
+    if (live.state === "running") return;
+    await close();
+    await launch();
+  }
+
+  /** Another process may have asked for a pause or a resume. */
+  async function obey(): Promise<void> {
+    const asked = readProgress(place.state, id);
+    if (asked.isPaused && live.state === "running") return enqueue(pause);
+    const isWaiting = live.state === "paused" || live.state === "halted";
+    if (!asked.isPaused && asked.resumes > resumes && isWaiting) return enqueue(resume);
   }
 
   return {
@@ -162,58 +256,57 @@ export function openSupervisor(first: PipelineSpec, place: Place): Supervisor {
         const decoder = openDecoder(next);
         if (!decoder.ok) return decoder;
         keepRelease(place.state, place.store, next);
-        await halt();
+        const isSwap = running !== undefined && portsOf(next) === portsOf(spec);
+        if (!isSwap) await close();
         spec = next;
-        await launch();
+        if (isSwap) await running?.swap(next);
+        else await launch();
+        place.onChange();
         return ok(undefined);
       }),
     pause: () =>
       enqueue(async () => {
         setPaused(place.state, id, true);
-        await halt();
-        change({ state: "paused", problem: undefined, backoff: undefined });
+        await pause();
         return ok(undefined);
       }),
     resume: () =>
       enqueue(async () => {
         setPaused(place.state, id, false);
-        if (live.state === "running") return ok(undefined);
-        await halt();
-        await closeSinks();
-        await launch();
+        await resume();
         return live.problem === undefined ? ok(undefined) : fail(live.problem);
       }),
     stop: () =>
       enqueue(async () => {
-        await halt();
-        await closeSinks();
-        change({ state: "stopped", backoff: undefined });
+        await close();
+        dropReport(place.state, id, place.worker);
+        change({ state: "stopped" });
       }),
-    status: () =>
-      statusOf(
-        spec,
-        { ...live, guestRestarts: live.guestRestarts + (running?.guestRestarts() ?? 0) },
-        meter,
-        Date.now(),
-      ),
+    report,
     async look() {
-      const [range] = (await source?.ranges()) ?? [];
-      const counts = await Promise.all(
-        sinks.map(async (sink) => ({ name: sink.name, rows: await sink.count() })),
-      );
-      change({
-        ...(range === undefined ? {} : { end: range.end }),
-        ...(counts.length === 0 ? {} : { sinks: counts }),
-      });
+      await obey();
+      const open = ports;
+      const ranges = (await open?.source.ranges().catch(() => [])) ?? [];
+      for (const { topic, partition, end } of ranges) {
+        const known = partitions.get(keyOf({ topic, partition }));
+        if (known !== undefined) partitions.set(keyOf(known), { ...known, end });
+      }
+      const sinks = await Promise.all(
+        (open?.sinks ?? []).map(async (sink) => ({ name: sink.name, rows: await sink.count() })),
+      ).catch(() => []);
+      if (live.state === "stopped") return;
+      change(sinks.length === 0 ? {} : { sinks });
+      putReport(place.state, report(), Date.now());
     },
   };
 }
 
-function cannotOpen(spec: PipelineSpec, cause: unknown): Problem {
-  const message = cause instanceof Error ? (cause.message.split("\n")[0] ?? "") : String(cause);
-  return {
-    code: "sink-not-opened",
-    message: `The sinks of ${spec.environment}:${spec.name} could not be opened: ${message}`,
-    hint: "Close what else holds the file (a DuckDB shell, another Penstock), then resume the pipeline.",
-  };
+function keyOf({ topic, partition }: { topic: string; partition: number }): string {
+  return `${topic}/${partition}`;
+}
+
+/** Equal for two specs that read from and write to the same places. */
+function portsOf(spec: PipelineSpec): string {
+  const { topic, where, sinks, start, deadLetterTopic, expiresAt } = spec;
+  return JSON.stringify([topic, where, sinks.map(sinkName), start, deadLetterTopic, expiresAt]);
 }

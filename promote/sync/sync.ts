@@ -1,20 +1,26 @@
+import { randomUUID } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { fail, ok, type Problem, type Result } from "#snapshots/problem.ts";
 import type { ContentStore } from "#snapshots/store.ts";
 import type { Workspace } from "#snapshots/workspace.ts";
 import { listDeadLetters, type DeadLetter } from "./dead-letters.ts";
+import type { PipelineEvent } from "./events.ts";
 import type { GuestLimits } from "./guest.ts";
 import { listEpochs, type Epoch } from "./epochs.ts";
 import type { Tuning } from "./pipeline.ts";
+import type { PipelineSpec } from "./pipeline-spec.ts";
+import { readProgress, setPaused } from "./progress.ts";
 import { openSyncState } from "./state.ts";
-import { openSupervisor, type PipelineSpec, type Supervisor } from "./supervisor.ts";
-import type { PipelineStatus } from "./status.ts";
+import { openSupervisor, type Supervisor } from "./supervisor.ts";
+import { statusOf, type PipelineStatus } from "./status.ts";
+import type { Growth } from "./stretches.ts";
+import { livingReports, type WorkerReport } from "./workers.ts";
 
-export type { PipelineSpec } from "./supervisor.ts";
+export type { PipelineSpec } from "./pipeline-spec.ts";
 export type { PipelineStatus } from "./status.ts";
 
-/** The streaming runtime of a workspace: every pipeline this process runs. */
+/** The streaming runtime of a workspace: the pipelines this process runs, and what other workers say of theirs. */
 export type Sync = {
   /** Starts a pipeline; one that runs another release is swapped: what is in flight is finished, then an epoch opens. */
   start(spec: PipelineSpec): Promise<Result<void>>;
@@ -24,7 +30,9 @@ export type Sync = {
   pause(environment: string, name: string): Promise<Result<void>>;
   /** Goes on after a pause, or after a halt once its cause is gone. */
   resume(environment: string, name: string): Promise<Result<void>>;
+  /** What this process runs. */
   running(): { environment: string; name: string; release: string; topic: string }[];
+  /** Every pipeline that runs, wherever its workers are. */
   status(): PipelineStatus[];
   /** Called at each change, many times a second under load. */
   subscribe(listener: () => void): () => void;
@@ -43,13 +51,19 @@ export type SyncOptions = {
   workspace: { root: string; paths: Pick<Workspace["paths"], "topics" | "sinks"> };
   store: ContentStore;
   statePath: string;
+  /** Names this process among the workers; drawn when absent. */
+  worker?: string;
   tuning?: Partial<Tuning>;
+  growth?: Partial<Growth>;
   limits?: GuestLimits;
+  observe?: (spec: PipelineSpec, event: PipelineEvent) => void;
 };
 
 const LOOK_MS = 1000;
 
-export function openSync({ workspace, store, statePath, tuning, limits }: SyncOptions): Sync {
+export function openSync(options: SyncOptions): Sync {
+  const { workspace, store, statePath, observe } = options;
+  const worker = options.worker ?? randomUUID();
   mkdirSync(dirname(statePath), { recursive: true });
   const state = openSyncState(statePath);
   const supervisors = new Map<string, Supervisor>();
@@ -58,15 +72,48 @@ export function openSync({ workspace, store, statePath, tuning, limits }: SyncOp
     state,
     store,
     root: workspace.root,
-    topics: workspace.paths.topics,
-    sinks: workspace.paths.sinks,
-    tuning: tuning ?? {},
-    limits: limits ?? {},
+    folders: { topics: workspace.paths.topics, sinks: workspace.paths.sinks },
+    worker,
+    tuning: options.tuning ?? {},
+    growth: options.growth ?? {},
+    limits: options.limits ?? {},
+    ...(observe === undefined ? {} : { observe }),
     onChange: () => {
       for (const listener of listeners) listener();
     },
   };
+  let elsewhere: WorkerReport[] = [];
   let looking = false;
+
+  /** What other processes run, as of the last second. */
+  function lookAround(): void {
+    const before = elsewhere.length;
+    elsewhere = livingReports(state, Date.now()).filter((report) => report.worker !== worker);
+    if (elsewhere.length > 0 || before > 0) place.onChange();
+  }
+
+  function status(): PipelineStatus[] {
+    const byPipeline = new Map<string, WorkerReport[]>();
+    const own = [...supervisors.values()].map((supervisor) => supervisor.report());
+    for (const report of [...own, ...elsewhere]) {
+      const key = keyOf(report.environment, report.name);
+      byPipeline.set(key, [...(byPipeline.get(key) ?? []), report]);
+    }
+    return [...byPipeline.values()].flatMap(([first, ...rest]) =>
+      first === undefined ? [] : [statusOf([first, ...rest], readProgress(state, first).counts)],
+    );
+  }
+
+  /** A pipeline that other workers run is told through the state database. */
+  function tell(environment: string, name: string, isPaused: boolean): Result<void> {
+    const isKnown = elsewhere.some(
+      (report) => report.environment === environment && report.name === name,
+    );
+    if (!isKnown) return fail(notRunning(environment, name));
+    setPaused(state, { environment, name }, isPaused);
+    return ok(undefined);
+  }
+
   const timer = setInterval(() => {
     if (looking) return;
     looking = true;
@@ -74,8 +121,10 @@ export function openSync({ workspace, store, statePath, tuning, limits }: SyncOp
       supervisor.look().catch(() => undefined),
     );
     void Promise.all(looks).finally(() => (looking = false));
+    lookAround();
   }, LOOK_MS);
   timer.unref();
+  lookAround();
 
   const find = (environment: string, name: string): Result<Supervisor> => {
     const found = supervisors.get(keyOf(environment, name));
@@ -103,18 +152,18 @@ export function openSync({ workspace, store, statePath, tuning, limits }: SyncOp
     },
     async pause(environment, name) {
       const found = find(environment, name);
-      return found.ok ? found.value.pause() : found;
+      return found.ok ? found.value.pause() : tell(environment, name, true);
     },
     async resume(environment, name) {
       const found = find(environment, name);
-      return found.ok ? found.value.resume() : found;
+      return found.ok ? found.value.resume() : tell(environment, name, false);
     },
     running: () =>
       [...supervisors.values()].map((supervisor) => {
         const { environment, name, release, topic } = supervisor.spec();
         return { environment, name, release, topic };
       }),
-    status: () => [...supervisors.values()].map((supervisor) => supervisor.status()),
+    status,
     subscribe(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);

@@ -1,6 +1,13 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import { FIRST_EPOCH, partsOfVersion, versionOf, versionWriter } from "./version.ts";
+import {
+  FIRST_EPOCH,
+  partsOfVersion,
+  TRANSITION_SPAN,
+  transitionVersionWriter,
+  versionOf,
+  versionWriter,
+} from "./version.ts";
 
 const epoch = fc.integer({ min: FIRST_EPOCH, max: 2 ** 21 - 1 });
 const offset = fc.integer({ min: 0, max: 2 ** 41 - 1 });
@@ -25,6 +32,26 @@ test("versions order by epoch, then offset, then write over clear", () => {
       const order = a[0] - b[0] || a[1] - b[1] || a[2] - b[2];
       const versions = versionOf(...a) - versionOf(...b);
       expect(Math.sign(order)).toBe(versions > 0n ? 1 : versions < 0n ? -1 : 0);
+    }),
+  );
+});
+
+test("a transition epoch orders by time, then sequence, then kind, between the epochs before and after it", () => {
+  const time = fc.integer({ min: 0, max: 2 ** 41 - 1 });
+  const sequence = fc.integer({ min: 0, max: 8191 });
+  const start = fc.integer({ min: FIRST_EPOCH + 1, max: 2 ** 21 - 1 - TRANSITION_SPAN });
+  const record = fc.tuple(time, sequence, kind);
+  fc.assert(
+    fc.property(start, record, record, offset, (e, a, b, o) => {
+      const column = new BigInt64Array(2);
+      const write = transitionVersionWriter(column);
+      write(0, e, ...a);
+      write(1, e, ...b);
+      const [first = 0n, second = 0n] = column;
+      const order = a[0] - b[0] || a[1] - b[1] || a[2] - b[2];
+      expect(Math.sign(order)).toBe(first > second ? 1 : first < second ? -1 : 0);
+      expect(first).toBeGreaterThan(versionOf(e - 1, o, 1));
+      expect(first).toBeLessThan(versionOf(e + TRANSITION_SPAN, o, 0));
     }),
   );
 });

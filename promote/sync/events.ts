@@ -1,0 +1,26 @@
+import type { Problem } from "#snapshots/problem.ts";
+import type { DeadLetter } from "./dead-letters.ts";
+import type { Epoch } from "./epochs.ts";
+import type { Counts } from "./progress.ts";
+import type { Piece } from "./stretches.ts";
+
+/** What happens in a pipeline, for status, metrics and logs. */
+export type PipelineEvent =
+  /** A partition is being read from `offset`, in `epoch`. */
+  | { kind: "assigned"; epoch: Epoch; offset: number }
+  | { kind: "revoked"; partitions: readonly { topic: string; partition: number }[] }
+  | { kind: "read"; topic: string; partition: number; records: number }
+  | { kind: "stage"; stage: "decode" | "transform" | "commit"; ms: number; records: number }
+  | { kind: "write"; sink: string; ms: number; operations: number }
+  /** A batch is durable in every sink and committed. `oldestMs`, `newestMs`: its records' own times. */
+  | {
+      kind: "committed";
+      piece: Piece;
+      counts: Counts;
+      deadLetters: readonly DeadLetter[];
+      oldestMs: number;
+      newestMs: number;
+    }
+  /** A transient problem that is being waited out; undefined when it is over. `where`: `source`, `dead letters` or a sink's name. */
+  | { kind: "backoff"; where: string; problem: Problem | undefined }
+  | { kind: "epoch"; epoch: Epoch };

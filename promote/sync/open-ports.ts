@@ -1,0 +1,44 @@
+import { join } from "node:path";
+import { ok, type Problem, type Result } from "#snapshots/problem.ts";
+import type { DeadLetter } from "./dead-letters.ts";
+import { openDuckdbSink } from "./embedded/duckdb-sink.ts";
+import { openFileSource } from "./embedded/file-source.ts";
+import { sinkName, type PipelineSpec } from "./pipeline-spec.ts";
+import type { Sink, Source, TopicReader } from "./ports.ts";
+
+/** What a pipeline reads from and writes to, open. */
+export type Ports = {
+  source: Source;
+  sinks: Sink[];
+  reader: TopicReader | undefined;
+  /** Where dead letters go besides the state database. */
+  buryIn?: (letters: readonly DeadLetter[]) => Promise<Problem | undefined>;
+};
+
+/** Folders of the embedded environments. */
+export type Folders = { topics: string; sinks: string };
+
+/** Opens the adapters a pipeline's environment asks for. What was opened is closed again when something cannot be. */
+export async function openPorts(spec: PipelineSpec, folders: Folders): Promise<Result<Ports>> {
+  const sinks: Sink[] = [];
+  try {
+    for (const name of spec.sinks.map(sinkName)) {
+      const path = join(folders.sinks, spec.environment, spec.name, `${name}.duckdb`);
+      sinks.push(await openDuckdbSink({ name, path }));
+    }
+    const source = openFileSource(join(folders.topics, spec.topic), spec.topic);
+    return ok({ source, sinks, reader: undefined });
+  } catch (cause) {
+    for (const sink of sinks) await sink.close();
+    return { ok: false, problem: cannotOpen(spec, cause) };
+  }
+}
+
+function cannotOpen(spec: PipelineSpec, cause: unknown): Problem {
+  const message = cause instanceof Error ? (cause.message.split("\n")[0] ?? "") : String(cause);
+  return {
+    code: "sink-not-opened",
+    message: `The sinks of ${spec.environment}:${spec.name} could not be opened: ${message}`,
+    hint: "Close what else holds the file (a DuckDB shell, another Penstock), then resume the pipeline.",
+  };
+}

@@ -1,0 +1,40 @@
+import type {
+  CassandraConnection,
+  ElasticsearchConnection,
+  KafkaConnection,
+  RegistryConnection,
+} from "./connections.ts";
+import type { ReleaseSpec } from "./release-spec.ts";
+
+/** Where a pipeline runs: beside its workspace's files, or on servers. */
+export type Where =
+  | { kind: "embedded" }
+  | {
+      kind: "servers";
+      kafka: KafkaConnection;
+      cassandra?: CassandraConnection;
+      elasticsearch?: ElasticsearchConnection;
+      registry?: RegistryConnection;
+    };
+
+/** `table`: a DuckDB file or a Cassandra table. `search`: a DuckDB file or an Elasticsearch index. Or a topic derived from this one. */
+export type SinkChoice = "table" | "search" | { topic: string };
+
+/** A release to run in an environment, over a topic. */
+export type PipelineSpec = ReleaseSpec & {
+  environment: string;
+  name: string;
+  topic: string;
+  where: Where;
+  sinks: readonly SinkChoice[];
+  /** Where reading starts when nothing was ever committed. */
+  start?: "earliest" | "latest" | { timestampMs: number };
+  /** A topic that dead letters go to as well. */
+  deadLetterTopic?: string;
+  /** A timestamp column of the output: rows are gone from the sinks after it. */
+  expiresAt?: string;
+};
+
+export function sinkName(choice: SinkChoice): string {
+  return typeof choice === "string" ? choice : choice.topic;
+}

@@ -1,0 +1,126 @@
+import type { DatabaseSync } from "node:sqlite";
+import { beforeEach, describe, expect, test } from "vitest";
+import type { SourceRecord, TopicReader } from "./ports.ts";
+import { openSyncState } from "./state.ts";
+import { openStretches, type Piece, type Stretches } from "./stretches.ts";
+
+const id = { environment: "staging", name: "delays" };
+const MINUTE = 60_000;
+let state: DatabaseSync;
+let nowMs = 1_000_000_000_000;
+let offsetsByTime: number[];
+
+beforeEach(() => {
+  state = openSyncState(":memory:");
+  for (const release of ["r1", "r2"])
+    state.prepare("insert into sync_releases values (?, '{}', 'b')").run(release);
+  nowMs = 1_000_000_000_000;
+  offsetsByTime = [];
+});
+
+describe("partitions added to a topic", () => {
+  test("open one transition epoch for all partitions, looking back in the old ones", async () => {
+    const worker = open("w1");
+    await assign(worker, [0, 1], 2);
+    worker.cut(delivery(0, records(0, 100)));
+    nowMs += MINUTE;
+    offsetsByTime = [40];
+    // Two workers share the grown topic: each opens the epoch for its own partitions, under one number.
+    const other = open("w2");
+    const taken = [...(await assign(worker, [0, 1], 4)), ...(await assign(other, [2, 3], 4))];
+    expect(taken.map(({ epoch, from }) => [epoch.partition, epoch.ordering, from])).toEqual([
+      [0, "timestamp", 0],
+      [1, "timestamp", 0],
+      [2, "timestamp", 0],
+      [3, "timestamp", 0],
+    ]);
+    expect(new Set(taken.map(({ epoch }) => epoch.epoch)).size).toBe(1);
+  });
+
+  test("are no growth when the topic had them from the start, nor the second time they are seen", async () => {
+    const worker = open("w1");
+    const first = await assign(worker, [0, 1, 2], 3);
+    expect(first.map(({ epoch }) => [epoch.epoch, epoch.ordering])).toEqual([
+      [1024, "offset"],
+      [1025, "offset"],
+      [1026, "offset"],
+    ]);
+    const again = await assign(worker, [0, 1, 2], 3);
+    expect(again.map(({ epoch }) => epoch.epoch)).toEqual([1024, 1025, 1026]);
+  });
+
+  test("end their transition at the first record of a time when every producer knows them", async () => {
+    const worker = open("w1", { transitionMs: 10 * MINUTE, lookBackMs: 0 });
+    await assign(worker, [0], 1);
+    const [{ epoch } = { epoch: undefined }] = await assign(worker, [0, 1], 2);
+    if (epoch?.ordering !== "timestamp") throw new Error("no transition");
+    const before = { ...records(0, 1)[0], offset: 0, timestampMs: epoch.untilMs - 1 };
+    const after = { ...before, offset: 1, timestampMs: epoch.untilMs };
+    const pieces = worker.cut(delivery(0, [before as SourceRecord, after as SourceRecord]));
+    if ("code" in pieces) throw new Error(pieces.message);
+    expect(pieces.map((piece: Piece) => [piece.epoch.ordering, piece.records.length])).toEqual([
+      ["timestamp", 1],
+      ["offset", 1],
+    ]);
+    expect(pieces[1]?.epoch.epoch).toBe(epoch.epoch + 8192);
+    // Delivered again, each keeps its epoch.
+    const again = worker.cut(delivery(0, [before as SourceRecord, after as SourceRecord]));
+    if ("code" in again) throw new Error(again.message);
+    expect(again.map((piece) => piece.epoch.epoch)).toEqual(
+      pieces.map((piece) => piece.epoch.epoch),
+    );
+  });
+});
+
+test("a swap opens an epoch in each partition at what is read next, and cuts a delivery there when it comes again", async () => {
+  const worker = open("w1");
+  await assign(worker, [0, 1], 2);
+  worker.cut(delivery(0, records(0, 10)));
+  expect(worker.swap("r2").map((epoch) => [epoch.partition, epoch.firstOffset])).toEqual([
+    [0, 10],
+    [1, 0],
+  ]);
+  const pieces = worker.cut(delivery(0, records(0, 20)));
+  if ("code" in pieces) throw new Error(pieces.message);
+  expect(pieces.map((piece) => [piece.epoch.release, piece.records.length, piece.next])).toEqual([
+    ["r1", 10, 10],
+    ["r2", 10, 20],
+  ]);
+});
+
+function open(owner: string, growth = { transitionMs: MINUTE, lookBackMs: MINUTE }): Stretches {
+  const reader: TopicReader = {
+    incarnation: async () => "one",
+    ranges: async () => [],
+    offsetAt: async (_topic, partition) => offsetsByTime[partition] ?? 0,
+    read: async function* () {},
+    close: async () => {},
+  };
+  const now = (): Date => new Date(nowMs);
+  return openStretches({ id, state, owner, release: "r1", now, reader, growth });
+}
+
+async function assign(worker: Stretches, of: number[], partitions: number) {
+  const taken = [];
+  for (const partition of of) {
+    const place = { topic: "flights", incarnation: "one", partition };
+    const one = await worker.assign({ ...place, first: 0, committed: null, partitions }, undefined);
+    if ("code" in one) throw new Error(one.message);
+    taken.push(one);
+  }
+  return taken;
+}
+
+function delivery(partition: number, of: SourceRecord[]) {
+  return { topic: "flights", partition, records: of, next: (of.at(-1)?.offset ?? -1) + 1 };
+}
+
+function records(from: number, to: number): SourceRecord[] {
+  return Array.from({ length: to - from }, (_, i) => ({
+    offset: from + i,
+    timestampMs: nowMs,
+    key: null,
+    value: null,
+    headers: [],
+  }));
+}

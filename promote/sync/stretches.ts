@@ -1,0 +1,238 @@
+import type { DatabaseSync } from "node:sqlite";
+import type { Problem } from "#snapshots/problem.ts";
+import {
+  endOfEpoch,
+  epochOf,
+  listEpochs,
+  openEpoch,
+  openTransition,
+  type Epoch,
+  type NewEpoch,
+  type PipelineId,
+  type Stretch,
+} from "./epochs.ts";
+import type { Assignment, Delivery, PartitionRange, SourceRecord, TopicReader } from "./ports.ts";
+import { claimStretch, readOffset } from "./progress.ts";
+
+/** Part of a delivery that falls into one epoch. `next` is where reading goes on after it. */
+export type Piece = {
+  stretch: Stretch;
+  epoch: Epoch;
+  records: readonly SourceRecord[];
+  next: number;
+};
+
+export type StretchesOptions = {
+  id: PipelineId;
+  state: DatabaseSync;
+  /** Whose commits count for the stretches taken here. */
+  owner: string;
+  release: string;
+  now: () => Date;
+  /** Where the source's topics can grow: to look up offsets by time. */
+  reader: TopicReader | undefined;
+  growth: Growth;
+};
+
+/**
+ * After partitions were added, producers go on by what they knew for `transitionMs` (a producer's metadata.max.age.ms), and records of the last
+ * `lookBackMs` before it was noticed are handled again, ordered by time.
+ */
+export type Growth = { transitionMs: number; lookBackMs: number };
+export const GROWTH: Growth = { transitionMs: 330_000, lookBackMs: 60_000 };
+
+/** The partitions a pipeline reads here: where each goes on, and by which epoch its records are handled. */
+export type Stretches = {
+  /** Takes a partition: opens the epochs it needs and says where to read from. */
+  assign(
+    assignment: Assignment,
+    range: PartitionRange | undefined,
+  ): Promise<{ epoch: Epoch; from: number } | Problem>;
+  release(partitions: readonly { topic: string; partition: number }[]): void;
+  /** Cuts a delivery where epochs meet. */
+  cut(delivery: Delivery): Piece[] | Problem;
+  /** What is read from now on is handled by another release. The new epochs are durable when this returns. */
+  swap(release: string): Epoch[];
+  /** Opens a new epoch in every stretch at where it is read now, so that what lies before can be written again above what is there. */
+  renew(stretch: Stretch, reason: string): Epoch | undefined;
+  list(): { stretch: Stretch; position: number }[];
+};
+
+export function openStretches(options: StretchesOptions): Stretches {
+  const { id, state, owner } = options;
+  let release = options.release;
+  let epochs = listEpochs(state, id);
+  const held = new Map<string, { stretch: Stretch; position: number; partitions: number }>();
+
+  const newestOf = (stretch: Stretch): Epoch | undefined =>
+    epochs.findLast(
+      (epoch) => epoch.topic === stretch.topic && epoch.partition === stretch.partition,
+    );
+  const draft = (
+    stretch: Stretch,
+    partitions: number,
+    firstOffset: number,
+    reason: string,
+  ): NewEpoch => ({
+    ...stretch,
+    partitions,
+    firstOffset,
+    release,
+    reason,
+    openedAt: options.now().toISOString(),
+  });
+
+  /** A transition that is not over goes on in it, so that times keep deciding between partitions. */
+  function open(fresh: NewEpoch): Epoch {
+    const running = epochs.findLast(
+      (epoch) => epoch.topic === fresh.topic && epoch.incarnation === fresh.incarnation,
+    );
+    const isMoving = running?.ordering === "timestamp" && running.untilMs > options.now().getTime();
+    return isMoving
+      ? openTransition(state, id, fresh, running.untilMs)
+      : openEpoch(state, id, fresh);
+  }
+
+  async function grow(
+    stretch: Stretch,
+    partitions: number,
+    from: number,
+    first: number,
+  ): Promise<{ epoch: Epoch; from: number }> {
+    const { transitionMs, lookBackMs } = options.growth;
+    const nowMs = options.now().getTime();
+    const isNew = newestOf(stretch) === undefined;
+    const since = isNew
+      ? first
+      : await options.reader?.offsetAt(stretch.topic, stretch.partition, nowMs - lookBackMs);
+    const start = Math.max(first, Math.min(from, since ?? from));
+    const fresh = draft(stretch, partitions, start, "partitions added");
+    return { epoch: openTransition(state, id, fresh, nowMs + transitionMs), from: start };
+  }
+
+  async function assign(
+    assignment: Assignment,
+    range: PartitionRange | undefined,
+  ): Promise<{ epoch: Epoch; from: number } | Problem> {
+    const { topic, incarnation, partition, first, partitions = 1 } = assignment;
+    const stretch = { topic, incarnation, partition };
+    epochs = listEpochs(state, id);
+    let from = readOffset(state, id, stretch) ?? assignment.committed ?? first;
+    if (range !== undefined && (from < range.first || from > range.end))
+      return outOfRange(stretch, from, range);
+    const ofTopic = epochs.filter(
+      (epoch) => epoch.topic === topic && epoch.incarnation === incarnation,
+    );
+    const newest = newestOf(stretch);
+    const own = newest?.incarnation === incarnation ? newest : undefined;
+    const hasGrown =
+      (own?.partitions ?? 0) < partitions && ofTopic.some((other) => other.partitions < partitions);
+    let epoch = own;
+    if (hasGrown) {
+      ({ epoch, from } = await grow(stretch, partitions, from, first));
+    } else if (own === undefined || own.release !== release) {
+      const reason =
+        newest === undefined ? "start" : own === undefined ? "topic made again" : "release";
+      epoch = open(draft(stretch, partitions, from, reason));
+    }
+    epochs = listEpochs(state, id);
+    claimStretch(state, id, stretch, owner, from);
+    held.set(keyOf(stretch), { stretch, position: from, partitions });
+    return epoch === undefined ? unassigned(assignment) : { epoch, from };
+  }
+
+  function cut(delivery: Delivery): Piece[] | Problem {
+    const place = held.get(keyOf(delivery));
+    if (place === undefined) return unassigned(delivery);
+    const { stretch, partitions } = place;
+    const { records } = delivery;
+    const pieces: Piece[] = [];
+    for (let from = 0; from < records.length;) {
+      const offset = records[from]?.offset ?? 0;
+      let epoch = epochOf(epochs, stretch, offset);
+      if (epoch === undefined) return unassigned(delivery);
+      if (isOver(epoch, records[from])) {
+        epoch = openEpoch(state, id, draft(stretch, partitions, offset, "order by offset again"));
+        epochs = listEpochs(state, id);
+      }
+      const end = endOfEpoch(epochs, stretch, epoch);
+      const current = epoch;
+      const found = records.findIndex(
+        (record, i) => i > from && (record.offset >= end || isOver(current, record)),
+      );
+      const to = needsCut(records, end, epoch) && found > 0 ? found : records.length;
+      pieces.push({
+        stretch,
+        epoch,
+        records: from === 0 && to === records.length ? records : records.slice(from, to),
+        next: to === records.length ? delivery.next : (records[to]?.offset ?? delivery.next),
+      });
+      from = to;
+    }
+    place.position = Math.max(delivery.next, (records.at(-1)?.offset ?? -1) + 1);
+    return pieces;
+  }
+
+  return {
+    assign,
+    release(partitions) {
+      for (const partition of partitions) held.delete(keyOf(partition));
+    },
+    cut,
+    swap(next) {
+      release = next;
+      const opened = [...held.values()].map(({ stretch, partitions, position }) =>
+        open(draft(stretch, partitions, position, "release")),
+      );
+      epochs = listEpochs(state, id);
+      return opened;
+    },
+    renew(stretch, reason) {
+      const place = held.get(keyOf(stretch));
+      if (place === undefined) return undefined;
+      const opened = open(draft(place.stretch, place.partitions, place.position, reason));
+      epochs = listEpochs(state, id);
+      return opened;
+    },
+    list: () => [...held.values()].map(({ stretch, position }) => ({ stretch, position })),
+  };
+}
+
+function isOver(epoch: Epoch, record: SourceRecord | undefined): boolean {
+  return (
+    epoch.ordering === "timestamp" && record !== undefined && record.timestampMs >= epoch.untilMs
+  );
+}
+
+function needsCut(records: readonly SourceRecord[], end: number, epoch: Epoch): boolean {
+  return epoch.ordering === "timestamp" || (records.at(-1)?.offset ?? 0) >= end;
+}
+
+function keyOf({ topic, partition }: { topic: string; partition: number }): string {
+  return `${topic}/${partition}`;
+}
+
+function outOfRange(
+  stretch: Stretch,
+  from: number,
+  range: { first: number; end: number },
+): Problem {
+  const isShort = from > range.end;
+  return {
+    code: isShort ? "log-shorter-than-committed" : "records-expired",
+    message: isShort
+      ? `Topic ${stretch.topic} ends at offset ${range.end}, but records up to ${from} are committed.`
+      : `Records ${from}..${range.first - 1} of topic ${stretch.topic} are gone from it and were never handled.`,
+    hint: isShort
+      ? "Its log lost records (a disk failure or a copy put back). Restore it, or make the topic again."
+      : "Backfill them from their source, then start the pipeline under another name, or make the topic again.",
+    at: { offset: from },
+  };
+}
+
+function unassigned({ topic, partition }: { topic: string; partition: number }): Problem {
+  return {
+    code: "source-broken",
+    message: `The source gave records of ${topic}/${partition}, which it never assigned.`,
+  };
+}
