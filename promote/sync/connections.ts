@@ -50,6 +50,8 @@ export const elasticsearchSchema = z.strictObject({
     .regex(/^[a-z0-9][a-z0-9_.-]*$/)
     .default("penstock-"),
   replicas: z.int().min(0).default(1),
+  /** Requests gzipped: worth its processor time between data centres, not within one. */
+  compression: z.boolean().exactOptional(),
   username: z.string().min(1).exactOptional(),
   password: secret.exactOptional(),
   apiKey: secret.exactOptional(),

@@ -1,0 +1,102 @@
+import { JsonText } from "../json-text.ts";
+import type { Outcome, SinkBatch } from "../ports.ts";
+import { operationWriter, type BulkShape } from "./bulk-body.ts";
+import type { Sent } from "./bulk-send.ts";
+
+/** How large a request grows. `bytes` shrinks for good when the server finds requests too large (413). */
+export type BulkLimits = { bytes: number; count: number };
+
+export const usualLimits = (): BulkLimits => ({ bytes: 5 << 20, count: 4000 });
+
+/** While Elasticsearch indexes one request the next is built and on its way. */
+const IN_FLIGHT = 2;
+const SMALLEST_BYTES = 64 << 10;
+
+export type SendBody = (body: Buffer, count: number) => Promise<Sent>;
+
+/** Writes a batch in requests within the limits; outcomes in the order of the operations. */
+export async function writeBulk(
+  batch: SinkBatch,
+  shape: BulkShape,
+  limits: BulkLimits,
+  send: SendBody,
+): Promise<Outcome[]> {
+  const write = operationWriter(batch, shape);
+  const outcomes: Outcome[] = Array.from({ length: batch.count });
+  let next = 0;
+  /** Ends the batch: what is not sent yet shares its fate. */
+  let failed: Outcome | undefined;
+
+  function build(text: JsonText, from: number, to: number): number {
+    text.reset();
+    let i = from;
+    while (i < to && i - from < limits.count) {
+      const before = text.length;
+      write(text, i);
+      if (text.length > limits.bytes && i > from) {
+        text.reset(before);
+        break;
+      }
+      i++;
+    }
+    return i;
+  }
+
+  async function settle(text: JsonText, from: number, to: number): Promise<boolean> {
+    const sizeBytes = text.length;
+    const sent = await send(text.bytes, to - from);
+    if (sent.kind === "answered") {
+      for (const [n, outcome] of sent.outcomes.entries()) outcomes[from + n] = outcome;
+      return true;
+    }
+    if (sent.kind === "failed") {
+      failed ??= sent.outcome;
+      outcomes.fill(sent.outcome, from, to);
+      return false;
+    }
+    if (to - from === 1) {
+      outcomes[from] = { kind: "reject", reason: refusal(sent, sizeBytes) };
+      return false;
+    }
+    if (sent.isTooLarge)
+      limits.bytes = Math.min(limits.bytes, Math.max(SMALLEST_BYTES, Math.ceil(sizeBytes / 2)));
+    const middle = (from + to) >> 1;
+    await range(from, middle);
+    await range(middle, to);
+    return false;
+  }
+
+  async function range(from: number, to: number): Promise<void> {
+    for (let at = from; at < to;) {
+      if (failed !== undefined) {
+        outcomes.fill(failed, at, to);
+        return;
+      }
+      const text = new JsonText();
+      const end = build(text, at, to);
+      await settle(text, at, end);
+      at = end;
+    }
+  }
+
+  async function lane(): Promise<void> {
+    let text = new JsonText(1 << 20);
+    while (next < batch.count && failed === undefined) {
+      const from = next;
+      next = build(text, from, batch.count);
+      const isAnswered = await settle(text, from, next);
+      // An answer may come before the body it refuses is wholly sent: that buffer is left alone.
+      if (!isAnswered) text = new JsonText(1 << 20);
+    }
+  }
+
+  await Promise.all(Array.from({ length: IN_FLIGHT }, lane));
+  if (failed !== undefined) outcomes.fill(failed, next);
+  return outcomes;
+}
+
+function refusal({ reason, isTooLarge }: Sent & { kind: "split" }, sizeBytes: number): string {
+  return isTooLarge
+    ? `The row makes a document of ${sizeBytes} bytes, more than Elasticsearch takes in a request (http.max_content_length): ${reason}`
+    : `Elasticsearch refused it: ${reason}`;
+}

@@ -1,0 +1,87 @@
+import { ok } from "#snapshots/problem.ts";
+import type { Outcome, Sink, SinkBatch, SinkContract } from "../ports.ts";
+import type { BulkShape } from "./bulk-body.ts";
+import { sendBulk } from "./bulk-send.ts";
+import { usualLimits, writeBulk } from "./bulk-write.ts";
+import { openPlace, type ElasticsearchSinkOptions, type IndexPlace } from "./index-place.ts";
+import { scanIndex } from "./index-scan.ts";
+import { planFor, prepareFor, shown } from "./prepare-index.ts";
+
+/**
+ * A sink in one Elasticsearch index, read through the alias `<prefix><index>`. Each row is a document under its key, with the contract's columns as fields
+ * and Penstock's own under `_penstock`; a version newer than Elasticsearch holds is all that gets in (`external_gte`). A bulk request is durable once
+ * it is answered: the translog is synced per request. Documents become visible to searches with the index's own refresh.
+ *
+ * A contract the index cannot hold begins a new generation: this sink then writes there, while people read the one before until
+ * `switchAlias` (generations.ts).
+ */
+export async function openElasticsearchSink(options: ElasticsearchSinkOptions): Promise<Sink> {
+  const opened = openPlace(options);
+  if (!opened.ok) return unopened(options.name, opened.problem);
+  const place = opened.value;
+  const { client, names } = place;
+  const limits = usualLimits();
+  let prepared: { contract: string; shape: BulkShape; generation: number } | undefined;
+
+  return {
+    name: options.name,
+    async plan(contract) {
+      const planned = await planFor(place, contract);
+      return planned.ok ? ok(planned.value.requests.map(shown)) : planned;
+    },
+    async prepare(contract) {
+      const planned = await prepareFor(place, contract);
+      if (!planned.ok) return planned.problem;
+      const { wish, target } = planned.value;
+      const routing = wish.key.findIndex(({ name }) => name === options.routing);
+      prepared = {
+        contract: textOf(contract),
+        shape: { ...wish, routing: routing < 0 ? undefined : routing },
+        generation: target,
+      };
+      return undefined;
+    },
+    async write(batch: SinkBatch, signal?: AbortSignal): Promise<Outcome[]> {
+      if (prepared?.contract !== textOf(batch.contract)) throw new Error("write before prepare");
+      const target = { alias: names.writeAlias(prepared.generation), sink: options.name };
+      return writeBulk(batch, prepared.shape, limits, (body, count) =>
+        sendBulk(client, target, body, count, signal),
+      );
+    },
+    async count() {
+      return prepared === undefined ? 0 : countRead(place);
+    },
+    async *scan() {
+      if (prepared !== undefined)
+        yield* scanIndex(client, names.generation(prepared.generation), prepared.shape.columns);
+    },
+    async close() {
+      await client.close();
+    },
+  };
+}
+
+function textOf({ key, columns }: SinkContract): string {
+  return JSON.stringify([key, columns]);
+}
+
+async function countRead({ client, names }: IndexPlace): Promise<number> {
+  const { count } = await client.count({ index: names.read });
+  return count;
+}
+
+/** A sink whose connection cannot be used, say for want of a password: it says so when it is asked to prepare. */
+function unopened(name: string, problem: NonNullable<Awaited<ReturnType<Sink["prepare"]>>>): Sink {
+  return {
+    name,
+    plan: async () => ({ ok: false, problem }),
+    prepare: async () => problem,
+    write: async () => {
+      throw new Error("write before prepare");
+    },
+    count: async () => 0,
+    // eslint-disable-next-line no-empty-function -- nothing to show
+    async *scan() {},
+    close: async () => {},
+  };
+}

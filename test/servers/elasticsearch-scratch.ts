@@ -1,0 +1,65 @@
+import { randomBytes } from "node:crypto";
+import type { ElasticsearchConnection } from "#promote/sync/connections.ts";
+import { openElasticsearchSink } from "#promote/sync/elasticsearch/elasticsearch-sink.ts";
+import type { ElasticsearchSinkOptions } from "#promote/sync/elasticsearch/index-place.ts";
+import type { Sink } from "#promote/sync/ports.ts";
+import { servers } from "./addresses.ts";
+
+export const ELASTICSEARCH = `http://${servers.elasticsearch}`;
+
+/** An index nobody else has, on the real server; `remove` leaves nothing of it. */
+export type ScratchIndex = {
+  options: ElasticsearchSinkOptions;
+  read: string;
+  /** A sink that counts what was just written: a search sees a document only after a refresh. */
+  open(options?: Partial<ElasticsearchSinkOptions>): Promise<Sink>;
+  refresh(): Promise<void>;
+  /** Asks the server itself; a string body is sent as it is. */
+  ask(method: string, path: string, body?: object): Promise<unknown>;
+  remove(): Promise<void>;
+};
+
+export async function scratchIndex(node = ELASTICSEARCH): Promise<ScratchIndex> {
+  const prefix = `test-${randomBytes(6).toString("hex")}-`;
+  const connection: ElasticsearchConnection = { nodes: [node], prefix, replicas: 0, tls: false };
+  const options: ElasticsearchSinkOptions = {
+    name: "delays/search",
+    connection,
+    surroundings: { root: ".", variables: {} },
+    index: "flights",
+  };
+  const read = `${prefix}flights`;
+  const refresh = async (): Promise<void> => {
+    await ask("POST", `/${read}*/_refresh`);
+  };
+  return {
+    options,
+    read,
+    refresh,
+    ask,
+    async open(overrides = {}) {
+      const sink = await openElasticsearchSink({ ...options, ...overrides });
+      return {
+        ...sink,
+        async count() {
+          await refresh();
+          return sink.count();
+        },
+      };
+    },
+    async remove() {
+      await ask("DELETE", `/${prefix}*?expand_wildcards=all`);
+      await ask("DELETE", `/_index_template/${prefix}*`);
+    },
+  };
+}
+
+async function ask(method: string, path: string, body?: object): Promise<unknown> {
+  const response = await fetch(`${ELASTICSEARCH}${path}`, {
+    method,
+    ...(body === undefined
+      ? {}
+      : { body: JSON.stringify(body), headers: { "content-type": "application/json" } }),
+  });
+  return response.json();
+}
