@@ -1,0 +1,182 @@
+import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { setImmediate as turn } from "node:timers/promises";
+import type { ConnectionOptions } from "node:tls";
+import { Kafka, logLevel, type Cluster, type SASLOptions } from "kafkajs";
+import { fail, ok, type Result } from "#snapshots/problem.ts";
+import { readSecret, type KafkaConnection, type Surroundings } from "../connections.ts";
+import {
+  clusterOf,
+  nodeOf,
+  quietTimers,
+  type Connection,
+  type Node,
+  type RawRequest,
+} from "./internals.ts";
+
+/** Where kafkajs's own log goes; nowhere by default. */
+export type KafkaLog = (level: "error" | "warn" | "info" | "debug", message: string) => void;
+
+/** A connection to a cluster, and the requests sent over it. */
+export type KafkaClient = {
+  cluster: Cluster;
+  /** A broker, connected and logged in. */
+  node(nodeId: number): Promise<Node>;
+  anyNode(): Promise<Node>;
+  coordinator(groupId: string): Promise<Node>;
+  send<T>(node: Node, request: RawRequest<T>): Promise<T>;
+  close(): Promise<void>;
+};
+
+/** kafkajs sends fetches over a connection of their own, so that a long poll holds nothing up. */
+const FETCH = 1;
+
+export function openKafkaClient(
+  connection: KafkaConnection,
+  surroundings: Surroundings,
+  log?: KafkaLog,
+): Result<KafkaClient> {
+  const config = kafkaConfig(connection, surroundings, log);
+  if (!config.ok) return config;
+  quietTimers();
+  const cluster = clusterOf(new Kafka(config.value));
+  const connecting = new WeakMap<object, Promise<Connection>>();
+  const used = new Set<Node>();
+  let isClosed = false;
+
+  /** kafkajs opens two sockets for one connection when two requests find it down. */
+  async function connected(node: Node, index: number): Promise<Connection> {
+    const connection = node.connectionPool.pool[index];
+    const key = connection ?? node;
+    const running = connecting.get(key) ?? node.connectionPool.getConnection(index);
+    connecting.set(key, running);
+    try {
+      return await running;
+    } finally {
+      connecting.delete(key);
+    }
+  }
+
+  async function ready(broker: unknown): Promise<Node> {
+    const node = nodeOf(broker);
+    await connected(node, 0);
+    used.add(node);
+    return node;
+  }
+
+  async function known(): Promise<void> {
+    if (isClosed) throw new Error("the client is closed");
+    if (cluster.getNodeIds().length > 0) return;
+    await cluster.connect();
+    await cluster.refreshMetadata();
+  }
+
+  return ok({
+    cluster,
+    async node(nodeId) {
+      await known();
+      return ready(await cluster.findBroker({ nodeId: String(nodeId) }));
+    },
+    async anyNode() {
+      await known();
+      let cause: unknown;
+      for (const nodeId of cluster.getNodeIds()) {
+        try {
+          return await ready(await cluster.findBroker({ nodeId: String(nodeId) }));
+        } catch (failed) {
+          cause = failed;
+        }
+      }
+      await cluster.connect();
+      await cluster.refreshMetadata();
+      throw cause;
+    },
+    async coordinator(groupId) {
+      await known();
+      return ready(await cluster.findGroupCoordinator({ groupId }));
+    },
+    async send(node, request) {
+      const connection = await connected(node, request.request.apiKey === 1 ? FETCH : 0);
+      return connection.send(request);
+    },
+    async close() {
+      isClosed = true;
+      const closed = new Error("the client is closed");
+      for (const node of used)
+        for (const open of node.connectionPool.pool) open.rejectRequests(closed);
+      await turn();
+      await cluster.disconnect();
+    },
+  });
+}
+
+/** What kafkajs's `new Kafka(…)` takes. Files are read here, so that a missing one is named. */
+export function kafkaConfig(
+  connection: KafkaConnection,
+  surroundings: Surroundings,
+  log?: KafkaLog,
+): Result<ConstructorParameters<typeof Kafka>[0]> {
+  const ssl = tlsOf(connection, surroundings);
+  if (!ssl.ok) return ssl;
+  const sasl = saslOf(connection, surroundings);
+  if (!sasl.ok) return sasl;
+  return ok({
+    clientId: "penstock",
+    brokers: [...connection.brokers],
+    ssl: ssl.value,
+    ...(sasl.value === undefined ? {} : { sasl: sasl.value }),
+    connectionTimeout: 3000,
+    authenticationTimeout: 10_000,
+    requestTimeout: 30_000,
+    retry: { retries: 2, initialRetryTime: 100, maxRetryTime: 1000 },
+    logLevel: log === undefined ? logLevel.NOTHING : logLevel.INFO,
+    logCreator: () => (entry) => {
+      const level = LEVELS[entry.level];
+      if (level !== undefined) log?.(level, `${entry.namespace}: ${entry.log.message}`);
+    },
+  });
+}
+
+const LEVELS: Record<number, "error" | "warn" | "info" | "debug" | undefined> = {
+  [logLevel.ERROR]: "error",
+  [logLevel.WARN]: "warn",
+  [logLevel.INFO]: "info",
+  [logLevel.DEBUG]: "debug",
+};
+
+function tlsOf(
+  { tls }: KafkaConnection,
+  { root }: Surroundings,
+): Result<ConnectionOptions | boolean> {
+  if (typeof tls === "boolean") return ok(tls);
+  const options: ConnectionOptions = {};
+  const files = [
+    ["ca", tls.ca],
+    ["cert", tls.certificate],
+    ["key", tls.key],
+  ] as const;
+  for (const [option, file] of files) {
+    if (file === undefined) continue;
+    try {
+      options[option] = readFileSync(resolve(root, file));
+    } catch {
+      return fail({
+        code: "tls-file-missing",
+        message: `The environment's file names ${file} for TLS, and it cannot be read.`,
+        hint: "Paths are relative to the workspace. Put the file there, or correct the path.",
+        at: { file },
+      });
+    }
+  }
+  return ok(options);
+}
+
+function saslOf(
+  { sasl }: KafkaConnection,
+  surroundings: Surroundings,
+): Result<SASLOptions | undefined> {
+  if (sasl === undefined) return ok(undefined);
+  const password = readSecret(sasl.password, surroundings);
+  if (!password.ok) return password;
+  return ok({ mechanism: sasl.mechanism, username: sasl.username, password: password.value });
+}

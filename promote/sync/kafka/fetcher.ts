@@ -1,0 +1,116 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { openBell } from "./bell.ts";
+import { CODES, KafkaError, failureOf } from "./errors.ts";
+import { fetchRecords, type Fetched } from "./fetch.ts";
+import { addFetched, bufferedBytes, isFetchable, type Held } from "./held.ts";
+import { halt, isClosing, report, type Worker } from "./worker.ts";
+
+export type FetchLimits = {
+  /** Of one answer. */
+  maxBytes: number;
+  maxBytesPerPartition: number;
+  /** How long the broker may hold a fetch that finds nothing. */
+  maxWaitMs: number;
+};
+
+/** How long a fetch may wait while other partitions of the broker will soon have room again. */
+const SHORT_WAIT_MS = 20;
+const BACKOFF_MS = 200;
+
+/** Fetches of what one broker leads, one at a time, ahead of the polls, as long as the source is open. */
+export async function fetchFrom(
+  worker: Worker,
+  leader: number,
+  limits: FetchLimits,
+  refresh: () => void,
+): Promise<void> {
+  const room = openBell();
+  worker.room.push(room);
+  const task = `fetch from broker ${leader}`;
+  while (!isClosing(worker) && worker.halted === undefined) {
+    const led = [...worker.held.values()].filter((held) => held.leader === leader);
+    const wanted = led.filter(isFetchable);
+    if (wanted.length === 0 || bufferedBytes(worker.held.values()) >= 2 * limits.maxBytes) {
+      await room.wait(limits.maxWaitMs, worker.closing.signal);
+      continue;
+    }
+    const isPartial = led.some((held) => !wanted.includes(held) && !held.isPaused);
+    const maxWaitMs = isPartial ? SHORT_WAIT_MS : limits.maxWaitMs;
+    try {
+      const asked = wanted.map((held) => ({ held, offset: held.position ?? 0 }));
+      const node = await worker.client.node(leader);
+      const fetched = await fetchRecords(worker.client, node, {
+        ...limits,
+        maxWaitMs,
+        partitions: asked.map(({ held: { topicId, partition }, offset }) => ({
+          topicId,
+          partition,
+          offset,
+        })),
+      });
+      worker.troubles.delete(task);
+      if (!accept(worker, asked, fetched)) {
+        refresh();
+        await delay(BACKOFF_MS);
+      }
+    } catch (cause) {
+      report(worker, task, cause, `a fetch from broker ${leader}`);
+      refresh();
+      if (!isClosing(worker)) await delay(BACKOFF_MS);
+    }
+  }
+}
+
+/** Keeps what was asked for and is still wanted: a seek or a rebalance may have come meanwhile. False: the metadata is stale. */
+function accept(
+  worker: Worker,
+  asked: readonly { held: Held; offset: number }[],
+  fetched: readonly Fetched[],
+): boolean {
+  let isCurrent = true;
+  for (const answer of fetched) {
+    const match = asked.find(
+      ({ held }) => held.topicId === answer.topicId && held.partition === answer.partition,
+    );
+    if (match === undefined) continue;
+    const { held, offset } = match;
+    if (held.position !== offset || held.isLeaving) continue;
+    if (answer.error === CODES.OFFSET_OUT_OF_RANGE) {
+      halt(worker, outOfRange(held, offset, answer));
+    } else if (answer.error !== 0) {
+      const error = new KafkaError(answer.error, `a fetch of ${held.topic}/${held.partition}`);
+      const failure = failureOf(error, "reading");
+      if (failure.kind === "halt") halt(worker, failure.problem);
+      isCurrent = false;
+    } else {
+      held.first = answer.first;
+      held.end = answer.stable;
+      held.rangeAt = performance.now();
+      if (answer.batches.length > 0) {
+        addFetched(held, answer);
+        rotate(worker, held);
+        worker.news.ring();
+      }
+    }
+  }
+  return isCurrent;
+}
+
+/** A broker fills its answer in the order asked: what was served goes to the end of the line. */
+function rotate({ held: all }: Worker, held: Held): void {
+  const key = `${held.topic}/${held.partition}`;
+  if (all.get(key) !== held) return;
+  all.delete(key);
+  all.set(key, held);
+}
+
+function outOfRange(held: Held, offset: number, { first, stable }: Fetched) {
+  const place = `${held.topic}/${held.partition}`;
+  const known = first >= 0 && stable >= 0 ? ` It holds ${first}..${stable}.` : "";
+  return {
+    code: "kafka-offset-out-of-range",
+    message: `Topic ${place} has no offset ${offset} to go on from.${known}`,
+    hint: "Its retention was shorter than the pipeline was away, or its log lost records. Start the pipeline under another name, or backfill what is missing.",
+    at: { offset },
+  };
+}

@@ -1,0 +1,225 @@
+import { setTimeout as delay } from "node:timers/promises";
+import type { Assignment } from "../ports.ts";
+import { takePartitions } from "./assign.ts";
+import { openBell } from "./bell.ts";
+import { typeOf } from "./errors.ts";
+import type { Member, TopicPartition } from "./group.ts";
+import { leaderOf, placeKey } from "./list-offsets.ts";
+import { fetchMetadata, type TopicMetadata } from "./metadata.ts";
+import { changesOf } from "./watch.ts";
+import { halt, isClosing, report, ringRoom, trouble, type Start, type Worker } from "./worker.ts";
+
+export type MembershipOptions = {
+  /** Names, or a pattern over the names of all topics. */
+  topics: readonly string[] | RegExp;
+  start: Start;
+  heartbeatMs: number;
+  metadataMaxAgeMs: number;
+};
+
+export type Membership = {
+  /** The caller has seen the last events: what it was told is revoked is given up. */
+  acknowledge(): void;
+  /** Look at the topics again soon. */
+  refresh(): void;
+  stop(): Promise<void>;
+};
+
+const BACKOFF_MS = 300;
+const SOON_MS = 100;
+
+/**
+ * Keeps this worker in its group: joins, tells the caller what it reads, gives up before it joins again, and watches the topics for new
+ * partitions, new topics of a pattern, and topics made again (by their ids).
+ */
+export function keepMembership(
+  worker: Worker,
+  member: Member,
+  options: MembershipOptions,
+): Membership {
+  const { signal } = worker.closing;
+  const change = openBell();
+  const look = openBell();
+  let dealt: ReadonlyMap<string, number> = new Map();
+  let subscribed: string[] = [];
+  let isJoined = false;
+  let wantsRejoin = false;
+  let remade = new Set<string>();
+  let seen: (() => void) | undefined;
+
+  async function lookAtTopics(): Promise<void> {
+    const names = options.topics instanceof RegExp ? undefined : options.topics;
+    const { topics, forbidden } = await fetchMetadata(worker.client, names);
+    if (forbidden.length > 0 && names !== undefined) return halt(worker, notAllowed(forbidden));
+    const { topics: wanted } = options;
+    worker.topics =
+      wanted instanceof RegExp
+        ? new Map([...topics].filter(([name]) => new RegExp(wanted).test(name)))
+        : topics;
+    const missing = (names ?? []).filter((name) => !topics.has(name));
+    if (missing.length === 0) worker.troubles.delete("topics");
+    else trouble(worker, "topics", absent(missing));
+    for (const held of worker.held.values()) {
+      const leader = leaderOf(worker.topics, held);
+      if (leader >= 0 && worker.topics.get(held.topic)?.id === held.topicId) held.leader = leader;
+    }
+  }
+
+  function decide(): void {
+    const ids = new Map([...worker.held.values()].map((held) => [held.topic, held.topicId]));
+    const changes = changesOf(dealt, ids, worker.topics);
+    remade = new Set(changes.remade);
+    const isPattern = options.topics instanceof RegExp;
+    const names = [...worker.topics.keys()].toSorted();
+    if (isPattern && names.join("\n") !== subscribed.join("\n")) wantsRejoin = true;
+    if (changes.isRedealt && member.isLeader()) wantsRejoin = true;
+    if (remade.size > 0 || wantsRejoin) change.ring();
+    ringRoom(worker);
+  }
+
+  async function watchTopics(): Promise<void> {
+    while (!signal.aborted && worker.halted === undefined) {
+      await look.wait(options.metadataMaxAgeMs, signal);
+      if (!isJoined || signal.aborted) continue;
+      try {
+        await lookAtTopics();
+        worker.troubles.delete("metadata");
+        if (isJoined) decide();
+      } catch (cause) {
+        report(worker, "metadata", cause, "looking at the topics");
+      }
+      await delay(SOON_MS);
+    }
+  }
+
+  async function heartbeats(): Promise<void> {
+    while (!signal.aborted) {
+      await delay(options.heartbeatMs, undefined, { signal }).catch(() => undefined);
+      if (!isJoined || signal.aborted) continue;
+      try {
+        if ((await member.beat()) === "rejoin") {
+          wantsRejoin = true;
+          change.ring();
+        }
+        worker.troubles.delete("heartbeat");
+      } catch (cause) {
+        report(worker, "heartbeat", cause, "a heartbeat to the group's coordinator");
+      }
+    }
+  }
+
+  /** Resolves when the caller has finished what it holds of these, or dropped it. */
+  async function giveUp(places: readonly TopicPartition[]): Promise<void> {
+    if (places.length === 0) return;
+    for (const place of places) {
+      const held = worker.held.get(placeKey(place));
+      if (held === undefined) continue;
+      held.isLeaving = true;
+      held.queue = [];
+    }
+    const given = places.map(({ topic, partition }) => ({ topic, partition }));
+    worker.events.push({ kind: "revoked", partitions: given });
+    await new Promise<void>((resolve) => {
+      seen = resolve;
+      signal.addEventListener("abort", () => resolve(), { once: true });
+      worker.news.ring();
+    });
+    for (const place of places) worker.held.delete(placeKey(place));
+  }
+
+  async function take(places: readonly TopicPartition[]): Promise<void> {
+    const taken = await takePartitions(worker, member, places, options.start);
+    const partitions: Assignment[] = taken.map(({ assignment }) => assignment);
+    for (const { held } of taken) worker.held.set(placeKey(held), held);
+    if (partitions.length > 0) worker.events.push({ kind: "assigned", partitions });
+    worker.news.ring();
+  }
+
+  async function join(): Promise<void> {
+    await lookAtTopics();
+    const { topics } = options;
+    subscribed = topics instanceof RegExp ? [...worker.topics.keys()].toSorted() : [...topics];
+    const places = await member.join(subscribed, async () => (dealt = countsOf(worker.topics)));
+    wantsRejoin = false;
+    isJoined = true;
+    await lookAtTopics();
+    await take(places.filter((place) => exists(worker, place)));
+  }
+
+  /** While this worker is in the group. */
+  async function stay(): Promise<void> {
+    for (;;) {
+      if (isClosing(worker) || wantsRejoin || worker.halted !== undefined) return;
+      const again = [...worker.held.values()].filter(({ topic }) => remade.has(topic));
+      if (again.length > 0) {
+        await giveUp(again);
+        remade.clear();
+        await take(again.filter((place) => exists(worker, place)));
+      } else {
+        await change.wait(options.metadataMaxAgeMs, signal);
+      }
+    }
+  }
+
+  async function run(): Promise<void> {
+    while (!isClosing(worker) && worker.halted === undefined) {
+      try {
+        await join();
+        worker.troubles.delete("group");
+        await stay();
+      } catch (cause) {
+        if (!GROUP_MOVES.has(typeOf(cause))) report(worker, "group", cause, "joining the group");
+        await delay(BACKOFF_MS, undefined, { signal }).catch(() => undefined);
+      }
+      if (isClosing(worker)) return;
+      await giveUp([...worker.held.values()]);
+      isJoined = false;
+    }
+  }
+
+  const tasks = Promise.all([run(), watchTopics(), heartbeats()]);
+  return {
+    acknowledge() {
+      seen?.();
+      seen = undefined;
+    },
+    refresh: () => look.ring(),
+    async stop() {
+      await tasks;
+    },
+  };
+}
+
+/** The ordinary course of a rebalance, not worth a word. */
+const GROUP_MOVES = new Set([
+  "REBALANCE_IN_PROGRESS",
+  "ILLEGAL_GENERATION",
+  "UNKNOWN_MEMBER_ID",
+  "NOT_COORDINATOR_FOR_GROUP",
+  "GROUP_COORDINATOR_NOT_AVAILABLE",
+  "GROUP_LOAD_IN_PROGRESS",
+]);
+
+function exists({ topics }: Worker, { topic, partition }: TopicPartition): boolean {
+  return topics.get(topic)?.partitions.some((known) => known.partition === partition) ?? false;
+}
+
+function countsOf(topics: ReadonlyMap<string, TopicMetadata>): Map<string, number> {
+  return new Map([...topics].map(([name, topic]) => [name, topic.partitions.length]));
+}
+
+function absent(topics: readonly string[]) {
+  return {
+    code: "kafka-topic-absent",
+    message: `Topic ${topics.join(", ")} does not exist, or not any more.`,
+    hint: "Make it, or correct the name in the environment's file. Reading starts by itself once it is there.",
+  };
+}
+
+function notAllowed(topics: readonly string[]) {
+  return {
+    code: "kafka-not-authorised",
+    message: `Kafka: this user may not read topic ${topics.join(", ")}.`,
+    hint: "Have the topic's Describe and Read access (ACL) given to this user, then resume the pipeline.",
+  };
+}
