@@ -11,6 +11,7 @@ import {
   stop,
 } from "../cli/prepare.mjs";
 import { findChromium, installChromium } from "./chromium.mjs";
+import { runWithServers } from "./stack.mjs";
 
 const steps = [
   { name: "generate", command: ["svelte-kit", "sync"] },
@@ -24,8 +25,13 @@ const steps = [
   },
   { name: "unused", command: ["knip"] },
   { name: "unit", command: ["vitest", "run", "--project", "unit"] },
-  { name: "build", run: build },
+  { name: "build", run: () => (build(), true) },
   { name: "integration", command: ["vitest", "run", "--project", "integration"] },
+  {
+    name: "servers",
+    run: () =>
+      runWithServers((variables) => runs(["vitest", "run", "--project", "servers"], variables)),
+  },
   { name: "browser", command: ["playwright", "test"], needsChromium: true },
 ];
 
@@ -50,7 +56,7 @@ const failed = [];
 for (const step of chosen) {
   console.log(`\n── ${step.name}`);
   const startedAt = Date.now();
-  const passed = step.run ? (step.run(), true) : runs(step.command);
+  const passed = step.run ? await step.run() : runs(step.command);
   console.log(
     `── ${step.name}: ${passed ? "passed" : "FAILED"} in ${((Date.now() - startedAt) / 1000).toFixed(1)} s`,
   );
@@ -61,10 +67,10 @@ console.log(failed.length > 0 ? `\nFailed: ${failed.join(", ")}` : "\nEvery chec
 console.log(`${chosen.length - failed.length} passed, ${failed.length} failed`);
 process.exit(failed.length > 0 ? 1 : 0);
 
-function runs([program, ...arguments_]) {
+function runs([program, ...arguments_], variables = {}) {
   const ran = spawnSync(program, arguments_, {
     cwd: root,
-    env: environment,
+    env: { ...environment, ...variables },
     stdio: ["ignore", "inherit", "inherit"],
     shell: process.platform === "win32",
   });

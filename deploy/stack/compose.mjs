@@ -1,8 +1,8 @@
 // The way with containers: `podman compose` or `docker compose` over deploy/compose/.
 import { spawnSync } from "node:child_process";
-import { chmodSync, mkdirSync, rmSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { credentials, certificateCommands } from "./certificate.mjs";
+import { certificateCommands } from "./certificate.mjs";
 import { systemProperties, writeCassandraFiles } from "./cassandra.mjs";
 import { execute, lastLines } from "./execute.mjs";
 import { formatArguments, writeKafkaFiles } from "./kafka.mjs";
@@ -11,6 +11,7 @@ import { writePrometheusFiles } from "./prometheus.mjs";
 import { databaseUrl } from "./registry.mjs";
 import { root } from "./settings.mjs";
 
+const rules = join(root, "deploy/prometheus");
 const isLinux = process.platform === "linux";
 /** On Linux Prometheus shares the host's network, since the server it scrapes listens on loopback only. */
 const files = ["compose.yaml", isLinux ? "prometheus-host.yaml" : "prometheus-bridge.yaml"];
@@ -71,18 +72,7 @@ export function composeWay(settings, engine) {
     async remove(server) {
       await compose("rm", "--force", "--stop", server.name);
       // What a container wrote belongs to a user of the container's.
-      await compose(
-        "run",
-        "--rm",
-        "--no-deps",
-        "--user",
-        "0",
-        "--entrypoint",
-        "rm",
-        "cleaner",
-        "-rf",
-        `/stack/${server.name}`,
-      );
+      await compose("run", "--rm", "cleaner", `/stack/${server.name}`);
       rmSync(join(settings.home, server.name), { recursive: true, force: true });
     },
     async lastWords(server) {
@@ -105,7 +95,7 @@ export function composeVariables(settings) {
   const shell = (arguments_) => arguments_.map((text) => `'${text}'`).join(" ");
   return {
     STACK_HOME: settings.home,
-    STACK_RULES: join(root, "deploy/prometheus"),
+    STACK_RULES: existsSync(rules) ? rules : join(settings.home, "prometheus/rules"),
     STACK_KAFKA_PORT: String(plain),
     STACK_KAFKA_SASL_PORT: String(sasl),
     STACK_KAFKA_TLS_PORT: String(tls),
@@ -119,7 +109,6 @@ export function composeVariables(settings) {
     STACK_REGISTRY_PORT: String(settings.ports.registry[0]),
     STACK_REGISTRY_DATABASE: databaseUrl("/stack/registry/data"),
     STACK_PROMETHEUS_PORT: String(settings.ports.prometheus[0]),
-    STACK_PASSWORD: credentials.password,
   };
 }
 
@@ -136,6 +125,7 @@ function writeFiles(settings) {
     "registry/data",
     "prometheus",
     "prometheus/data",
+    "prometheus/rules",
   ]) {
     const folder = join(settings.home, name);
     mkdirSync(folder, { recursive: true });

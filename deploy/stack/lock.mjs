@@ -1,5 +1,5 @@
 // One start or stop at a time, across processes.
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { accessSync, constants, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { StackProblem } from "./problem.mjs";
@@ -8,7 +8,7 @@ const patienceMs = 300_000;
 
 /** Runs `action` while nobody else starts or stops servers of this stack. */
 export async function withLock(home, action) {
-  mkdirSync(home, { recursive: true });
+  makeFolder(home);
   const path = join(home, "lock");
   const until = Date.now() + patienceMs;
   while (!take(path)) {
@@ -23,6 +23,17 @@ export async function withLock(home, action) {
     return await action();
   } finally {
     rmSync(path, { force: true });
+  }
+}
+
+function makeFolder(home) {
+  try {
+    mkdirSync(home, { recursive: true });
+    accessSync(home, constants.W_OK);
+  } catch (error) {
+    throw new StackProblem(
+      `${home} cannot be written (${error.code}). Make it writable, or name another folder in PENSTOCK_STACK_HOME.`,
+    );
   }
 }
 

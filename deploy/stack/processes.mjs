@@ -21,8 +21,9 @@ import { missingTools } from "./tools.mjs";
 const stopTimeoutMs = 30_000;
 let fetching = Promise.resolve();
 
-/** The servers as processes, over `tools` (see tools.mjs). */
-export function processesWay(settings, tools) {
+/** The servers as processes, over what `findTools()` finds (see tools.mjs), asked for once, when something is to be started. */
+export function processesWay(settings, findTools) {
+  let tools;
   const folderOf = (server) => join(settings.home, server.name);
   const pidFile = (server) => join(folderOf(server), "pid");
   const logFile = (server) => join(folderOf(server), "log");
@@ -40,6 +41,13 @@ export function processesWay(settings, tools) {
     if (!found) throw new StackProblem(`${server.title} is not running.`);
     process.kill(found.pid, name);
     return found.pid;
+  }
+
+  function signalOnPosix(server, name) {
+    if (process.platform === "win32") {
+      throw new StackProblem("Windows cannot freeze a process. Use the compose way for this.");
+    }
+    signal(server, name);
   }
 
   async function gone(server, timeoutMs) {
@@ -63,6 +71,7 @@ export function processesWay(settings, tools) {
 
     /** Fetches what the server needs, then spawns it. It is not ready yet when this resolves. */
     async start(server, log) {
+      tools ??= findTools();
       const missing = missingTools(tools, server.needs);
       if (missing.length > 0) {
         throw new StackProblem(
@@ -106,8 +115,8 @@ export function processesWay(settings, tools) {
       await gone(server, stopTimeoutMs);
     },
 
-    freeze: (server) => void signalOnPosix(() => signal(server, "SIGSTOP")),
-    thaw: (server) => void signalOnPosix(() => signal(server, "SIGCONT")),
+    freeze: (server) => signalOnPosix(server, "SIGSTOP"),
+    thaw: (server) => signalOnPosix(server, "SIGCONT"),
 
     remove: (server) => rmSync(folderOf(server), { recursive: true, force: true }),
 
@@ -120,13 +129,6 @@ export function processesWay(settings, tools) {
 
 function variableOf(server) {
   return `PENSTOCK_STACK_${server.name.toUpperCase()}`;
-}
-
-function signalOnPosix(send) {
-  if (process.platform === "win32") {
-    throw new StackProblem("Windows cannot freeze a process. Use the compose way for this test.");
-  }
-  send();
 }
 
 /** Text that stands in the command line of this server of this stack, and of no other process. */

@@ -175,9 +175,10 @@ function stopThen(names, log, also) {
   });
 }
 
-function act(name, action) {
+/** Without the lock: a fault may strike while something starts. */
+async function act(name, action) {
   const [server] = serversOf([name]);
-  return locked((_, wayOf) => action(wayOf(server), server));
+  await action(chooseWays(readSettings())(server), server);
 }
 
 /** Settings are read inside the lock: the record may have changed while we waited for it. */

@@ -33,7 +33,7 @@ function ownWay(settings) {
       );
     }
   }
-  return processesWay(settings, findTools(settings.environment));
+  return processesWay(settings, () => findTools(settings.environment));
 }
 
 /** Why servers cannot be had on this machine, in one line; undefined when they can. */
