@@ -3,8 +3,8 @@ import { z } from "zod";
 import type { PipelineId, Stretch } from "./epochs.ts";
 import type { Header, SourceRecord } from "./ports.ts";
 
-/** Where a record failed: `decode`, `transform`, or `sink:NAME`. */
-export type Stage = "decode" | "transform" | `sink:${string}`;
+/** Where a record failed: `decode`, `validate` (an expectation), `transform`, or `sink:NAME`. */
+export type Stage = "decode" | "validate" | "transform" | `sink:${string}`;
 
 /** A record that could not pass, with its bytes as they came and the reason. */
 export type DeadLetter = Stretch & {

@@ -9,7 +9,7 @@ export type Kept = number | bigint | string | boolean | Uint8Array | Kept[] | [K
 
 export type Convert = (value: unknown) => Converted;
 
-const INTEGERS: Partial<Record<ScalarName, [min: bigint, max: bigint]>> = {
+export const INTEGERS: Partial<Record<ScalarName, [min: bigint, max: bigint]>> = {
   TINYINT: [-(2n ** 7n), 2n ** 7n - 1n],
   SMALLINT: [-(2n ** 15n), 2n ** 15n - 1n],
   INTEGER: [-(2n ** 31n), 2n ** 31n - 1n],
@@ -21,7 +21,7 @@ const INTEGERS: Partial<Record<ScalarName, [min: bigint, max: bigint]>> = {
   HUGEINT: [-(2n ** 127n), 2n ** 127n - 1n],
   UHUGEINT: [0n, 2n ** 128n - 1n],
 };
-const WIDE = new Set<ScalarName>(["UBIGINT", "HUGEINT", "UHUGEINT"]);
+export const WIDE = new Set<ScalarName>(["UBIGINT", "HUGEINT", "UHUGEINT"]);
 
 /** The check and conversion of one column's JSON values (docs/types.md, column JSON). */
 export function converterFor(type: SqlType): Convert {

@@ -138,7 +138,7 @@ function tally(
     dead[record] = 1;
     letters.push(deadLetter(stretch, source, { stage, reason, release: epoch.release, at }));
   };
-  for (const failure of item.decoded.failures) bury(failure.record, "decode", failure.reason);
+  for (const failure of item.decoded.failures) bury(failure.record, failure.stage, failure.reason);
   for (const { record, reason } of transformFailures(item)) bury(record, "transform", reason);
   reports.forEach((report, i) => {
     for (const [record, reason] of report.rejected)
