@@ -34,10 +34,29 @@ export async function connect(
       close: async () => {},
     };
   }
+  return openHere(root, { ...options, holdLock: true });
+}
+
+/**
+ * A worker: this process runs one environment's pipelines, beside the server and other workers. An embedded environment's files belong to one
+ * process, so its worker has to hold the workspace.
+ */
+export async function connectWorker(workspace: string, environment: string): Promise<Connection> {
+  const root = realpathSync(workspace);
+  const { git } = await import("#promote/git.ts");
+  const { readEnvironment } = await import("#promote/environments.ts");
+  const { kind } = unwrap(await readEnvironment(git(root), environment));
+  return openHere(root, { withSync: true, holdLock: kind === "embedded", only: environment });
+}
+
+async function openHere(
+  root: string,
+  options: { withSync: boolean; holdLock: boolean; only?: string },
+): Promise<Connection> {
   // Only now: a call to a server should not wait for all this to load.
   const { openWorkbench } = await import("#promote/workbench.ts");
   const { createApi } = await import("#web/api/app.ts");
-  const workbench = unwrap(await openWorkbench(root, { ...options, holdLock: true }));
+  const workbench = unwrap(await openWorkbench(root, options));
   const app = createApi(workbench);
   const { api } = clientOf("http://localhost", {
     fetch: async (input: RequestInfo | URL, init?: RequestInit) =>

@@ -2,6 +2,7 @@ import { Command, CommanderError } from "commander";
 import { explain } from "./explain.ts";
 import { approveVerb } from "./approve.ts";
 import { diffVerb } from "./diff.ts";
+import { environmentsVerb } from "./environments.ts";
 import { freezeVerb } from "./freeze.ts";
 import { initVerb } from "./init.ts";
 import { openVerb } from "./open.ts";
@@ -35,6 +36,7 @@ for (const add of [
   approveVerb,
   promoteVerb,
   rollbackVerb,
+  environmentsVerb,
   syncVerb,
   statusVerb,
   openVerb,

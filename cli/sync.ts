@@ -1,32 +1,39 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Command } from "commander";
-import { connect, read, type Connection } from "./connect.ts";
+import { connect, connectWorker, read, type Connection } from "./connect.ts";
 import { cancelled } from "./follow.ts";
 import { pipelineLine, pipelineLines } from "./pipeline-lines.ts";
 import { paint } from "./paint.ts";
 import { print, printJson, verb, workspaceOf, type Common } from "./verb.ts";
 
-type Options = Common & { untilIdle?: boolean };
+type Options = Common & { environment?: string; untilIdle?: boolean };
 type Running = Awaited<ReturnType<typeof statusOf>>;
 
 const terminalMs = 500;
 const pipeMs = 2_000;
 
-/** `penstock sync [--until-idle]`; exit code 1 where a pipeline is halted or was refused. */
+/** `penstock sync [--environment NAME] [--until-idle]`; exit code 1 where a pipeline is halted or was refused. */
 export function syncVerb(program: Command): void {
   verb(
     program,
     "sync",
     "Run the environments' pipelines in the foreground and print their counts.",
-    ["sync", "sync --until-idle --json"],
+    ["sync", "sync --until-idle --json", "sync --environment production"],
   )
+    .option(
+      "-e, --environment <name>",
+      "be a worker: run this environment's pipelines in this process, beside the server and other workers",
+    )
     .option(
       "--until-idle",
       "end when every pipeline has caught up with what its topic held at the start",
     )
     .action(async (options: Options) => {
       const stop = cancelled();
-      const connection = await connect(workspaceOf(options), { withSync: true });
+      const workspace = workspaceOf(options);
+      const connection = options.environment
+        ? await connectWorker(workspace, options.environment)
+        : await connect(workspace, { withSync: true });
       try {
         if (connection.server && !options.json) {
           const { pid } = connection.server;
@@ -46,7 +53,7 @@ async function watch(connection: Connection, options: Options, stop: AbortSignal
   let drawn = 0;
   const targets = new Map<string, number>();
   for (;;) {
-    const running = await statusOf(connection);
+    const running = await statusOf(connection, options.environment);
     if (options.json && !options.untilIdle) process.stdout.write(`${JSON.stringify(running)}\n`);
     else if (isLive) drawn = redraw(pipelineLines(running.pipelines), drawn);
     else if (!options.json) for (const pipeline of running.pipelines) print(pipelineLine(pipeline));
@@ -60,8 +67,12 @@ async function watch(connection: Connection, options: Options, stop: AbortSignal
   }
 }
 
-async function statusOf({ api }: Connection) {
-  return read(api.pipelines.$get());
+/** All pipelines, or one environment's. */
+async function statusOf({ api }: Connection, environment?: string) {
+  const { pipelines, refused, feedProblem } = await read(api.pipelines.$get());
+  const isMeant = (each: { environment: string }): boolean =>
+    environment === undefined || each.environment === environment;
+  return { pipelines: pipelines.filter(isMeant), refused: refused.filter(isMeant), feedProblem };
 }
 
 /**

@@ -1,6 +1,12 @@
 import { describe, expect, test } from "vitest";
 import { unwrap } from "#snapshots/problem.ts";
-import { parseEnvironment, withoutPipeline, withPipeline } from "./environments.ts";
+import {
+  parseEnvironment,
+  withoutPipeline,
+  withoutServers,
+  withPipeline,
+  withServers,
+} from "./environments.ts";
 
 const release = "ab".repeat(32);
 const other = "cd".repeat(32);
@@ -43,6 +49,55 @@ describe("withPipeline", () => {
     ).toEqual({
       delays: { ...pipeline, release: other },
     });
+  });
+});
+
+describe("moving to servers and back", () => {
+  const servers = {
+    kafka: { brokers: ["kafka:9092"], tls: false },
+    cassandra: {
+      contactPoints: ["cassandra:9042"],
+      localDataCenter: "dc1",
+      keyspace: "penstock",
+      replicas: 3,
+      consistency: "localQuorum" as const,
+      tls: false,
+    },
+    elasticsearch: { nodes: ["http://es:9200"], prefix: "p-", replicas: 1, tls: false },
+  };
+
+  test("keeps pipelines, approvals and comments, and comes back to the same text", () => {
+    const moved = withServers(text, servers);
+    const environment = unwrap(parseEnvironment("production", moved));
+    expect(environment).toMatchObject({
+      kind: "servers",
+      workers: "server",
+      approvals: 1,
+      ...servers,
+    });
+    expect(environment.pipelines).toEqual({ delays: { ...pipeline, release: other } });
+    expect(moved).toContain("# the airline's main table");
+    expect(withoutServers(moved)).toBe(text);
+    expect(withServers(moved, servers)).toBe(moved);
+  });
+
+  test.each([
+    ["a sink whose server is not named", ["cassandra"], /`cassandra`/],
+    ["a search sink without its server", ["elasticsearch"], /`elasticsearch`/],
+  ])("refuses %s", (_, [without = ""], message) => {
+    const rest = Object.fromEntries(Object.entries(servers).filter(([key]) => key !== without));
+    const parsed = parseEnvironment("production", withServers(text, rest as typeof servers));
+    expect(parsed.ok ? "" : parsed.problem.message).toMatch(message);
+  });
+
+  test("a derived topic belongs to servers only", () => {
+    const derived = text.replace("[table, search]", "[{ topic: late-flights }]");
+    expect(parseEnvironment("production", derived).ok).toBe(false);
+    expect(unwrap(parseEnvironment("production", withServers(derived, servers))).pipelines).toEqual(
+      {
+        delays: { ...pipeline, release: other, sinks: [{ topic: "late-flights" }] },
+      },
+    );
   });
 });
 

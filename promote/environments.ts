@@ -2,17 +2,36 @@ import { isMap, isScalar, parseDocument } from "yaml";
 import { z } from "zod";
 import { fail, ok, type Problem, type Result } from "#snapshots/problem.ts";
 import type { Git } from "./git.ts";
+import {
+  cassandraSchema,
+  elasticsearchSchema,
+  kafkaSchema,
+  registrySchema,
+} from "./sync/connections.ts";
+
+const topicName = z
+  .string()
+  .regex(/^[A-Za-z0-9][\w.-]*$/, "a topic's name has letters, digits, dot, dash and underscore");
 
 const pipelineSchema = z.strictObject({
   release: z
     .string()
     .regex(/^[0-9a-f]{64}$/, "a release is named by its whole hash, 64 hex digits"),
   topic: z.string().min(1),
-  sinks: z.array(z.enum(["table", "search"])).min(1),
+  sinks: z
+    .array(z.union([z.enum(["table", "search"]), z.strictObject({ topic: topicName })]))
+    .min(1),
+  /** Where reading starts when nothing was ever committed; the beginning when absent. */
+  start: z
+    .union([z.enum(["earliest", "latest"]), z.strictObject({ at: z.iso.datetime() })])
+    .exactOptional(),
+  /** A topic that dead letters are sent to as well. */
+  deadLetters: topicName.exactOptional(),
+  /** A timestamp column of the output; the sinks let go of a row when it has passed. */
+  expiresAt: z.string().min(1).exactOptional(),
 });
 
-const environmentSchema = z.strictObject({
-  kind: z.literal("embedded"),
+const common = {
   description: z.string().optional(),
   approvals: z.int().min(0).default(0),
   fourEyes: z.boolean().default(false),
@@ -20,13 +39,33 @@ const environmentSchema = z.strictObject({
     .record(z.string(), pipelineSchema)
     .nullish()
     .transform((pipelines) => pipelines ?? {}),
-});
+};
+
+const environmentSchema = z.discriminatedUnion("kind", [
+  z.strictObject({ kind: z.literal("embedded"), ...common }),
+  z.strictObject({
+    kind: z.literal("servers"),
+    /** `separate`: only workers started with `penstock sync --environment NAME` run the pipelines. */
+    workers: z.enum(["server", "separate"]).default("server"),
+    kafka: kafkaSchema,
+    cassandra: cassandraSchema.exactOptional(),
+    elasticsearch: elasticsearchSchema.exactOptional(),
+    registry: registrySchema.exactOptional(),
+    ...common,
+  }),
+]);
 
 /** What a pipeline shall run: one release, reading one topic. */
 export type DesiredPipeline = z.infer<typeof pipelineSchema>;
 
 /** Desired state, as its file in Git says. `fourEyes`: who made a release may not approve it. */
 export type Environment = { name: string } & z.infer<typeof environmentSchema>;
+
+/** The servers an environment's pipelines run on. */
+export type Servers = Pick<
+  Extract<Environment, { kind: "servers" }>,
+  "kafka" | "cassandra" | "elasticsearch" | "registry"
+>;
 
 export function environmentPath(name: string): string {
   return `environments/${name}.yaml`;
@@ -46,6 +85,14 @@ export function parseEnvironment(name: string, text: string): Result<Environment
     });
   }
   const parsed = environmentSchema.safeParse(document.toJS() ?? {});
+  const missing = parsed.success ? missingServer(parsed.data) : undefined;
+  if (missing !== undefined)
+    return fail({
+      code: "environment-invalid",
+      message: `${file}: ${missing}`,
+      hint: "Add its address, or take the sink away, and commit the file.",
+      at: { file },
+    });
   if (parsed.success) return ok({ name, ...parsed.data });
   const issue = parsed.error.issues[0];
   return fail({
@@ -54,6 +101,43 @@ export function parseEnvironment(name: string, text: string): Result<Environment
     hint: "Put it right and commit the file.",
     at: { file },
   });
+}
+
+/** Why a pipeline's sink has nowhere to write, if so. */
+function missingServer(environment: z.infer<typeof environmentSchema>): string | undefined {
+  for (const [name, { sinks }] of Object.entries(environment.pipelines)) {
+    if (environment.kind === "embedded") {
+      const isTopic = sinks.some((sink) => typeof sink !== "string");
+      if (isTopic) return `${name} writes to a topic, which only an environment of servers has.`;
+      continue;
+    }
+    if (sinks.includes("table") && environment.cassandra === undefined)
+      return `${name} writes to a table, but no \`cassandra\` is named.`;
+    if (sinks.includes("search") && environment.elasticsearch === undefined)
+      return `${name} writes to a search index, but no \`elasticsearch\` is named.`;
+  }
+  return undefined;
+}
+
+/** Moves an environment to servers; pipelines, approvals and comments stay as they are. */
+export function withServers(text: string, servers: Servers): string {
+  const document = parseDocument(text);
+  document.set("kind", "servers");
+  const { kafka, cassandra, elasticsearch, registry } = servers;
+  for (const [key, value] of Object.entries({ kafka, cassandra, elasticsearch, registry })) {
+    if (value === undefined) document.delete(key);
+    else document.set(key, document.createNode(value));
+  }
+  return document.toString({ lineWidth: 0, flowCollectionPadding: false });
+}
+
+/** Brings an environment back to files in the workspace. */
+export function withoutServers(text: string): string {
+  const document = parseDocument(text);
+  document.set("kind", "embedded");
+  for (const key of ["workers", "kafka", "cassandra", "elasticsearch", "registry"])
+    document.delete(key);
+  return document.toString({ lineWidth: 0, flowCollectionPadding: false });
 }
 
 /** Sets what one pipeline runs; comments and everything else in the file stay as they are. */

@@ -1,11 +1,11 @@
-import type { DesiredPipeline } from "./environments.ts";
+import type { DesiredPipeline, Environment } from "./environments.ts";
 import type { Release } from "./release-files.ts";
-import type { PipelineSpec } from "./sync/sync.ts";
+import type { PipelineSpec, Where } from "./sync/pipeline-spec.ts";
 
 /** A release as the streaming runtime is told to run it: the bytes of the bundle, by the contracts they were judged on. */
 export function pipelineSpec(
-  environment: string,
-  { topic, sinks }: DesiredPipeline,
+  environment: Environment,
+  { topic, sinks, start, deadLetters, expiresAt }: DesiredPipeline,
   { transform, hash, bundle, sourceMap, manifest }: Release,
 ): PipelineSpec {
   const { columns, maxParts } = manifest.output;
@@ -14,12 +14,15 @@ export function pipelineSpec(
     ([name, { by, table }]) => [name, { by, table }] as const,
   );
   return {
-    environment,
+    environment: environment.name,
     name: transform,
     release: hash,
     topic,
-    where: { kind: "embedded" },
+    where: whereOf(environment),
     sinks,
+    ...(start === undefined ? {} : { start: startOf(start) }),
+    ...(deadLetters === undefined ? {} : { deadLetterTopic: deadLetters }),
+    ...(expiresAt === undefined ? {} : { expiresAt }),
     bundle,
     transform,
     input: manifest.input.columns,
@@ -29,4 +32,20 @@ export function pipelineSpec(
     ...(sourceMap === undefined ? {} : { sourceMap }),
     lookups: Object.fromEntries(lookups),
   };
+}
+
+function whereOf(environment: Environment): Where {
+  if (environment.kind === "embedded") return { kind: "embedded" };
+  const { kafka, cassandra, elasticsearch, registry } = environment;
+  return {
+    kind: "servers",
+    kafka,
+    ...(cassandra === undefined ? {} : { cassandra }),
+    ...(elasticsearch === undefined ? {} : { elasticsearch }),
+    ...(registry === undefined ? {} : { registry }),
+  };
+}
+
+function startOf(start: NonNullable<DesiredPipeline["start"]>): NonNullable<PipelineSpec["start"]> {
+  return typeof start === "string" ? start : { timestampMs: Date.parse(start.at) };
 }

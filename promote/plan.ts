@@ -3,10 +3,17 @@ import { ok, type Problem, type Result } from "#snapshots/problem.ts";
 import { compareSides, type MetricPair } from "./compare.ts";
 import { sideOfRelease } from "./compare-side.ts";
 import { contractChanges, type ContractChange } from "./compatibility.ts";
-import { environmentPath, readEnvironment, withPipeline } from "./environments.ts";
+import {
+  environmentPath,
+  readEnvironment,
+  withPipeline,
+  type DesiredPipeline,
+} from "./environments.ts";
 import { countApprovals, refusal, type ApprovalCount } from "./permission.ts";
 import { topicOf } from "./promote.ts";
+import { pipelineSpec } from "./pipeline-spec.ts";
 import { readRelease, type Release } from "./release-files.ts";
+import type { SinkPlan } from "./sync/sink-plan.ts";
 import { changedLines, diffLines, type DiffLine } from "./text-diff.ts";
 import type { Workbench } from "./workbench.ts";
 
@@ -20,6 +27,8 @@ export type Plan = {
   /** The one commit a promotion makes, as a diff of the environment's file. */
   yamlDiff: DiffLine[];
   contract: { breaks: boolean; changes: ContractChange[] };
+  /** What would be made or altered in each sink before the first write. */
+  sinks: SinkPlan[];
   /** Rows and metrics against what runs there now, on the release's snapshot; absent when nothing runs there. */
   diff?: DiffSummary;
   comparison?: string;
@@ -48,10 +57,14 @@ export async function plan(
   const text = await workbench.git.show("HEAD", path);
   if (!text.ok) return text;
   const before = text.value ?? "";
-  const sinks = running?.sinks ?? (["table", "search"] as const).slice();
-  const after = topic.ok
-    ? withPipeline(before, release.transform, { release: release.hash, topic: topic.value, sinks })
-    : before;
+  const desired: DesiredPipeline | undefined = topic.ok
+    ? { sinks: ["table", "search"], ...running, release: release.hash, topic: topic.value }
+    : undefined;
+  const after = desired === undefined ? before : withPipeline(before, release.transform, desired);
+  const sinks =
+    desired === undefined
+      ? undefined
+      : await workbench.sync.plan(pipelineSpec(read.value, desired, release));
 
   const compared =
     current?.ok && !isSame
@@ -77,7 +90,8 @@ export async function plan(
   const changes = current?.ok
     ? contractChanges(current.value.manifest.output, release.manifest.output)
     : [];
-  const blocked = topic.ok ? refused : topic.problem;
+  const unplanned = sinks === undefined || sinks.ok ? undefined : sinks.problem;
+  const blocked = topic.ok ? (refused ?? unplanned) : topic.problem;
   return ok({
     environment,
     change: !running ? "new" : isSame ? "none" : "replace",
@@ -85,6 +99,7 @@ export async function plan(
     topic: topic.ok ? topic.value : null,
     yamlDiff: changedLines(diffLines(before, after)),
     contract: { breaks: changes.some(({ breaks }) => breaks), changes },
+    sinks: sinks?.ok ? sinks.value : [],
     ...(compared?.ok
       ? {
           diff: compared.value.summary,

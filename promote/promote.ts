@@ -96,6 +96,7 @@ async function install(
 
   const by = request.by ?? workbench.person;
   const pipeline: DesiredPipeline = {
+    ...before,
     release: release.hash,
     topic: topic.value,
     sinks: before?.sinks ?? ["table", "search"],

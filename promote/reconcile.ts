@@ -31,7 +31,7 @@ export async function reconcile(workbench: Workbench): Promise<Reconciled> {
     return { actions: [], refused };
   }
   const candidates: Candidate[] = [];
-  for (const environment of environments) {
+  for (const environment of environments.filter((each) => runsHere(each, workbench.only))) {
     for (const [name, pipeline] of Object.entries(environment.pipelines)) {
       candidates.push(await candidate(workbench, environment, name, pipeline));
     }
@@ -56,6 +56,12 @@ export async function reconcile(workbench: Workbench): Promise<Reconciled> {
     if (problem) refused.push({ environment, name, release, problem });
   }
   return { actions, refused };
+}
+
+/** A server leaves the pipelines of separate workers alone; a worker runs those of its own environment. */
+function runsHere(environment: Environment, only: string | undefined): boolean {
+  if (only !== undefined) return environment.name === only;
+  return environment.kind === "embedded" || environment.workers === "server";
 }
 
 async function candidate(
@@ -101,7 +107,7 @@ async function apply(
   }
   if (!chosen?.release) return undefined;
   const started = await sync.start(
-    pipelineSpec(chosen.environment.name, chosen.pipeline, chosen.release),
+    pipelineSpec(chosen.environment, chosen.pipeline, chosen.release),
   );
   return started.ok ? undefined : started.problem;
 }

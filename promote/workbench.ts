@@ -27,6 +27,8 @@ export type Workbench = {
   /** Who works here: Git's user, else the person logged in. */
   person: string;
   now: () => Date;
+  /** The one environment whose pipelines run here; undefined: all but those whose workers are separate. */
+  only: string | undefined;
   /** Makes what runs what Git says should run. Where pipelines do not run here (`withSync: false`), does nothing. */
   reconcile(): Promise<Reconciled>;
   /** What the last reconcile refused, with the reason, for the page of the pipelines. */
@@ -41,6 +43,8 @@ export type WorkbenchOptions = {
   withSync: boolean;
   /** Be the one process that holds the workspace; a second one is refused. */
   holdLock: boolean;
+  /** Be a worker: run only this environment's pipelines, beside whoever holds the workspace. */
+  only?: string;
   now?: () => Date;
 };
 
@@ -90,7 +94,8 @@ async function compose(
 
   let last: Reconciled = { actions: [], refused: [] };
   let turn: Promise<unknown> = Promise.resolve();
-  const feed = options.withSync ? await openDemoFeed(workspace) : ok(undefined);
+  const isWorker = options.only !== undefined;
+  const feed = options.withSync && !isWorker ? await openDemoFeed(workspace) : ok(undefined);
   const headLog = await repository.headLogPath();
   const commitSeen = () => {
     workbench.reconcile().catch((error: unknown) => console.error(`penstock: ${String(error)}`));
@@ -103,6 +108,7 @@ async function compose(
     sync,
     sessions,
     now,
+    only: options.only,
     git: repository,
     person: (await repository.person()).name,
     reconcile: () => {

@@ -18,16 +18,28 @@ export type Ports = {
 /** Folders of the embedded environments. */
 export type Folders = { topics: string; sinks: string };
 
+/** `root`: the workspace, where certificates and the like are named from. */
+export type PortsPlace = { folders: Folders; root: string };
+
 /** Opens the adapters a pipeline's environment asks for. What was opened is closed again when something cannot be. */
-export async function openPorts(spec: PipelineSpec, folders: Folders): Promise<Result<Ports>> {
+export async function openPorts(spec: PipelineSpec, place: PortsPlace): Promise<Result<Ports>> {
+  const sinks = await openSinks(spec, place);
+  if (!sinks.ok) return sinks;
+  const source = openFileSource(join(place.folders.topics, spec.topic), spec.topic);
+  return ok({ source, sinks: sinks.value, reader: undefined });
+}
+
+export async function openSinks(
+  spec: PipelineSpec,
+  { folders }: PortsPlace,
+): Promise<Result<Sink[]>> {
   const sinks: Sink[] = [];
   try {
     for (const name of spec.sinks.map(sinkName)) {
       const path = join(folders.sinks, spec.environment, spec.name, `${name}.duckdb`);
       sinks.push(await openDuckdbSink({ name, path }));
     }
-    const source = openFileSource(join(folders.topics, spec.topic), spec.topic);
-    return ok({ source, sinks, reader: undefined });
+    return ok(sinks);
   } catch (cause) {
     for (const sink of sinks) await sink.close();
     return { ok: false, problem: cannotOpen(spec, cause) };

@@ -14,8 +14,6 @@ export function openSyncState(path: string): DatabaseSync {
   return database;
 }
 
-const LAYOUT = 2;
-
 /** Brings a database of an earlier layout to this one; what it says stays. */
 function migrate(database: DatabaseSync): void {
   const has = (table: string, column: string): boolean =>
@@ -32,7 +30,6 @@ function migrate(database: DatabaseSync): void {
     database.exec("alter table sync_offsets add column owner text");
   if (has("sync_pipelines", "is_paused") && !has("sync_pipelines", "resumes"))
     database.exec("alter table sync_pipelines add column resumes integer not null default 0");
-  database.exec(`pragma user_version = ${LAYOUT}`);
 }
 
 /** Runs `body` in one transaction that is durable when this returns. */

@@ -61,6 +61,7 @@ export type Stretches = {
 export function openStretches(options: StretchesOptions): Stretches {
   const { id, state, owner } = options;
   let release = options.release;
+  let learnedAt = options.now();
   let epochs = listEpochs(state, id);
   const held = new Map<string, { stretch: Stretch; position: number; partitions: number }>();
 
@@ -91,6 +92,11 @@ export function openStretches(options: StretchesOptions): Stretches {
     return isMoving
       ? openTransition(state, id, fresh, running.untilMs)
       : openEpoch(state, id, fresh);
+  }
+
+  /** Another worker opened it for a release this one has not heard of yet. */
+  function isNews(epoch: Epoch): boolean {
+    return new Date(epoch.openedAt) > learnedAt;
   }
 
   async function grow(
@@ -130,7 +136,7 @@ export function openStretches(options: StretchesOptions): Stretches {
     let epoch = own;
     if (hasGrown) {
       ({ epoch, from } = await grow(stretch, partitions, from, first));
-    } else if (own === undefined || own.release !== release) {
+    } else if (own === undefined || (own.release !== release && !isNews(own))) {
       const reason =
         newest === undefined ? "start" : own === undefined ? "topic made again" : "release";
       epoch = open(draft(stretch, partitions, from, reason));
@@ -181,9 +187,12 @@ export function openStretches(options: StretchesOptions): Stretches {
     cut,
     swap(next) {
       release = next;
-      const opened = [...held.values()].map(({ stretch, partitions, position }) =>
-        open(draft(stretch, partitions, position, "release")),
-      );
+      learnedAt = options.now();
+      const opened = [...held.values()]
+        .filter(({ stretch }) => newestOf(stretch)?.release !== next)
+        .map(({ stretch, partitions, position }) =>
+          open(draft(stretch, partitions, position, "release")),
+        );
       epochs = listEpochs(state, id);
       return opened;
     },

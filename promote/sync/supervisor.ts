@@ -5,7 +5,7 @@ import type { ContentStore } from "#snapshots/store.ts";
 import { openDecoder } from "./decode/decode.ts";
 import type { PipelineEvent } from "./events.ts";
 import { openReleaseGuest, type GuestLimits } from "./guest.ts";
-import { openPorts, type Folders, type Ports } from "./open-ports.ts";
+import { openPorts, openSinks, type Folders, type Ports } from "./open-ports.ts";
 import {
   runPipeline,
   TUNING,
@@ -17,6 +17,7 @@ import { sinkName, type PipelineSpec } from "./pipeline-spec.ts";
 import { listEpochs } from "./epochs.ts";
 import { readOffset, readProgress, setPaused } from "./progress.ts";
 import { keepRelease, readRelease } from "./release-spec.ts";
+import { planSinks, type SinkPlan } from "./sink-plan.ts";
 import { openRateMeter } from "./status.ts";
 import { GROWTH, type Growth } from "./stretches.ts";
 import { dropReport, putReport, type WorkerReport } from "./workers.ts";
@@ -43,6 +44,8 @@ export type Supervisor = {
   pause(): Promise<Result<void>>;
   resume(): Promise<Result<void>>;
   stop(): Promise<void>;
+  /** What a release would change in the sinks; through those that are open where it has the same. */
+  plan(spec: PipelineSpec): Promise<Result<SinkPlan[]>>;
   report(): WorkerReport;
   /** Once a second: the topic's end and the sinks' rows; obeys what another process asked for; reports. */
   look(): Promise<void>;
@@ -99,7 +102,7 @@ export function openSupervisor(first: PipelineSpec, place: Place): Supervisor {
   }
 
   async function open(): Promise<Ports | undefined> {
-    const opened = await openPorts(spec, place.folders);
+    const opened = await openPorts(spec, place);
     if (opened.ok) return opened.value;
     change({ state: "halted", problem: opened.problem });
     return undefined;
@@ -282,6 +285,10 @@ export function openSupervisor(first: PipelineSpec, place: Place): Supervisor {
         dropReport(place.state, id, place.worker);
         change({ state: "stopped" });
       }),
+    plan: (next) =>
+      ports !== undefined && portsOf(next) === portsOf(spec)
+        ? planSinks(next, ports.sinks)
+        : planApart(next, place),
     report,
     async look() {
       await obey();
@@ -299,6 +306,21 @@ export function openSupervisor(first: PipelineSpec, place: Place): Supervisor {
       putReport(place.state, report(), Date.now());
     },
   };
+}
+
+/** Opens the sinks for as long as it takes to ask them. Files of an embedded environment are made when they are first written. */
+export async function planApart(
+  spec: PipelineSpec,
+  place: Pick<Place, "folders" | "root">,
+): Promise<Result<SinkPlan[]>> {
+  if (spec.where.kind === "embedded") return ok([]);
+  const opened = await openSinks(spec, place);
+  if (!opened.ok) return opened;
+  try {
+    return await planSinks(spec, opened.value);
+  } finally {
+    for (const sink of opened.value) await sink.close();
+  }
 }
 
 function keyOf({ topic, partition }: { topic: string; partition: number }): string {

@@ -12,7 +12,8 @@ import type { Tuning } from "./pipeline.ts";
 import type { PipelineSpec } from "./pipeline-spec.ts";
 import { readProgress, setPaused } from "./progress.ts";
 import { openSyncState } from "./state.ts";
-import { openSupervisor, type Supervisor } from "./supervisor.ts";
+import type { SinkPlan } from "./sink-plan.ts";
+import { openSupervisor, planApart, type Supervisor } from "./supervisor.ts";
 import { statusOf, type PipelineStatus } from "./status.ts";
 import type { Growth } from "./stretches.ts";
 import { livingReports, type WorkerReport } from "./workers.ts";
@@ -30,6 +31,8 @@ export type Sync = {
   pause(environment: string, name: string): Promise<Result<void>>;
   /** Goes on after a pause, or after a halt once its cause is gone. */
   resume(environment: string, name: string): Promise<Result<void>>;
+  /** What a release would make or alter in its sinks. */
+  plan(spec: PipelineSpec): Promise<Result<SinkPlan[]>>;
   /** What this process runs. */
   running(): { environment: string; name: string; release: string; topic: string }[];
   /** Every pipeline that runs, wherever its workers are. */
@@ -157,6 +160,10 @@ export function openSync(options: SyncOptions): Sync {
     async resume(environment, name) {
       const found = find(environment, name);
       return found.ok ? found.value.resume() : tell(environment, name, false);
+    },
+    plan(spec) {
+      const known = supervisors.get(keyOf(spec.environment, spec.name));
+      return known === undefined ? planApart(spec, place) : known.plan(spec);
     },
     running: () =>
       [...supervisors.values()].map((supervisor) => {

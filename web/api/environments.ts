@@ -3,6 +3,7 @@ import { z } from "zod";
 import { listEnvironments } from "#promote/environments.ts";
 import { history } from "#promote/history.ts";
 import { promote, rollback } from "#promote/promote.ts";
+import { addressesSchema, useServers } from "#promote/use-servers.ts";
 import type { Workbench } from "#promote/workbench.ts";
 import { unwrap } from "#snapshots/problem.ts";
 import { body, name, path, releaseHash } from "./door.ts";
@@ -20,11 +21,20 @@ const rollbackBody = z.strictObject({
   message: z.string().max(10_000).optional(),
 });
 
+const useBody = z.strictObject({
+  to: z.union([z.literal("embedded"), addressesSchema]),
+  environments: z.array(name).min(1).optional(),
+});
+
 /** What should run where, and the commits that change it. */
 export function environmentRoutes(workbench: Workbench) {
   const environment = path(z.object({ env: name }));
   return new Hono()
     .get("/", async (c) => c.json(await listEnvironments(workbench.git)))
+    .post("/use", body(useBody), async (c) => {
+      const { to, environments } = c.req.valid("json");
+      return c.json(unwrap(await useServers({ workbench, to, names: environments })));
+    })
     .post("/:env/promote", environment, body(promoteBody), async (c) => {
       const outcome = await promote({
         workbench,

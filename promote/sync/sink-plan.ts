@@ -1,0 +1,30 @@
+import { ok, type Problem, type Result } from "#snapshots/problem.ts";
+import { openDecoder } from "./decode/decode.ts";
+import type { PipelineSpec } from "./pipeline-spec.ts";
+import type { Sink, SinkContract } from "./ports.ts";
+
+/** What a release would make or alter in one sink: a statement or request each; or why that cannot be said. */
+export type SinkPlan = { sink: string; changes: string[]; problem?: Problem };
+
+export function contractOf(spec: PipelineSpec): Result<SinkContract> {
+  const decoder = openDecoder(spec);
+  if (!decoder.ok) return decoder;
+  return ok({ key: decoder.value.key, columns: spec.output, maxParts: spec.maxParts });
+}
+
+export async function planSinks(
+  spec: PipelineSpec,
+  sinks: readonly Sink[],
+): Promise<Result<SinkPlan[]>> {
+  const contract = contractOf(spec);
+  if (!contract.ok) return contract;
+  const plans = await Promise.all(
+    sinks.map(async (sink): Promise<SinkPlan> => {
+      const planned = await sink.plan(contract.value);
+      return planned.ok
+        ? { sink: sink.name, changes: planned.value }
+        : { sink: sink.name, changes: [], problem: planned.problem };
+    }),
+  );
+  return ok(plans);
+}
