@@ -6,22 +6,28 @@ import { BATCH_HEAD } from "./records.ts";
 /** Who writes, for the broker to drop what it has already: ids from InitProducerId, and where the batch stands in the partition's sequence. */
 export type Producing = { producerId: bigint; epoch: number; sequence: number };
 
+/** A record about to be written. */
+export type BatchRecord = {
+  timestampMs: number;
+  key: Uint8Array | null;
+  value: Uint8Array | null;
+  headers: EncodedHeaders;
+};
+
+/** The headers of a record as they stand in it: their number, then name and value of each. */
+export type EncodedHeaders = Uint8Array;
+
 /** Collects records into one record batch (format 2, see records.ts). */
 export type BatchBuilder = {
-  add(record: {
-    timestampMs: number;
-    key: Uint8Array | null;
-    value: Uint8Array | null;
-    headers: readonly Header[];
-  }): void;
+  add(record: BatchRecord): void;
   count(): number;
   /** Before compression. */
   sizeBytes(): number;
   build(by: Producing, compression: Compression): Buffer;
 };
 
-/** Varints of one record beyond its headers: length, attributes, time, offset, key length, value length, header count. */
-const MOST_VARINTS = 50;
+/** Varints of one record beyond its headers: length, attributes, time, offset, key length, value length. */
+const MOST_VARINTS = 48;
 
 export function openBatch(roomBytes = 4096): BatchBuilder {
   let bytes = Buffer.allocUnsafe(Math.max(roomBytes, 256));
@@ -37,15 +43,12 @@ export function openBatch(roomBytes = 4096): BatchBuilder {
     bytes = larger;
   }
 
-  function varint(value: number): void {
-    let rest = value < 0 ? -2 * value - 1 : 2 * value;
-    for (; rest >= 0x80; rest = Math.floor(rest / 128)) bytes[at++] = (rest % 128) | 0x80;
-    bytes[at++] = rest;
+  function data(value: Uint8Array | null): void {
+    at = putVarint(bytes, at, value === null ? -1 : value.length);
+    if (value !== null) raw(value);
   }
 
-  function data(value: Uint8Array | null): void {
-    if (value === null) return varint(-1);
-    varint(value.length);
+  function raw(value: Uint8Array): void {
     bytes.set(value, at);
     at += value.length;
   }
@@ -54,24 +57,17 @@ export function openBatch(roomBytes = 4096): BatchBuilder {
     add({ timestampMs, key, value, headers }) {
       if (count === 0) base = greatest = timestampMs;
       greatest = Math.max(greatest, timestampMs);
-      const names = headers.map((header) => Buffer.from(header.key));
-      let length = 1 + sizeOf(timestampMs - base) + sizeOf(count) + sizeOfData(key);
-      length += sizeOfData(value) + sizeOf(headers.length);
-      headers.forEach((header, i) => {
-        length += sizeOfData(names[i] ?? null) + sizeOfData(header.value);
-      });
+      const delta = timestampMs - base;
+      const length =
+        1 + sizeOf(delta) + sizeOf(count) + sizeOfData(key) + sizeOfData(value) + headers.length;
       grow(length + MOST_VARINTS);
-      varint(length);
+      at = putVarint(bytes, at, length);
       bytes[at++] = 0;
-      varint(timestampMs - base);
-      varint(count++);
+      at = putVarint(bytes, at, delta);
+      at = putVarint(bytes, at, count++);
       data(key);
       data(value);
-      varint(headers.length);
-      headers.forEach((header, i) => {
-        data(names[i] ?? null);
-        data(header.value);
-      });
+      raw(headers);
     },
     count: () => count,
     sizeBytes: () => at,
@@ -95,6 +91,31 @@ export function openBatch(roomBytes = 4096): BatchBuilder {
       return batch;
     },
   };
+}
+
+const NO_HEADERS: EncodedHeaders = Buffer.from([0]);
+
+export function encodeHeaders(headers: readonly Header[]): EncodedHeaders {
+  if (headers.length === 0) return NO_HEADERS;
+  const parts = headers.map(({ key, value }) => ({ name: Buffer.from(key), value }));
+  const size = parts.reduce((sum, part) => sum + part.name.length + part.value.length + 10, 5);
+  const bytes = Buffer.allocUnsafe(size);
+  let at = putVarint(bytes, 0, parts.length);
+  for (const part of parts.flatMap(({ name, value }) => [name, value])) {
+    at = putVarint(bytes, at, part.length);
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes.subarray(0, at);
+}
+
+/** Zigzag; answers where it ends. */
+function putVarint(bytes: Uint8Array, from: number, value: number): number {
+  let at = from;
+  let rest = value < 0 ? -2 * value - 1 : 2 * value;
+  for (; rest >= 0x80; rest = Math.floor(rest / 128)) bytes[at++] = (rest % 128) | 0x80;
+  bytes[at++] = rest;
+  return at;
 }
 
 function sizeOf(value: number): number {

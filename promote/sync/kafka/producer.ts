@@ -1,7 +1,7 @@
 import { ok, type Problem, type Result } from "#snapshots/problem.ts";
 import type { KafkaConnection, Surroundings } from "../connections.ts";
 import type { Header } from "../ports.ts";
-import { openBatch, type BatchBuilder } from "./batch-builder.ts";
+import { encodeHeaders, openBatch, type BatchBuilder } from "./batch-builder.ts";
 import { openKafkaClient, type KafkaLog } from "./client.ts";
 import type { Compression } from "./codecs.ts";
 import { failureOf } from "./errors.ts";
@@ -65,7 +65,7 @@ export async function openKafkaProducer(
           batch = openBatch();
           batches.push(batch);
         }
-        batch.add({ key, value, timestampMs, headers });
+        batch.add({ key, value, timestampMs, headers: encodeHeaders(headers) });
       }
       while (waiting.size > 0) {
         const round = [...waiting].flatMap(([partition, batches]) => {

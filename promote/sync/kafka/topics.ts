@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { Kafka, type Admin } from "kafkajs";
+import { ConfigResourceTypes, Kafka, type Admin } from "kafkajs";
 import { fail, ok, type Problem, type Result } from "#snapshots/problem.ts";
 import type { KafkaConnection, Surroundings } from "../connections.ts";
 import type { PartitionRange } from "../ports.ts";
@@ -26,6 +26,8 @@ export type KafkaTopics = {
   /** undefined: there is no such topic. */
   describe(topic: string): Promise<Result<TopicMetadata | undefined>>;
   list(): Promise<Result<string[]>>;
+  /** One of a topic's settings. undefined: there is no such topic. */
+  config(topic: string, name: string): Promise<Result<string | undefined>>;
   /** From the first record at or after a time (the log's beginning by default) to the end. */
   ranges(topic: string, fromMs?: number): Promise<Result<PartitionRange[]>>;
   close(): Promise<void>;
@@ -119,6 +121,20 @@ export function kafkaTopics(
         return ok([...(await fetchMetadata(client, undefined)).topics.keys()].toSorted());
       } catch (cause) {
         return fail(failureOf(cause, "listing topics").problem);
+      }
+    },
+    async config(topic, name) {
+      try {
+        if ((await find(topic)) === undefined) return ok(undefined);
+        await admin.connect();
+        const { resources } = await admin.describeConfigs({
+          includeSynonyms: false,
+          resources: [{ type: ConfigResourceTypes.TOPIC, name: topic, configNames: [name] }],
+        });
+        const entries = resources[0]?.configEntries ?? [];
+        return ok(entries.find(({ configName }) => configName === name)?.configValue ?? "");
+      } catch (cause) {
+        return fail(failureOf(cause, `reading the settings of topic ${topic}`).problem);
       }
     },
     async ranges(topic, fromMs) {

@@ -1,0 +1,161 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { ok, ProblemError, type Problem, type Result } from "#snapshots/problem.ts";
+import type { KafkaConnection, Surroundings } from "../connections.ts";
+import type { SourceRecord, TopicReader } from "../ports.ts";
+import { openKafkaClient, type KafkaClient, type KafkaLog } from "./client.ts";
+import { CODES, failureOf, KafkaError } from "./errors.ts";
+import { fetchRecords, type Fetched } from "./fetch.ts";
+import { EARLIEST, LATEST, leaderOf, listOffsets, placeKey } from "./list-offsets.ts";
+import { fetchMetadata, type TopicMetadata } from "./metadata.ts";
+import { decodeBatches, endOfBatches } from "./records.ts";
+
+const FETCH_BYTES = 4 << 20;
+const WAIT_MS = 200;
+const BACKOFF_MS = 300;
+
+/** Topics read apart from any group. */
+export function openKafkaReader(
+  connection: KafkaConnection,
+  surroundings: Surroundings,
+  log?: KafkaLog,
+): Result<TopicReader> {
+  const opened = openKafkaClient(connection, surroundings, log);
+  return opened.ok ? ok(readerOver(opened.value)) : opened;
+}
+
+type Place = { topic: string; partition: number };
+
+export function readerOver(client: KafkaClient): TopicReader {
+  const topics = new Map<string, TopicMetadata>();
+  let isClosed = false;
+
+  /** Transient trouble is waited out. */
+  async function patiently<T>(
+    doing: string,
+    act: () => Promise<T>,
+    signal?: AbortSignal,
+  ): Promise<T> {
+    for (;;) {
+      try {
+        return await act();
+      } catch (cause) {
+        if (cause instanceof ProblemError) throw cause;
+        const failure = failureOf(cause, doing);
+        if (failure.kind === "halt" || isClosed || signal?.aborted === true)
+          throw new ProblemError(failure.problem);
+        topics.clear();
+        await delay(BACKOFF_MS);
+      }
+    }
+  }
+
+  async function find(topic: string): Promise<TopicMetadata | undefined> {
+    const found = await fetchMetadata(client, [topic]);
+    if (found.forbidden.length > 0) throw new KafkaError(29, `topic ${topic}`);
+    const known = found.topics.get(topic);
+    if (known !== undefined) topics.set(topic, known);
+    return known;
+  }
+
+  async function known(topic: string): Promise<TopicMetadata> {
+    const metadata = topics.get(topic) ?? (await find(topic));
+    if (metadata === undefined) throw new ProblemError(absent(topic));
+    return metadata;
+  }
+
+  async function offsetsAt(places: readonly Place[], timestampMs: number) {
+    for (const { topic } of places) await known(topic);
+    return listOffsets(client, topics, places, timestampMs);
+  }
+
+  async function fetchOnce(place: Place, topicId: string, offset: number): Promise<Fetched> {
+    const current = await known(place.topic);
+    if (current.id !== topicId) throw new ProblemError(remade(place.topic));
+    const node = await client.node(leaderOf(topics, place));
+    const [fetched] = await fetchRecords(client, node, {
+      maxWaitMs: WAIT_MS,
+      maxBytes: FETCH_BYTES,
+      maxBytesPerPartition: FETCH_BYTES,
+      partitions: [{ topicId, partition: place.partition, offset }],
+    });
+    if (fetched === undefined) throw new Error("the broker gave no answer");
+    if (fetched.error !== 0 && fetched.error !== CODES.OFFSET_OUT_OF_RANGE)
+      throw new KafkaError(fetched.error, placeKey(place));
+    return fetched;
+  }
+
+  async function* read(
+    place: Place,
+    from: number,
+    to: number,
+    signal?: AbortSignal,
+  ): AsyncGenerator<readonly SourceRecord[]> {
+    const doing = `reading ${placeKey(place)}`;
+    const { id } = await patiently(doing, () => known(place.topic), signal);
+    let at = from;
+    while (at < to) {
+      const offset = at;
+      const fetched = await patiently(doing, () => fetchOnce(place, id, offset), signal);
+      if (fetched.error === CODES.OFFSET_OUT_OF_RANGE) {
+        const firsts = await patiently(doing, () => offsetsAt([place], EARLIEST), signal);
+        const first = firsts.get(placeKey(place)) ?? 0;
+        if (first <= at) return;
+        at = first;
+        continue;
+      }
+      const next = endOfBatches(fetched.batches, at);
+      if (next === at && at >= fetched.stable) return;
+      const decoded = decodeBatches(fetched.batches, at, fetched.aborted);
+      if (!decoded.ok) throw new ProblemError(decoded.problem);
+      at = next;
+      const records =
+        next <= to ? decoded.value : decoded.value.filter((record) => record.offset < to);
+      if (records.length > 0) yield records;
+      signal?.throwIfAborted();
+    }
+  }
+
+  return {
+    incarnation: (topic) =>
+      patiently(`looking for topic ${topic}`, async () => (await find(topic))?.id),
+    ranges: (topic) =>
+      patiently(`asking how far topic ${topic} reaches`, async () => {
+        const metadata = await find(topic);
+        const places = (metadata?.partitions ?? []).map(({ partition }) => ({ topic, partition }));
+        const firsts = await offsetsAt(places, EARLIEST);
+        const ends = await offsetsAt(places, LATEST);
+        return places.map((place) => ({
+          ...place,
+          first: firsts.get(placeKey(place)) ?? 0,
+          end: ends.get(placeKey(place)) ?? 0,
+        }));
+      }),
+    offsetAt: (topic, partition, timestampMs) =>
+      patiently(`looking up a time in topic ${topic}`, async () => {
+        const place = { topic, partition };
+        const found = (await offsetsAt([place], timestampMs)).get(placeKey(place)) ?? -1;
+        return found >= 0 ? found : ((await offsetsAt([place], LATEST)).get(placeKey(place)) ?? 0);
+      }),
+    read: (topic, partition, from, to, signal) => read({ topic, partition }, from, to, signal),
+    async close() {
+      isClosed = true;
+      await client.close();
+    },
+  };
+}
+
+function absent(topic: string): Problem {
+  return {
+    code: "kafka-topic-absent",
+    message: `Topic ${topic} does not exist.`,
+    hint: "Make it, or correct the name.",
+  };
+}
+
+function remade(topic: string): Problem {
+  return {
+    code: "kafka-topic-remade",
+    message: `Topic ${topic} was deleted and made again while it was read.`,
+    hint: "Begin again: its offsets mean other records now.",
+  };
+}
