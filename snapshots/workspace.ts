@@ -2,6 +2,7 @@ import { existsSync, readdirSync, realpathSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { z } from "zod";
 import { fail, ok, type Problem, type Result } from "./problem.ts";
+import { streamSchema } from "./stream-settings.ts";
 import { readYaml } from "./yaml-file.ts";
 
 /** A user's Git repository: text files that are reviewed, and `.penstock/` that Git ignores. */
@@ -58,6 +59,8 @@ const sourceFile = z.strictObject({
   identity: z.array(z.string().min(1)).default([]),
   order: z.string().optional(),
   topic: z.string().optional(),
+  /** What flows through the topic, where it is not JSON or more is expected of it than the contract says. */
+  stream: streamSchema.exactOptional(),
 });
 export type Source = z.infer<typeof sourceFile> & { name: string };
 

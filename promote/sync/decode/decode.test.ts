@@ -135,7 +135,9 @@ describe("a value that does not is refused with its column and itself", () => {
       { name: "constructor", type: "VARCHAR", nullable: true },
     ];
     const decoded = unwrap(openDecoder({ input, key: ["id"] })).decode([record(text)], 0);
-    expect(decoded.failures).toEqual([{ record: 0, stage: "decode", reason: expect.stringMatching(reason) }]);
+    expect(decoded.failures).toEqual([
+      { record: 0, stage: "decode", reason: expect.stringMatching(reason) },
+    ]);
   });
 });
 
@@ -184,7 +186,11 @@ describe("identity", () => {
   test("a null in it is refused even where its column may be null", () => {
     const decoded = unwrap(openDecoder(pair)).decode([record({ a: 1, b: null })], 0);
     expect(decoded.failures).toEqual([
-      { record: 0, stage: "decode", reason: "column `b` is null, which the contract does not allow" },
+      {
+        record: 0,
+        stage: "decode",
+        reason: "column `b` is null, which the contract does not allow",
+      },
     ]);
   });
 

@@ -136,7 +136,7 @@ const NO_KEY = { reason: "a tombstone (null value) without a key: nothing says w
 /** A batch without some of its rows, which become failures: an expectation refused them. */
 export function withoutRows(decoded: Decoded, refused: ReadonlyMap<number, string>): Decoded {
   if (refused.size === 0) return decoded;
-  const keep = <T>(_: T, row: number): boolean => !refused.has(row);
+  const keep = (_: unknown, row: number): boolean => !refused.has(row);
   const failures = [...refused].map(([row, reason]) => ({
     record: decoded.recordOfRow[row] ?? 0,
     stage: "validate" as const,

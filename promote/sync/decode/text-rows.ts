@@ -1,0 +1,48 @@
+import { isUtf8 } from "node:buffer";
+import { fail, ok, type Result } from "#snapshots/problem.ts";
+import type { TypedColumn } from "../identity.ts";
+import { show } from "../json-values.ts";
+import { text, type KeyReader, type RowReader } from "./rows.ts";
+import { textConverterFor } from "./text-values.ts";
+
+/** The whole value as one VARCHAR column. */
+export function textRows(input: readonly TypedColumn[]): Result<RowReader> {
+  const [column, ...others] = input;
+  const isText =
+    column?.type.kind === "scalar" &&
+    (column.type.name === "VARCHAR" || column.type.name === "JSON");
+  if (!isText || others.length > 0) {
+    return fail({
+      code: "stream-format",
+      message: `A stream of format text gives one VARCHAR column; the contract has ${input.map(({ name }) => `\`${name}\``).join(", ")}.`,
+      hint: "Say `format: json`, `csv` or `avro` under `stream` in the source's file, or freeze it with one text column.",
+    });
+  }
+  return ok((value, row) => {
+    if (!isUtf8(value)) return "the value is not UTF-8 text";
+    row[0] = text(value);
+    return undefined;
+  });
+}
+
+/** The key's bytes as the text of the one identity column. */
+export function textKeys(key: readonly TypedColumn[]): Result<KeyReader> {
+  const [column, ...others] = key;
+  if (column === undefined || others.length > 0) {
+    return fail({
+      code: "stream-format",
+      message: `A key of format text holds one column; the identity has ${key.map(({ name }) => `\`${name}\``).join(", ")}.`,
+      hint: "Say `keyFormat: json` or `avro` under `stream` in the source's file.",
+    });
+  }
+  const convert = textConverterFor(column.type);
+  return ok((bytes) => {
+    if (!isUtf8(bytes)) return { reason: "the key is not UTF-8 text" };
+    const converted = convert(text(bytes));
+    return "reason" in converted
+      ? { reason: `the key's \`${column.name}\` ${converted.reason}` }
+      : converted.value === null
+        ? { reason: `the key ${show(text(bytes))} holds no \`${column.name}\`` }
+        : { values: [converted.value] };
+  });
+}
