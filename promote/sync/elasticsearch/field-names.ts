@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 export const OWN = "_penstock";
 
 const LONGEST_BYTES = 250;
-const CUT = 200;
+const KEPT_LENGTH = 50;
 
 /**
  * The field a column is kept in: its own name where Elasticsearch can use it, else with what it cannot use as `%` and two hexadecimal digits.
@@ -15,7 +15,7 @@ export function fieldOf(column: string): string {
   const escaped = escape(column);
   if (Buffer.byteLength(escaped) <= LONGEST_BYTES && !HASHED.test(escaped)) return escaped;
   const hash = createHash("sha256").update(column).digest("hex").slice(0, 32);
-  return `${escaped.slice(0, CUT / 4).toWellFormed()}%~${hash}`;
+  return `${escaped.slice(0, KEPT_LENGTH).toWellFormed()}%~${hash}`;
 }
 
 const HASHED = /%~[0-9a-f]{32}$/;
