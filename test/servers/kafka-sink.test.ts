@@ -1,5 +1,4 @@
-import { afterAll, describe, expect, test } from "vitest";
-import { unwrap } from "#snapshots/problem.ts";
+import { afterAll, describe } from "vitest";
 import { openKafkaSink } from "#promote/sync/kafka/sink.ts";
 import { sinkConformance } from "#promote/sync/sink-conformance.ts";
 import { CONNECTION, freshName, producer, refuse, SURROUNDINGS, topics } from "./kafka-fixture.ts";

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { setImmediate as turn } from "node:timers/promises";
 import type { ConnectionOptions } from "node:tls";
-import { Kafka, logLevel, type Cluster, type SASLOptions } from "kafkajs";
+import kafkajs, { type Cluster, type KafkaConfig, type SASLOptions } from "kafkajs";
 import { fail, ok, type Result } from "#snapshots/problem.ts";
 import { readSecret, type KafkaConnection, type Surroundings } from "../connections.ts";
 import {
@@ -13,6 +13,8 @@ import {
   type Node,
   type RawRequest,
 } from "./internals.ts";
+
+const { Kafka, logLevel } = kafkajs;
 
 /** Where kafkajs's own log goes; nowhere by default. */
 export type KafkaLog = (level: "error" | "warn" | "info" | "debug", message: string) => void;
@@ -115,7 +117,7 @@ export function kafkaConfig(
   connection: KafkaConnection,
   surroundings: Surroundings,
   log?: KafkaLog,
-): Result<ConstructorParameters<typeof Kafka>[0]> {
+): Result<KafkaConfig> {
   const ssl = tlsOf(connection, surroundings);
   if (!ssl.ok) return ssl;
   const sasl = saslOf(connection, surroundings);

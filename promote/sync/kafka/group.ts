@@ -1,10 +1,10 @@
-import { AssignerProtocol } from "kafkajs";
+import kafkajs from "kafkajs";
 import { assignPartitions } from "./assign-partitions.ts";
 import type { KafkaClient } from "./client.ts";
 import { typeOf } from "./errors.ts";
 import type { Node } from "./internals.ts";
 
-const { MemberAssignment, MemberMetadata } = AssignerProtocol;
+const { MemberAssignment, MemberMetadata } = kafkajs.AssignerProtocol;
 
 export type GroupOptions = {
   groupId: string;

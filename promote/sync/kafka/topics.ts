@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { ConfigResourceTypes, Kafka, type Admin } from "kafkajs";
+import kafkajs, { type Admin } from "kafkajs";
 import { fail, ok, type Problem, type Result } from "#snapshots/problem.ts";
 import type { KafkaConnection, Surroundings } from "../connections.ts";
 import type { PartitionRange } from "../ports.ts";
@@ -46,7 +46,7 @@ export function kafkaTopics(
   const opened = openKafkaClient(connection, surroundings, log);
   if (!opened.ok) return opened;
   const client = opened.value;
-  const admin = new Kafka(config.value).admin();
+  const admin = new kafkajs.Kafka(config.value).admin();
 
   async function find(topic: string): Promise<TopicMetadata | undefined> {
     return (await fetchMetadata(client, [topic])).topics.get(topic);
@@ -129,7 +129,7 @@ export function kafkaTopics(
         await admin.connect();
         const { resources } = await admin.describeConfigs({
           includeSynonyms: false,
-          resources: [{ type: ConfigResourceTypes.TOPIC, name: topic, configNames: [name] }],
+          resources: [{ type: kafkajs.ConfigResourceTypes.TOPIC, name: topic, configNames: [name] }],
         });
         const entries = resources[0]?.configEntries ?? [];
         return ok(entries.find(({ configName }) => configName === name)?.configValue ?? "");
