@@ -1,4 +1,4 @@
-import { types, type Type } from "avsc";
+import avsc, { type Type } from "avsc";
 import { formatType, type SqlType } from "#snapshots/types.ts";
 import type { Kept } from "../../json-values.ts";
 import { avroName } from "./names.ts";
@@ -17,19 +17,19 @@ export type Resolved = { read: Read } | { conflict: string };
  */
 export function resolve(marked: Type, column: SqlType, field: string): Resolved {
   const { type, logical } = plainType(marked);
-  if (type instanceof types.WrappedUnionType) return resolveUnion(type, column, field);
+  if (type instanceof avsc.types.WrappedUnionType) return resolveUnion(type, column, field);
   if (type.typeName === "null") return { read: () => null };
   const conflict = {
     conflict: `field \`${field}\` is ${describeType(marked)} in the writer's schema, which the contract's ${formatType(column)} cannot read`,
   };
   switch (column.kind) {
     case "scalar": {
-      if (type instanceof types.EnumType) {
+      if (type instanceof avsc.types.EnumType) {
         const { symbols } = type;
         const isText = column.name === "VARCHAR" || column.name === "JSON";
         return isText ? { read: (tap) => symbols[tap.index(symbols.length)] ?? null } : conflict;
       }
-      const size = type instanceof types.FixedType ? { size: type.size } : {};
+      const size = type instanceof avsc.types.FixedType ? { size: type.size } : {};
       const writer = {
         name: type.typeName,
         ...size,
@@ -46,16 +46,20 @@ export function resolve(marked: Type, column: SqlType, field: string): Resolved 
     case "enum":
       return resolveEnum(type, column) ?? conflict;
     case "list":
-      return type instanceof types.ArrayType ? resolveList(type, column, field) : conflict;
+      return type instanceof avsc.types.ArrayType ? resolveList(type, column, field) : conflict;
     case "map":
       return resolveMap(type, column, field) ?? conflict;
     case "struct":
-      return type instanceof types.RecordType ? resolveStruct(type, column, field) : conflict;
+      return type instanceof avsc.types.RecordType ? resolveStruct(type, column, field) : conflict;
   }
 }
 
 /** A branch that the column cannot read is no conflict but the failure of the values that take it, as the specification has it; a union with no other is. */
-function resolveUnion(union: types.WrappedUnionType, column: SqlType, field: string): Resolved {
+function resolveUnion(
+  union: avsc.types.WrappedUnionType,
+  column: SqlType,
+  field: string,
+): Resolved {
   const resolved = union.types.map((branch) => resolve(branch, column, field));
   const conflicts = resolved.flatMap((branch) => ("conflict" in branch ? [branch.conflict] : []));
   const isNull = (branch: Type): boolean => branch.typeName === "null";
@@ -75,7 +79,7 @@ function readDecimal(
   from: number,
   { width, scale }: SqlType & { kind: "decimal" },
 ): Read | undefined {
-  const isFixed = type instanceof types.FixedType;
+  const isFixed = type instanceof avsc.types.FixedType;
   if (!isFixed && type.typeName !== "bytes") return undefined;
   const size = isFixed ? type.size : 0;
   const most = 10n ** BigInt(width);
@@ -97,7 +101,7 @@ function readDecimal(
 function resolveEnum(type: Type, column: SqlType & { kind: "enum" }): Resolved | undefined {
   const known = new Set(column.values);
   const wanted = column.values.join(", ");
-  if (type instanceof types.EnumType) {
+  if (type instanceof avsc.types.EnumType) {
     const { symbols } = type;
     return {
       read: (tap) => {
@@ -120,7 +124,7 @@ function resolveEnum(type: Type, column: SqlType & { kind: "enum" }): Resolved |
 }
 
 function resolveList(
-  type: types.ArrayType,
+  type: avsc.types.ArrayType,
   column: SqlType & { kind: "list" },
   field: string,
 ): Resolved {
@@ -143,7 +147,7 @@ function resolveMap(
   column: SqlType & { kind: "map" },
   field: string,
 ): Resolved | undefined {
-  if (type instanceof types.MapType) {
+  if (type instanceof avsc.types.MapType) {
     if (column.key.kind !== "scalar" || column.key.name !== "VARCHAR") return undefined;
     const value = resolve(type.valuesType, column.value, `${field}{}`);
     if ("conflict" in value) return value;
@@ -155,9 +159,9 @@ function resolveMap(
       },
     };
   }
-  if (!(type instanceof types.ArrayType)) return undefined;
+  if (!(type instanceof avsc.types.ArrayType)) return undefined;
   const entry = plainType(type.itemsType).type;
-  if (!(entry instanceof types.RecordType)) return undefined;
+  if (!(entry instanceof avsc.types.RecordType)) return undefined;
   const pair = resolveStruct(
     entry,
     {
@@ -180,7 +184,7 @@ function resolveMap(
 }
 
 function resolveStruct(
-  type: types.RecordType,
+  type: avsc.types.RecordType,
   column: SqlType & { kind: "struct" },
   field: string,
 ): Resolved {
@@ -204,7 +208,7 @@ export type Step = { field: string; run(tap: Tap, values: Kept[]): void };
  * A nullable column the writer does not have is NULL: the default that a contract's schema declares.
  */
 export function resolveFields(
-  type: types.RecordType,
+  type: avsc.types.RecordType,
   columns: readonly { name: string; type: SqlType; nullable: boolean }[],
   prefix = "",
 ): { steps: Step[] } | { conflict: string } {
@@ -237,7 +241,7 @@ export function resolveFields(
 }
 
 function placesOf(
-  type: types.RecordType,
+  type: avsc.types.RecordType,
   columns: readonly { name: string }[],
 ): (string | undefined)[] {
   const named = (name: string): string | undefined =>

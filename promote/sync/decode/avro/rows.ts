@@ -1,4 +1,4 @@
-import { types, type Type } from "avsc";
+import avsc, { type Type } from "avsc";
 import { formatType } from "#snapshots/types.ts";
 import type { TypedColumn } from "../../identity.ts";
 import type { Kept } from "../../json-values.ts";
@@ -103,13 +103,13 @@ export function schemaIdOf(bytes: Uint8Array): number | undefined {
 
 function planOf(marked: Type, columns: readonly TypedColumn[], isKey: boolean): Plan {
   const { type } = plainType(marked);
-  if (type instanceof types.WrappedUnionType) {
+  if (type instanceof avsc.types.WrappedUnionType) {
     const branches = type.types.map((branch) => planOf(branch, columns, isKey));
     return branches.find((branch) => branch.kind === "fields") === undefined
       ? (branches.find((branch) => branch.kind === "conflict") ?? { kind: "union", branches })
       : { kind: "union", branches };
   }
-  if (type instanceof types.RecordType) {
+  if (type instanceof avsc.types.RecordType) {
     const plan = resolveFields(type, columns);
     return "conflict" in plan
       ? { kind: "conflict", reason: plan.conflict }

@@ -1,4 +1,4 @@
-import { types, type Type } from "avsc";
+import avsc, { type Type } from "avsc";
 import type { Tap } from "./tap.ts";
 import { plainType } from "./writer-schema.ts";
 
@@ -7,16 +7,16 @@ export type Skip = (tap: Tap) => void;
 /** Steps over a value the contract does not ask for. `known` lets a type hold itself. */
 export function skipperFor(marked: Type, known = new Map<Type, { skip: Skip }>()): Skip {
   const { type } = plainType(marked);
-  if (type instanceof types.RecordType) return skipRecord(type, known);
-  if (type instanceof types.WrappedUnionType) {
+  if (type instanceof avsc.types.RecordType) return skipRecord(type, known);
+  if (type instanceof avsc.types.WrappedUnionType) {
     const branches = type.types.map((branch) => skipperFor(branch, known));
     return (tap) => branches[tap.index(branches.length)]?.(tap);
   }
-  if (type instanceof types.ArrayType) {
+  if (type instanceof avsc.types.ArrayType) {
     const item = skipperFor(type.itemsType, known);
     return (tap) => tap.skipBlocks(() => item(tap));
   }
-  if (type instanceof types.MapType) {
+  if (type instanceof avsc.types.MapType) {
     const value = skipperFor(type.valuesType, known);
     return (tap) =>
       tap.skipBlocks(() => {
@@ -24,7 +24,7 @@ export function skipperFor(marked: Type, known = new Map<Type, { skip: Skip }>()
         value(tap);
       });
   }
-  if (type instanceof types.FixedType) {
+  if (type instanceof avsc.types.FixedType) {
     const { size } = type;
     return (tap) => tap.skip(size);
   }
@@ -43,7 +43,7 @@ const PLAIN: Record<string, Skip> = {
   string: (tap) => tap.skip(tap.size()),
 };
 
-function skipRecord(type: types.RecordType, known: Map<Type, { skip: Skip }>): Skip {
+function skipRecord(type: avsc.types.RecordType, known: Map<Type, { skip: Skip }>): Skip {
   const found = known.get(type);
   if (found !== undefined) return (tap) => tap.deeper(() => found.skip(tap));
   const self: { skip: Skip } = { skip: () => undefined };

@@ -1,10 +1,10 @@
-import { Type, types, type Schema } from "avsc";
+import avsc, { type Schema, type Type } from "avsc";
 import { fail, ok, type Result } from "#snapshots/problem.ts";
 
 export type Logical = { name: string; precision?: number; scale?: number };
 
 /** Keeps what a schema says of a type's meaning; avsc itself passes over logical types it was not given. */
-class Marked extends types.LogicalType {
+class Marked extends avsc.types.LogicalType {
   readonly logical: Logical;
   constructor(schema: Schema, options?: unknown) {
     super(schema, options);
@@ -45,8 +45,8 @@ export function parseWriterSchema(
     logicalTypes: Object.fromEntries(KNOWN.map((name) => [name, Marked])),
   };
   try {
-    for (const reference of references) Type.forSchema(JSON.parse(reference), options);
-    return ok(Type.forSchema(JSON.parse(schema), options));
+    for (const reference of references) avsc.Type.forSchema(JSON.parse(reference), options);
+    return ok(avsc.Type.forSchema(JSON.parse(schema), options));
   } catch (cause) {
     return fail({
       code: "bad-schema",
@@ -64,9 +64,9 @@ export function plainType(type: Type): { type: Type; logical?: Logical } {
 export function describeType(marked: Type): string {
   const { type, logical } = plainType(marked);
   if (logical !== undefined) return `${describeType(type)} (${describeLogical(logical)})`;
-  if (type instanceof types.ArrayType) return `array of ${describeType(type.itemsType)}`;
-  if (type instanceof types.MapType) return `map of ${describeType(type.valuesType)}`;
-  if (type instanceof types.WrappedUnionType)
+  if (type instanceof avsc.types.ArrayType) return `array of ${describeType(type.itemsType)}`;
+  if (type instanceof avsc.types.MapType) return `map of ${describeType(type.valuesType)}`;
+  if (type instanceof avsc.types.WrappedUnionType)
     return `union of ${type.types.map(describeType).join(", ")}`;
   const isNamed = ["record", "error", "enum", "fixed"].includes(type.typeName);
   return isNamed && type.name !== undefined ? `${type.typeName} ${type.name}` : type.typeName;
