@@ -1,0 +1,93 @@
+import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import {
+  auth,
+  Client,
+  policies,
+  types,
+  type ClientOptions,
+  type DseClientOptions,
+} from "cassandra-driver";
+import { fail, ok, type Result } from "#snapshots/problem.ts";
+import { readSecret, type CassandraConnection, type Surroundings } from "../connections.ts";
+
+/** A client of the cluster, not yet connected. */
+export function openClient(
+  connection: CassandraConnection,
+  surroundings: Surroundings,
+): Result<Client> {
+  const credentials = authentication(connection, surroundings);
+  if (!credentials.ok) return credentials;
+  const secured = tlsOptions(connection, surroundings);
+  if (!secured.ok) return secured;
+  const options: DseClientOptions = {
+    contactPoints: connection.contactPoints,
+    localDataCenter: connection.localDataCenter,
+    applicationName: "penstock",
+    // Nothing but effects that carry their own versions goes through it: a statement sent twice is the same statement.
+    queryOptions: {
+      prepare: true,
+      isIdempotent: true,
+      consistency: consistencyOf(connection),
+      serialConsistency: serialConsistencyOf(connection),
+    },
+    // Retries are the caller's (retry.ts).
+    policies: { retry: new policies.retry.FallthroughRetryPolicy() },
+    encoding: { useBigIntAsLong: true, useBigIntAsVarint: true },
+    monitorReporting: { enabled: false },
+    ...credentials.value,
+    ...secured.value,
+  };
+  return ok(new Client(options));
+}
+
+export function consistencyOf({ consistency }: CassandraConnection): types.consistencies {
+  return types.consistencies[consistency];
+}
+
+export function serialConsistencyOf({ consistency }: CassandraConnection): types.consistencies {
+  return consistency.startsWith("local")
+    ? types.consistencies.localSerial
+    : types.consistencies.serial;
+}
+
+function authentication(
+  { username, password }: CassandraConnection,
+  surroundings: Surroundings,
+): Result<Pick<ClientOptions, "authProvider">> {
+  if (username === undefined || password === undefined) return ok({});
+  const secret = readSecret(password, surroundings);
+  if (!secret.ok) return secret;
+  return ok({ authProvider: new auth.PlainTextAuthProvider(username, secret.value) });
+}
+
+function tlsOptions(
+  { tls }: CassandraConnection,
+  { root }: Surroundings,
+): Result<Pick<ClientOptions, "sslOptions">> {
+  if (tls === false) return ok({});
+  if (tls === true) return ok({ sslOptions: { rejectUnauthorized: true } });
+  const files = Object.entries({ ca: tls.ca, cert: tls.certificate, key: tls.key });
+  const read: [string, Buffer][] = [];
+  for (const [name, path] of files) {
+    if (path === undefined) continue;
+    const bytes = readCertificate(resolve(root, path));
+    if (bytes === undefined)
+      return fail({
+        code: "certificate-missing",
+        message: `The file ${path}, which an environment's file names for Cassandra's TLS, cannot be read.`,
+        hint: "Put the file there, or name another in environments/*.yaml.",
+        at: { file: path },
+      });
+    read.push([name, bytes]);
+  }
+  return ok({ sslOptions: { rejectUnauthorized: true, ...Object.fromEntries(read) } });
+}
+
+function readCertificate(path: string): Buffer | undefined {
+  try {
+    return readFileSync(path);
+  } catch {
+    return undefined;
+  }
+}

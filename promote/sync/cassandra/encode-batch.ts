@@ -1,0 +1,138 @@
+import { types } from "cassandra-driver";
+import { readPhysical, type Physical } from "../arrow-read.ts";
+import type { TypedColumn } from "../identity.ts";
+import { WRITE, type SinkBatch } from "../ports.ts";
+import { encodeColumn, encodeKey, isNullAt, type Encoded } from "./encode.ts";
+import { writeLong, type At } from "./encode-numbers.ts";
+import { timeToLive } from "./expiry.ts";
+import type { Statements } from "./statements.ts";
+import type { CassandraTable } from "./table-plan.ts";
+
+/** A prepared statement and its parameters, already in Cassandra's wire format (or unset). */
+export type Request = { query: string; params: (Buffer | typeof types.unset)[] };
+
+export type EncodeOptions = {
+  table: CassandraTable;
+  statements: Statements;
+  key: readonly TypedColumn[];
+  columns: readonly TypedColumn[];
+  /** Position in `columns` of the one that says when a row expires; −1 for none. */
+  expiresAt: number;
+  nowMs: number;
+};
+
+/**
+ * What each operation of a batch asks of Cassandra. A row that leaves nothing of the table unset is one INSERT. Any other is a DELETE just
+ * below its version and an INSERT at it, so that what an earlier version wrote in those columns vanishes; one row deletion also costs a
+ * reader less than a tombstone a column. Version − 1 is the same record's clear (version.ts), so nothing else stands between.
+ */
+export function encodeBatch(
+  batch: SinkBatch,
+  options: EncodeOptions,
+): (operation: number) => Request[] | { reason: string } {
+  const { table, statements, key, columns, expiresAt, nowMs } = options;
+  const keys = onlyBatch(batch.keys, key);
+  const rows = onlyBatch(batch.rows, columns);
+  const keyCells = key.map((column, i) => encodeKey(column.type, columnAt(keys, i)));
+  const rowCells = columns.map((column, i) =>
+    rows.length === 0 ? NONE : encodeColumn(column.type, columnAt(rows, i)),
+  );
+  const nullable = columns.flatMap((_, i) => (columnAt(rows, i).valid === undefined ? [] : [i]));
+  const head = {
+    version: longs(batch.version),
+    below: longs(batch.version.map((version) => version - 1n)),
+    part: ints(batch.part),
+    offset: offsets(batch.offset),
+    topic: Buffer.from(batch.topic),
+    partition: ints(Int32Array.of(batch.partition))(0),
+  };
+  const ttlAt =
+    expiresAt < 0 ? undefined : timeToLive(columns[expiresAt], columnAt(rows, expiresAt), nowMs);
+
+  return (operation) => {
+    const keyRow = inside(batch.keyRow[operation], keys.length);
+    const refusedKey = reasonAt(key, keyCells, keyRow);
+    if (refusedKey !== undefined) return refusedKey;
+    const place: Buffer[] = [];
+    for (const { cells } of keyCells) for (const cell of cells) place.push(cell(keyRow));
+    place.push(head.part(operation));
+    const remove = (at: At): Request => ({
+      query: statements.remove,
+      params: [at(operation), ...place],
+    });
+    if (batch.kind[operation] !== WRITE) return [remove(head.version)];
+
+    const row = inside(batch.row[operation], rows.length);
+    const refused = reasonAt(columns, rowCells, row);
+    if (refused !== undefined) return refused;
+    const ttl = ttlAt?.(row);
+    if (ttl === "expired") return [remove(head.version)];
+    const params: Request["params"] = [
+      ...place,
+      head.version(operation),
+      head.topic,
+      head.partition,
+      head.offset(operation),
+    ];
+    const nulls = nullable.filter((i) => isNullAt(columnAt(rows, i), row));
+    for (let i = 0; i < rowCells.length; i++) {
+      const isNull = nulls.includes(i);
+      for (const cell of rowCells[i]?.cells ?? []) params.push(isNull ? types.unset : cell(row));
+    }
+    params.push(head.version(operation));
+    if (ttl !== undefined) params.push(ttl);
+    const insert: Request = { query: statements.insert, params };
+    return nulls.length === 0 && !table.hasOthers ? [insert] : [remove(head.below), insert];
+  };
+}
+
+const NONE: Encoded = { cells: [] };
+type Batch = { length: number; columns: Physical[] };
+const NOTHING: Physical = { kind: "fixed", length: 0, valid: undefined, data: new Uint8Array() };
+
+function onlyBatch(stream: Uint8Array, columns: readonly TypedColumn[]): Batch {
+  const types = columns.map((column) => column.type);
+  const [first, ...rest] = readPhysical(stream, types).filter((batch) => batch.length > 0);
+  if (rest.length > 0) throw new RangeError("a sink batch holds one Arrow record batch");
+  return first ?? { length: 0, columns: [] };
+}
+
+function columnAt(batch: Batch, index: number): Physical {
+  return batch.columns[index] ?? NOTHING;
+}
+
+function inside(row: number | undefined, length: number): number {
+  if (row === undefined || row < 0 || row >= length)
+    throw new RangeError("an operation names a row beyond its batch");
+  return row;
+}
+
+function reasonAt(
+  columns: readonly TypedColumn[],
+  encoded: readonly Encoded[],
+  row: number,
+): { reason: string } | undefined {
+  for (const [i, { refused }] of encoded.entries()) {
+    const reason = refused?.get(row);
+    if (reason !== undefined) return { reason: `column \`${columns[i]?.name}\` ${reason}` };
+  }
+  return undefined;
+}
+
+function longs(values: BigInt64Array): At {
+  const bytes = Buffer.from(values.buffer, values.byteOffset, values.byteLength);
+  const turned = Buffer.from(bytes).swap64();
+  return (i) => turned.subarray(i * 8, i * 8 + 8);
+}
+
+function ints(values: Int32Array): At {
+  const bytes = Buffer.alloc(values.length * 4);
+  values.forEach((value, i) => bytes.writeInt32BE(value, i * 4));
+  return (i) => bytes.subarray(i * 4, i * 4 + 4);
+}
+
+function offsets(values: Float64Array): At {
+  const bytes = Buffer.alloc(values.length * 8);
+  values.forEach((value, i) => writeLong(bytes, i * 8, value));
+  return (i) => bytes.subarray(i * 8, i * 8 + 8);
+}

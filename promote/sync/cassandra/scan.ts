@@ -1,0 +1,68 @@
+import type { Client } from "cassandra-driver";
+import type { StoredRow } from "../ports.ts";
+import { quoteCql, SYSTEM_COLUMNS } from "./column-names.ts";
+import { jsonColumn } from "./decode.ts";
+import type { Field } from "./catalog.ts";
+import type { CassandraTable } from "./table-plan.ts";
+import { tokenRanges } from "./token-ranges.ts";
+
+const RANGES = 16;
+const PAGE_ROWS = 2000;
+
+/**
+ * Every row, in pages through the token ring. A row without a version was not written by the pipeline: it is shown with version 0
+ * and partition and offset −1.
+ */
+export async function* scanRows(client: Client, table: CassandraTable): AsyncGenerator<StoredRow> {
+  const fields = [...table.keys, ...table.columns];
+  const { part, version, topic, partition, offset } = SYSTEM_COLUMNS;
+  const names = [part, version, topic, partition, offset, ...fields.flatMap((f) => f.physical)];
+  const selected = names.map((name, i) => `${quoteCql(name)} as c${i}`).join(", ");
+  const token = `token(${table.keys.flatMap((f) => f.physical.map(quoteCql)).join(", ")})`;
+  const query = `select ${selected} from ${table.name} where ${token} > ? and ${token} <= ?`;
+  for (const { after, to } of tokenRanges(RANGES)) {
+    let pageState: string | undefined;
+    do {
+      const page = await client.execute(query, [after, to], {
+        prepare: true,
+        fetchSize: PAGE_ROWS,
+        ...(pageState === undefined ? {} : { pageState }),
+      });
+      const columns = names.map((_, i) => page.rows.map((row): unknown => row[`c${i}`]));
+      yield* storedRows(table, fields, columns, page.rows.length);
+      pageState = page.pageState ?? undefined;
+    } while (pageState !== undefined);
+  }
+}
+
+function* storedRows(
+  table: CassandraTable,
+  fields: readonly Field[],
+  columns: readonly unknown[][],
+  count: number,
+): Generator<StoredRow> {
+  const [parts = [], versions = [], topics = [], partitions = [], offsets = []] = columns;
+  let at = 5;
+  const json = fields.map((field) => {
+    const cells = columns.slice(at, at + field.physical.length);
+    at += field.physical.length;
+    return jsonColumn(field.type, cells);
+  });
+  const keys = json.slice(0, table.keys.length);
+  const values = json.slice(table.keys.length);
+  for (let row = 0; row < count; row++) {
+    const version = versions[row];
+    const topic = topics[row];
+    yield {
+      key: keys.map((key) => key[row]),
+      part: Number(parts[row]),
+      version: typeof version === "bigint" ? version : 0n,
+      topic: typeof topic === "string" ? topic : "",
+      partition: Number(partitions[row] ?? -1),
+      offset: Number(offsets[row] ?? -1),
+      values: Object.fromEntries(
+        table.columns.map((field, i) => [field.name, values[i]?.[row] ?? null]),
+      ),
+    };
+  }
+}

@@ -1,0 +1,85 @@
+import type { Client } from "cassandra-driver";
+import { WRITTEN, type Outcome, type SinkBatch } from "../ports.ts";
+import type { Request } from "./encode-batch.ts";
+import { isUnprepared, outcomeOf } from "./outcome-of.ts";
+
+export type SendOptions = {
+  client: Client;
+  sink: string;
+  lanes: number;
+  signal: AbortSignal | undefined;
+  /** Asked when no host knows a statement: what is wrong with the table, if anything is. */
+  whyUnprepared(): Promise<unknown>;
+};
+
+/**
+ * Sends a batch's operations, up to `lanes` requests at a time. The parts of one record lie in one partition and go as one
+ * request. A lane that meets trouble closes for the rest of the batch, down to one: a cluster that cannot keep up is not pushed on.
+ */
+export async function sendBatch(
+  batch: SinkBatch,
+  requestsOf: (operation: number) => Request[] | { reason: string },
+  options: SendOptions,
+): Promise<Outcome[]> {
+  const outcomes: Outcome[] = Array.from({ length: batch.count }, () => WRITTEN);
+  let next = 0;
+  let open = Math.min(options.lanes, batch.count);
+  let stopped: Outcome | undefined;
+
+  const lane = async (): Promise<void> => {
+    while (next < batch.count) {
+      const from = next;
+      next = endOfRecord(batch, from);
+      const to = next;
+      const outcome = stopped ?? (await sendRecord(from, to));
+      if (outcome === WRITTEN) continue;
+      for (let i = from; i < to; i++) if (outcomes[i] === WRITTEN) outcomes[i] = outcome;
+      if (outcome.kind === "halt") stopped = outcome;
+      if (outcome.kind !== "retryAfter" || stopped !== undefined || open === 1) continue;
+      open--;
+      return;
+    }
+  };
+
+  const sendRecord = async (from: number, to: number): Promise<Outcome> => {
+    if (options.signal?.aborted === true) return ABORTED;
+    const requests: Request[] = [];
+    for (let i = from; i < to; i++) {
+      const made = requestsOf(i);
+      if ("reason" in made) outcomes[i] = { kind: "reject", reason: made.reason };
+      else for (const request of made) requests.push(request);
+    }
+    return send(requests, options);
+  };
+
+  await Promise.all(Array.from({ length: open }, lane));
+  return outcomes;
+}
+
+const ABORTED: Outcome = {
+  kind: "retryAfter",
+  afterMs: 0,
+  problem: { code: "stopped", message: "The pipeline was stopped while it wrote." },
+};
+const PREPARED = { prepare: true, isIdempotent: true };
+/** One partition: no batch log is needed, Cassandra applies it as one mutation. */
+const TOGETHER = { ...PREPARED, logged: false };
+
+async function send(requests: readonly Request[], options: SendOptions): Promise<Outcome> {
+  const [first] = requests;
+  if (first === undefined) return WRITTEN;
+  try {
+    if (requests.length === 1) await options.client.execute(first.query, first.params, PREPARED);
+    else await options.client.batch([...requests], TOGETHER);
+    return WRITTEN;
+  } catch (cause) {
+    const why = isUnprepared(cause) ? await options.whyUnprepared() : undefined;
+    return outcomeOf(why ?? cause, options.sink);
+  }
+}
+
+function endOfRecord({ keyRow, count }: SinkBatch, from: number): number {
+  let to = from + 1;
+  while (to < count && keyRow[to] === keyRow[from]) to++;
+  return to;
+}
