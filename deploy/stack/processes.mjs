@@ -163,8 +163,9 @@ function fetchPrograms(settings, tools, server, log) {
 async function requireFreePorts(settings, server) {
   for (const port of settings.ports[server.name]) {
     if (await isFree(port)) continue;
+    const { length } = settings.ports[server.name];
     throw new StackProblem(
-      `Port ${port}, which ${server.title} needs, is taken. Stop what holds it, or set ${variableOf(server)}_PORT (${settings.ports[server.name].length} port(s) from there on).`,
+      `Port ${port}, which ${server.title} needs, is taken. Stop what holds it, or set ${variableOf(server)}_PORT to ${length === 1 ? "a free port" : `the first of ${length} free ports in a row`}.`,
     );
   }
 }

@@ -115,7 +115,8 @@ async function bringUp(settings, way, server, log) {
   if (state === "frozen") await way.thaw(server);
   if (state === "stopped") await way.start(server, log);
   const launchedAt = Date.now();
-  const description = describe(settings, server);
+  // It listens where the settings say if it was started now, and where the record says if it ran already.
+  const description = describe(settings, server, { isNew: state === "stopped" });
   const answered = await waitUntilReady(way, server, description.address);
   if (way.kind !== "given") {
     const { pid } = await way.look(server);
@@ -199,9 +200,13 @@ function serversOf(names) {
   return serverNames.filter((name) => names.includes(name)).map((name) => byName[name]);
 }
 
-function describe(settings, server) {
+function describe(settings, server, { isNew = false } = {}) {
   const given = settings.given[server.name];
-  return given ? { address: given } : server.addresses(settings);
+  if (given) return { address: given };
+  const recorded = settings.record.servers[server.name];
+  if (isNew || recorded?.state !== "started") return server.addresses(settings);
+  const { address, sasl, tls, ca } = recorded;
+  return { address, sasl, tls, ca };
 }
 
 /** A server whose protocol does not tell its version has the one we started, if we started it. */
