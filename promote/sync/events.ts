@@ -3,9 +3,12 @@ import type { DeadLetter } from "./dead-letters.ts";
 import type { Epoch } from "./epochs.ts";
 import type { Counts } from "./progress.ts";
 import type { Piece } from "./stretches.ts";
+import type { WorkerReport } from "./workers.ts";
 
 /** What happens in a pipeline, for status, metrics and logs. */
 export type PipelineEvent =
+  /** Started, paused, stopped, or halted by `problem`. */
+  | { kind: "state"; state: WorkerReport["state"]; problem: Problem | undefined }
   /** A partition is being read from `offset`, in `epoch`. */
   | { kind: "assigned"; epoch: Epoch; offset: number }
   | { kind: "revoked"; partitions: readonly { topic: string; partition: number }[] }

@@ -77,6 +77,8 @@ export function openSupervisor(first: PipelineSpec, place: Place): Supervisor {
 
   function change(patch: Partial<State>): void {
     live = { ...live, ...patch };
+    const { state, problem } = live;
+    if (patch.state !== undefined) place.observe?.(spec, { kind: "state", state, problem });
     place.onChange();
   }
 
@@ -172,6 +174,7 @@ export function openSupervisor(first: PipelineSpec, place: Place): Supervisor {
         if (event.problem === undefined) backoffs.delete(event.where);
         else backoffs.set(event.where, event.problem);
         break;
+      case "state":
       case "read":
       case "stage":
       case "write":

@@ -35,6 +35,8 @@ export type Sync = {
   plan(spec: PipelineSpec): Promise<Result<SinkPlan[]>>;
   /** What this process runs. */
   running(): { environment: string; name: string; release: string; topic: string }[];
+  /** What this process says of the pipelines it runs. */
+  reports(): WorkerReport[];
   /** Every pipeline that runs, wherever its workers are. */
   status(): PipelineStatus[];
   /** Called at each change, many times a second under load. */
@@ -170,6 +172,7 @@ export function openSync(options: SyncOptions): Sync {
         const { environment, name, release, topic } = supervisor.spec();
         return { environment, name, release, topic };
       }),
+    reports: () => [...supervisors.values()].map((supervisor) => supervisor.report()),
     status,
     subscribe(listener) {
       listeners.add(listener);
