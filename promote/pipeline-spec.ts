@@ -1,3 +1,4 @@
+import { PLAIN_STREAM, type StreamSettings } from "#snapshots/stream-settings.ts";
 import type { DesiredPipeline, Environment } from "./environments.ts";
 import type { Release } from "./release-files.ts";
 import type { PipelineSpec, Where } from "./sync/pipeline-spec.ts";
@@ -7,6 +8,7 @@ export function pipelineSpec(
   environment: Environment,
   { topic, sinks, start, deadLetters, expiresAt }: DesiredPipeline,
   { transform, hash, bundle, sourceMap, manifest }: Release,
+  stream: StreamSettings = PLAIN_STREAM,
 ): PipelineSpec {
   const { columns, maxParts } = manifest.output;
   const { identity } = manifest.input;
@@ -20,6 +22,7 @@ export function pipelineSpec(
     topic,
     where: whereOf(environment),
     sinks,
+    stream,
     ...(start === undefined ? {} : { start: startOf(start) }),
     ...(deadLetters === undefined ? {} : { deadLetterTopic: deadLetters }),
     ...(expiresAt === undefined ? {} : { expiresAt }),

@@ -1,4 +1,6 @@
-import type { Problem } from "#snapshots/problem.ts";
+import { ok, type Problem, type Result } from "#snapshots/problem.ts";
+import { PLAIN_STREAM, type StreamSettings } from "#snapshots/stream-settings.ts";
+import { parseSource } from "#snapshots/workspace.ts";
 import { listEnvironments, type DesiredPipeline, type Environment } from "./environments.ts";
 import { countApprovals, refusal } from "./permission.ts";
 import { pipelineSpec } from "./pipeline-spec.ts";
@@ -17,6 +19,7 @@ type Candidate = {
   environment: Environment;
   pipeline: DesiredPipeline;
   release?: Release;
+  stream?: StreamSettings;
 };
 
 /** Makes what runs what HEAD's environments/*.yaml say should run. A problem of one pipeline stops no other. */
@@ -79,9 +82,11 @@ async function candidate(
   const read = readRelease(workbench, name, pipeline.release);
   if (!read.ok) return { wanted: { ...wanted, refusal: read.problem }, environment, pipeline };
   const release = read.value;
+  const stream = await streamOf(workbench, release.manifest.input.source);
   const problem =
     refusal(environment, release, await countApprovals(workbench, environment, release)) ??
-    missingLookup(workbench, release);
+    missingLookup(workbench, release) ??
+    (stream.ok ? undefined : stream.problem);
   return {
     wanted: problem
       ? {
@@ -92,7 +97,17 @@ async function candidate(
     environment,
     pipeline,
     release,
+    ...(stream.ok ? { stream: stream.value } : {}),
   };
+}
+
+/** How the source's topic is written, as the last commit has it. */
+async function streamOf({ git }: Workbench, source: string): Promise<Result<StreamSettings>> {
+  const text = await git.show("HEAD", `sources/${source}.yaml`);
+  if (!text.ok) return text;
+  if (text.value === undefined) return ok(PLAIN_STREAM);
+  const parsed = parseSource(source, text.value);
+  return parsed.ok ? ok(parsed.value.stream ?? PLAIN_STREAM) : parsed;
 }
 
 async function apply(
@@ -107,7 +122,7 @@ async function apply(
   }
   if (!chosen?.release) return undefined;
   const started = await sync.start(
-    pipelineSpec(chosen.environment, chosen.pipeline, chosen.release),
+    pipelineSpec(chosen.environment, chosen.pipeline, chosen.release, chosen.stream),
   );
   return started.ok ? undefined : started.problem;
 }

@@ -3,7 +3,7 @@ import { join, resolve } from "node:path";
 import { z } from "zod";
 import { fail, ok, type Problem, type Result } from "./problem.ts";
 import { streamSchema } from "./stream-settings.ts";
-import { readYaml } from "./yaml-file.ts";
+import { parseYaml, readYaml } from "./yaml-file.ts";
 
 /** A user's Git repository: text files that are reviewed, and `.penstock/` that Git ignores. */
 export type Workspace = {
@@ -139,6 +139,12 @@ export function readSource(workspace: Workspace, name: string): Result<Source> {
   );
   if (file.ok) return ok({ ...file.value, name });
   return file.problem.code === "not-found" ? absent("source", name, known()) : file;
+}
+
+/** A source from its file's text, as some commit has it. */
+export function parseSource(name: string, text: string): Result<Source> {
+  const file = parseYaml(text, `sources/${name}.yaml`, sourceFile);
+  return file.ok ? ok({ ...file.value, name }) : file;
 }
 
 /** Every snapshot whose manifest can be read, by name, and what is wrong with the others. */

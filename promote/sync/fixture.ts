@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { compileModules } from "#kernel/compile.ts";
+import { PLAIN_STREAM } from "#snapshots/stream-settings.ts";
 import { ok, unwrap, type Result } from "#snapshots/problem.ts";
 import { openContentStore, type ContentStore } from "#snapshots/store.ts";
 import type { Column } from "#snapshots/table.ts";
@@ -58,6 +59,7 @@ export async function specOf(
   const spec = {
     where: { kind: "embedded" as const },
     sinks: ["table", "search"] as const,
+    stream: PLAIN_STREAM,
     environment: "staging",
     name: "delays",
     release: "release-1",

@@ -1,8 +1,11 @@
 import { join } from "node:path";
 import { ok, type Problem, type Result } from "#snapshots/problem.ts";
+import type { Surroundings } from "./connections.ts";
 import type { DeadLetter } from "./dead-letters.ts";
 import { openDuckdbSink } from "./embedded/duckdb-sink.ts";
+import { openFileTopicReader } from "./embedded/file-reader.ts";
 import { openFileSource } from "./embedded/file-source.ts";
+import { openServerPorts, openServerSinks } from "./open-servers.ts";
 import { sinkName, type PipelineSpec } from "./pipeline-spec.ts";
 import type { Sink, Source, TopicReader } from "./ports.ts";
 
@@ -10,9 +13,12 @@ import type { Sink, Source, TopicReader } from "./ports.ts";
 export type Ports = {
   source: Source;
   sinks: Sink[];
-  reader: TopicReader | undefined;
-  /** Where dead letters go besides the state database. */
-  buryIn?: (letters: readonly DeadLetter[]) => Promise<Problem | undefined>;
+  reader: TopicReader;
+  /** Where dead letters go besides the state database; they are durable when `send` resolves. */
+  deadLetters?: {
+    send(letters: readonly DeadLetter[]): Promise<Problem | undefined>;
+    close(): Promise<void>;
+  };
 };
 
 /** Folders of the embedded environments. */
@@ -23,20 +29,29 @@ export type PortsPlace = { folders: Folders; root: string };
 
 /** Opens the adapters a pipeline's environment asks for. What was opened is closed again when something cannot be. */
 export async function openPorts(spec: PipelineSpec, place: PortsPlace): Promise<Result<Ports>> {
+  if (spec.where.kind === "servers")
+    return openServerPorts(spec, spec.where, surroundingsOf(place));
   const sinks = await openSinks(spec, place);
   if (!sinks.ok) return sinks;
-  const source = openFileSource(join(place.folders.topics, spec.topic), spec.topic);
-  return ok({ source, sinks: sinks.value, reader: undefined });
+  const { topics } = place.folders;
+  const source = openFileSource(join(topics, spec.topic), spec.topic);
+  return ok({ source, sinks: sinks.value, reader: openFileTopicReader(topics) });
 }
 
-export async function openSinks(
-  spec: PipelineSpec,
-  { folders }: PortsPlace,
-): Promise<Result<Sink[]>> {
+export async function closePorts({ source, sinks, reader, deadLetters }: Ports): Promise<void> {
+  await source.close();
+  for (const sink of sinks) await sink.close();
+  await reader.close();
+  await deadLetters?.close();
+}
+
+export async function openSinks(spec: PipelineSpec, place: PortsPlace): Promise<Result<Sink[]>> {
+  if (spec.where.kind === "servers")
+    return openServerSinks(spec, spec.where, surroundingsOf(place));
   const sinks: Sink[] = [];
   try {
     for (const name of spec.sinks.map(sinkName)) {
-      const path = join(folders.sinks, spec.environment, spec.name, `${name}.duckdb`);
+      const path = join(place.folders.sinks, spec.environment, spec.name, `${name}.duckdb`);
       sinks.push(await openDuckdbSink({ name, path }));
     }
     return ok(sinks);
@@ -44,6 +59,10 @@ export async function openSinks(
     for (const sink of sinks) await sink.close();
     return { ok: false, problem: cannotOpen(spec, cause) };
   }
+}
+
+export function surroundingsOf({ root }: { root: string }): Surroundings {
+  return { root, variables: process.env };
 }
 
 function cannotOpen(spec: PipelineSpec, cause: unknown): Problem {

@@ -4,6 +4,7 @@ import type {
   KafkaConnection,
   RegistryConnection,
 } from "./connections.ts";
+import type { StreamSettings } from "#snapshots/stream-settings.ts";
 import type { ReleaseSpec } from "./release-spec.ts";
 
 /** Where a pipeline runs: beside its workspace's files, or on servers. */
@@ -27,6 +28,8 @@ export type PipelineSpec = ReleaseSpec & {
   topic: string;
   where: Where;
   sinks: readonly SinkChoice[];
+  /** How the topic's records are written, and what is expected of them. */
+  stream: StreamSettings;
   /** Where reading starts when nothing was ever committed. */
   start?: "earliest" | "latest" | { timestampMs: number };
   /** A topic that dead letters go to as well. */

@@ -3,15 +3,19 @@ import type { DatabaseSync } from "node:sqlite";
 import type { Problem, Result } from "#snapshots/problem.ts";
 import { openChannel, type Channel } from "./channel.ts";
 import type { DeadLetter } from "./dead-letters.ts";
-import { openDecoder, type Decoded, type Decoder } from "./decode/decode.ts";
+import type { Decoded } from "./decode/decode.ts";
+import type { Decoder } from "./decode/open-decoder.ts";
 import type { Epoch, PipelineId } from "./epochs.ts";
 import type { PipelineEvent } from "./events.ts";
 import type { GuestStage } from "./guest-stage.ts";
 import type { Assignment, Delivery, Sink, SinkContract, Source, TopicReader } from "./ports.ts";
 import { commitProgress } from "./progress.ts";
 import type { ReleaseSpec } from "./release-spec.ts";
+import { contractOf } from "./sink-plan.ts";
 import { settleBatch, type SettledBatch, type Transformed } from "./settle-batch.ts";
+import { decodeSettled } from "./spec-decoder.ts";
 import { openStretches, type Growth, type Piece } from "./stretches.ts";
+import { isTransient } from "./transient.ts";
 
 export type Tuning = {
   maxRecords: number;
@@ -31,10 +35,11 @@ export type PipelineParts = {
   state: DatabaseSync;
   source: Source;
   sinks: readonly Sink[];
-  reader: TopicReader | undefined;
+  reader: TopicReader;
   /** Where dead letters go besides the state database; durable when it resolves. */
   buryIn?: (letters: readonly DeadLetter[]) => Promise<Problem | undefined>;
   readRelease(hash: string): Result<ReleaseSpec>;
+  openDecoder(release: ReleaseSpec): Result<Decoder>;
   openGuest(release: ReleaseSpec): GuestStage;
   now: () => Date;
   random: () => number;
@@ -118,17 +123,14 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
         ? { ok: true as const, value: current }
         : parts.readRelease(epoch.release);
     if (!release.ok) return release.problem;
-    const decoder = openDecoder(release.value);
+    const decoder = parts.openDecoder(release.value);
     if (!decoder.ok) return decoder.problem;
-    const contract = {
-      key: decoder.value.key,
-      columns: release.value.output,
-      maxParts: release.value.maxParts,
-    };
+    const contract = contractOf(release.value);
+    if (!contract.ok) return contract.problem;
     const runtime = {
       release: release.value,
       decoder: decoder.value,
-      contract,
+      contract: contract.value,
       guest: parts.openGuest(release.value),
     };
     runtimes.set(epoch.release, runtime);
@@ -212,7 +214,12 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
       const runtime = runtimeOf(piece.epoch);
       if ("code" in runtime) return runtime;
       const startedAt = performance.now();
-      const read = runtime.decoder.decode(piece.records, partition);
+      const read = await decodeSettled(
+        runtime.decoder,
+        { records: piece.records, topic, partition },
+        { signal: abort.signal, observe },
+      );
+      if ("code" in read) return read.code === STOPPED.code ? undefined : read;
       const ms = performance.now() - startedAt;
       observe({ kind: "stage", stage: "decode", ms, records: piece.records.length });
       const finish = (settled: SettledBatch): Promise<void> => commit(piece, settled);
@@ -287,7 +294,7 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
       for (let round = 0; ; round++) {
         const prepared = await sink.prepare(contract);
         if (prepared === undefined) break;
-        if (prepared.code !== TRANSIENT) return prepared;
+        if (!isTransient(prepared)) return prepared;
         observe({ kind: "backoff", where: sink.name, problem: prepared });
         await delay(Math.min(5000, 200 * 2 ** round), undefined, { signal: abort.signal }).catch(
           () => undefined,
@@ -305,7 +312,7 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
       const failed = await parts.buryIn(letters);
       observe({ kind: "backoff", where: "dead letters", problem: failed });
       if (failed === undefined) return undefined;
-      if (failed.code !== TRANSIENT) return failed;
+      if (!isTransient(failed)) return failed;
       await delay(Math.min(5000, 200 * 2 ** round), undefined, { signal: abort.signal }).catch(
         () => undefined,
       );
@@ -361,9 +368,6 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
       [...runtimes.values()].reduce((sum, runtime) => sum + runtime.guest.restarts(), 0),
   };
 }
-
-/** The code of a problem that `prepare` or `buryIn` reports and that waiting may cure. */
-export const TRANSIENT = "server-away";
 
 const STOPPED: Problem = { code: "stopped", message: "The pipeline was stopped." };
 

@@ -1,15 +1,18 @@
 import { ok, type Problem, type Result } from "#snapshots/problem.ts";
-import { openDecoder } from "./decode/decode.ts";
+import { keyColumns } from "./decode/decode.ts";
+import { layoutOf } from "./decode/layout.ts";
+import type { ReleaseSpec } from "./release-spec.ts";
 import type { PipelineSpec } from "./pipeline-spec.ts";
 import type { Sink, SinkContract } from "./ports.ts";
 
 /** What a release would make or alter in one sink: a statement or request each; or why that cannot be said. */
 export type SinkPlan = { sink: string; changes: string[]; problem?: Problem };
 
-export function contractOf(spec: PipelineSpec): Result<SinkContract> {
-  const decoder = openDecoder(spec);
-  if (!decoder.ok) return decoder;
-  return ok({ key: decoder.value.key, columns: spec.output, maxParts: spec.maxParts });
+/** What the sinks of a release hold. */
+export function contractOf(spec: ReleaseSpec): Result<SinkContract> {
+  const layout = layoutOf(spec);
+  if (!layout.ok) return layout;
+  return ok({ key: keyColumns(layout.value), columns: spec.output, maxParts: spec.maxParts });
 }
 
 export async function planSinks(

@@ -1,6 +1,6 @@
 import type { DatabaseSync } from "node:sqlite";
 import { beforeEach, describe, expect, test } from "vitest";
-import type { SourceRecord, TopicReader } from "./ports.ts";
+import type { SourceRecord } from "./ports.ts";
 import { openSyncState } from "./state.ts";
 import { openStretches, type Piece, type Stretches } from "./stretches.ts";
 
@@ -89,12 +89,8 @@ test("a swap opens an epoch in each partition at what is read next, and cuts a d
 });
 
 function open(owner: string, growth = { transitionMs: MINUTE, lookBackMs: MINUTE }): Stretches {
-  const reader: TopicReader = {
-    incarnation: async () => "one",
-    ranges: async () => [],
-    offsetAt: async (_topic, partition) => offsetsByTime[partition] ?? 0,
-    read: async function* () {},
-    close: async () => {},
+  const reader = {
+    offsetAt: async (_topic: string, partition: number) => offsetsByTime[partition] ?? 0,
   };
   const now = (): Date => new Date(nowMs);
   return openStretches({ id, state, owner, release: "r1", now, reader, growth });

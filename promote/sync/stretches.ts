@@ -29,8 +29,8 @@ export type StretchesOptions = {
   owner: string;
   release: string;
   now: () => Date;
-  /** Where the source's topics can grow: to look up offsets by time. */
-  reader: TopicReader | undefined;
+  /** To look up offsets by time, in a topic that has grown. */
+  reader: Pick<TopicReader, "offsetAt">;
   growth: Growth;
 };
 
@@ -110,8 +110,8 @@ export function openStretches(options: StretchesOptions): Stretches {
     const isNew = newestOf(stretch) === undefined;
     const since = isNew
       ? first
-      : await options.reader?.offsetAt(stretch.topic, stretch.partition, nowMs - lookBackMs);
-    const start = Math.max(first, Math.min(from, since ?? from));
+      : await options.reader.offsetAt(stretch.topic, stretch.partition, nowMs - lookBackMs);
+    const start = Math.max(first, Math.min(from, since));
     const fresh = draft(stretch, partitions, start, "partitions added");
     return { epoch: openTransition(state, id, fresh, nowMs + transitionMs), from: start };
   }

@@ -2,10 +2,17 @@ import { hostname } from "node:os";
 import type { DatabaseSync } from "node:sqlite";
 import { fail, ok, type Problem, type Result } from "#snapshots/problem.ts";
 import type { ContentStore } from "#snapshots/store.ts";
-import { openDecoder } from "./decode/decode.ts";
+import { openRegistry, type Registry } from "./decode/registry.ts";
 import type { PipelineEvent } from "./events.ts";
 import { openReleaseGuest, type GuestLimits } from "./guest.ts";
-import { openPorts, openSinks, type Folders, type Ports } from "./open-ports.ts";
+import {
+  closePorts,
+  openPorts,
+  openSinks,
+  surroundingsOf,
+  type Folders,
+  type Ports,
+} from "./open-ports.ts";
 import {
   runPipeline,
   TUNING,
@@ -17,7 +24,8 @@ import { sinkName, type PipelineSpec } from "./pipeline-spec.ts";
 import { listEpochs } from "./epochs.ts";
 import { readOffset, readProgress, setPaused } from "./progress.ts";
 import { keepRelease, readRelease } from "./release-spec.ts";
-import { planSinks, type SinkPlan } from "./sink-plan.ts";
+import { contractOf, planSinks, type SinkPlan } from "./sink-plan.ts";
+import { openSpecDecoder } from "./spec-decoder.ts";
 import { openRateMeter } from "./status.ts";
 import { GROWTH, type Growth } from "./stretches.ts";
 import { dropReport, putReport, type WorkerReport } from "./workers.ts";
@@ -70,6 +78,7 @@ export function openSupervisor(first: PipelineSpec, place: Place): Supervisor {
   let partitions = new Map<string, Partition>();
   let running: RunningPipeline | undefined;
   let ports: Ports | undefined;
+  let registry: Registry | undefined;
   let resumes = 0;
   let queue: Promise<unknown> = Promise.resolve();
   const meter = openRateMeter();
@@ -95,7 +104,10 @@ export function openSupervisor(first: PipelineSpec, place: Place): Supervisor {
     partitions = reached();
     change({ problem: undefined, state: progress.isPaused ? "paused" : "starting" });
     ports ??= await open();
-    if (ports === undefined || progress.isPaused) return;
+    const asked = openSpecRegistry(spec, place);
+    if (!asked.ok) change({ state: "halted", problem: asked.problem });
+    if (ports === undefined || progress.isPaused || !asked.ok) return;
+    registry = asked.value;
     const restartsBefore = live.guestRestarts;
     const pipeline = runPipeline(partsOf(ports));
     running = pipeline;
@@ -133,7 +145,7 @@ export function openSupervisor(first: PipelineSpec, place: Place): Supervisor {
     return found;
   }
 
-  function partsOf({ source, sinks, reader, buryIn }: Ports): PipelineParts {
+  function partsOf({ source, sinks, reader, deadLetters }: Ports): PipelineParts {
     return {
       id,
       owner: place.worker,
@@ -142,7 +154,8 @@ export function openSupervisor(first: PipelineSpec, place: Place): Supervisor {
       source,
       sinks,
       reader,
-      ...(buryIn === undefined ? {} : { buryIn }),
+      ...(deadLetters === undefined ? {} : { buryIn: (letters) => deadLetters.send(letters) }),
+      openDecoder: (release) => openSpecDecoder({ ...spec, ...release }, registry),
       readRelease: (hash) => readRelease(place.state, place.store, hash),
       openGuest: (release) => openReleaseGuest(release, place),
       now: () => new Date(),
@@ -209,9 +222,7 @@ export function openSupervisor(first: PipelineSpec, place: Place): Supervisor {
     await halt();
     const closing = ports;
     ports = undefined;
-    await closing?.source.close();
-    for (const sink of closing?.sinks ?? []) await sink.close();
-    await closing?.reader?.close();
+    if (closing !== undefined) await closePorts(closing);
   }
 
   function report(): WorkerReport {
@@ -259,8 +270,8 @@ export function openSupervisor(first: PipelineSpec, place: Place): Supervisor {
     spec: () => spec,
     start: (next) =>
       enqueue(async () => {
-        const decoder = openDecoder(next);
-        if (!decoder.ok) return decoder;
+        const contract = contractOf(next);
+        if (!contract.ok) return contract;
         keepRelease(place.state, place.store, next);
         const isSwap = running !== undefined && portsOf(next) === portsOf(spec);
         if (!isSwap) await close();
@@ -311,6 +322,14 @@ export function openSupervisor(first: PipelineSpec, place: Place): Supervisor {
   };
 }
 
+function openSpecRegistry(
+  spec: PipelineSpec,
+  place: { root: string },
+): Result<Registry | undefined> {
+  if (spec.where.kind === "embedded" || spec.where.registry === undefined) return ok(undefined);
+  return openRegistry(spec.where.registry, surroundingsOf(place), Date.now);
+}
+
 /** Opens the sinks for as long as it takes to ask them. Files of an embedded environment are made when they are first written. */
 export async function planApart(
   spec: PipelineSpec,
@@ -332,6 +351,14 @@ function keyOf({ topic, partition }: { topic: string; partition: number }): stri
 
 /** Equal for two specs that read from and write to the same places. */
 function portsOf(spec: PipelineSpec): string {
-  const { topic, where, sinks, start, deadLetterTopic, expiresAt } = spec;
-  return JSON.stringify([topic, where, sinks.map(sinkName), start, deadLetterTopic, expiresAt]);
+  const { topic, where, sinks, start, deadLetterTopic, expiresAt, stream } = spec;
+  return JSON.stringify([
+    topic,
+    where,
+    sinks.map(sinkName),
+    start,
+    deadLetterTopic,
+    expiresAt,
+    stream,
+  ]);
 }

@@ -8,8 +8,9 @@ import { indexNames, type IndexNames } from "./index-names.ts";
 import type { IndexWish } from "./index-plan.ts";
 
 export type ElasticsearchSinkOptions = {
-  /** Whose the index is: another name is refused. */
   name: string;
+  /** Whose the index is, `environment:pipeline`: another owner is refused. */
+  owner: string;
   connection: ElasticsearchConnection;
   surroundings: Surroundings;
   /** Without the connection's prefix. */
@@ -36,7 +37,7 @@ export function wishOf({ names, options }: IndexPlace, contract: SinkContract): 
   const columns = typedColumns(contract.columns);
   if (!columns.ok) return columns;
   return ok({
-    owner: options.name,
+    owner: options.owner,
     names,
     key: key.value,
     columns: columns.value,

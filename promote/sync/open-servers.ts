@@ -1,0 +1,101 @@
+import { ok, type Problem, type Result } from "#snapshots/problem.ts";
+import type { Surroundings } from "./connections.ts";
+import { openCassandraSink } from "./cassandra/cassandra-sink.ts";
+import { deadLetterRecord } from "./dead-letter-topic.ts";
+import { openElasticsearchSink } from "./elasticsearch/elasticsearch-sink.ts";
+import { openKafkaProducer } from "./kafka/producer.ts";
+import { openKafkaReader } from "./kafka/reader.ts";
+import { openKafkaSink } from "./kafka/sink.ts";
+import { openKafkaSource } from "./kafka/source.ts";
+import type { Ports } from "./open-ports.ts";
+import type { PipelineSpec, SinkChoice, Where } from "./pipeline-spec.ts";
+import type { Sink } from "./ports.ts";
+
+type Servers = Extract<Where, { kind: "servers" }>;
+
+/** A pipeline's consumer group, and whose its table and index are. */
+export function ownerOf({ environment, name }: PipelineSpec): string {
+  return `${environment}:${name}`;
+}
+
+/** The adapters of a pipeline that runs on servers. */
+export async function openServerPorts(
+  spec: PipelineSpec,
+  servers: Servers,
+  surroundings: Surroundings,
+): Promise<Result<Ports>> {
+  const connection = servers.kafka;
+  const reader = openKafkaReader(connection, surroundings);
+  if (!reader.ok) return reader;
+  const sinks = await openServerSinks(spec, servers, surroundings);
+  if (!sinks.ok) return sinks;
+  const group = `penstock.${spec.environment}.${spec.name}`;
+  const source = await openKafkaSource({
+    connection,
+    surroundings,
+    topics: [spec.topic],
+    group,
+    ...(spec.start === undefined ? {} : { start: spec.start }),
+  });
+  const ports: Ports = { source, sinks: sinks.value, reader: reader.value };
+  const topic = spec.deadLetterTopic;
+  if (topic === undefined) return ok(ports);
+  const producer = await openKafkaProducer({ connection, surroundings });
+  if (!producer.ok) return producer;
+  return ok({
+    ...ports,
+    deadLetters: {
+      send: (letters): Promise<Problem | undefined> =>
+        producer.value.send(
+          topic,
+          letters.map((letter) => deadLetterRecord(letter, ownerOf(spec))),
+        ),
+      close: () => producer.value.close(),
+    },
+  });
+}
+
+export async function openServerSinks(
+  spec: PipelineSpec,
+  servers: Servers,
+  surroundings: Surroundings,
+): Promise<Result<Sink[]>> {
+  const sinks: Sink[] = [];
+  for (const choice of spec.sinks)
+    sinks.push(await openServerSink(choice, spec, servers, surroundings));
+  return ok(sinks);
+}
+
+function openServerSink(
+  choice: SinkChoice,
+  spec: PipelineSpec,
+  servers: Servers,
+  surroundings: Surroundings,
+): Promise<Sink> {
+  const owner = ownerOf(spec);
+  const expiry = spec.expiresAt === undefined ? {} : { expiresAt: spec.expiresAt };
+  if (typeof choice !== "string") {
+    const { topic } = choice;
+    return openKafkaSink({ name: topic, topic, connection: servers.kafka, surroundings });
+  }
+  if (choice === "table" && servers.cassandra !== undefined)
+    return openCassandraSink({
+      name: "table",
+      connection: servers.cassandra,
+      surroundings,
+      table: spec.name,
+      owner,
+      ...expiry,
+    });
+  if (choice === "search" && servers.elasticsearch !== undefined)
+    return openElasticsearchSink({
+      name: "search",
+      owner,
+      connection: servers.elasticsearch,
+      surroundings,
+      index: spec.name.toLowerCase(),
+      ...expiry,
+    });
+  // Environments are checked when they are read (environments.ts).
+  throw new Error(`${owner} writes to ${choice}, but its environment names no server for it`);
+}
