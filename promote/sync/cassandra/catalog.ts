@@ -1,4 +1,4 @@
-import type { Client, types } from "cassandra-driver";
+import { types, type Client } from "cassandra-driver";
 import { parseType, type SqlType } from "#snapshots/types.ts";
 import { quoteCql } from "./column-names.ts";
 
@@ -33,10 +33,9 @@ export async function readCatalog(
   { keyspace, table }: Place,
   serial: types.consistencies,
 ): Promise<Catalog> {
-  const ask = async (query: string, params: string[], consistency?: types.consistencies) => {
-    const options = { prepare: false, ...(consistency === undefined ? {} : { consistency }) };
-    return (await client.execute(query, params, options)).rows;
-  };
+  // Each node has the schema tables whole: one is all there is to ask.
+  const ask = async (query: string, params: string[], consistency = types.consistencies.one) =>
+    (await client.execute(query, params, { prepare: false, consistency })).rows;
   const tables = await ask(
     "select table_name, compaction, default_time_to_live from system_schema.tables where keyspace_name = ?",
     [keyspace],
