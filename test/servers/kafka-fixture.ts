@@ -5,10 +5,11 @@ import { openKafkaProducer, type KafkaRecord } from "#promote/sync/kafka/produce
 import { openKafkaSource, type KafkaSourceOptions } from "#promote/sync/kafka/source.ts";
 import { kafkaTopics } from "#promote/sync/kafka/topics.ts";
 import type { Assignment, Source, SourceEvent, SourceRecord } from "#promote/sync/ports.ts";
+import { servers } from "./addresses.ts";
 
 export const SURROUNDINGS: Surroundings = { root: ".", variables: process.env };
 export const CONNECTION: KafkaConnection = {
-  brokers: [process.env["PENSTOCK_STACK_KAFKA"] ?? "127.0.0.1:9092"],
+  brokers: [servers.kafka],
   tls: false,
 };
 

@@ -1,13 +1,19 @@
-import { afterAll, describe } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
 import { sourceConformance } from "#promote/sync/source-conformance.ts";
+import type { Source } from "#promote/sync/ports.ts";
 import {
   append,
   freshName,
   freshTopic,
+  nextAssigned,
+  numbered,
   openSource,
+  pollUntil,
   producer,
   refuse,
+  take,
   topics,
+  valuesOf,
 } from "./kafka-fixture.ts";
 
 afterAll(async () => {
@@ -30,3 +36,239 @@ describe("Kafka as a Source", () => {
     };
   });
 });
+
+describe("where reading starts when nothing is committed", () => {
+  const cases = [
+    { start: "earliest" as const, first: "0" },
+    { start: { timestampMs: 1_000_005 }, first: "5" },
+    { start: "latest" as const, first: "10" },
+  ];
+  for (const { start, first } of cases)
+    test(JSON.stringify(start), async () => {
+      const topic = await freshTopic();
+      await append(topic, numbered(0, 10));
+      const source = await openSource({ topics: [topic], start });
+      const [assigned] = await nextAssigned(source);
+      source.seek(topic, 0, assigned?.committed ?? assigned?.start ?? -1);
+      await append(topic, numbered(10, 11));
+      const values = new Set<string | null>();
+      await pollUntil(source, (event) => {
+        if (event.kind === "records")
+          valuesOf(event.delivery.records).forEach((v) => values.add(v));
+        return values.has("10");
+      });
+      expect([...values][0]).toBe(first);
+      await source.close();
+    });
+
+  test("offsets of its own, and what is committed counts more", async () => {
+    const topic = await freshTopic();
+    const group = freshName("group");
+    await append(topic, numbered(0, 10));
+    const start = { offsets: [{ topic, partition: 0, offset: 7 }] };
+    const first = await openSource({ topics: [topic], group, start });
+    expect(valuesOf(await take(first, 3))).toEqual(["7", "8", "9"]);
+    expect(await first.commit([{ topic, partition: 0, next: 9 }])).toBeUndefined();
+    await first.close();
+    const second = await openSource({ topics: [topic], group, start });
+    expect(valuesOf(await take(second, 1))).toEqual(["9"]);
+    await second.close();
+  });
+});
+
+describe("several topics and partitions", () => {
+  test("a pattern reads the topics it fits, also one made later", async () => {
+    const stem = freshName("pattern");
+    const [one, two, other] = [`${stem}-1`, `${stem}-2`, `other-${stem}`];
+    refuse(await topics.create({ topic: one, partitions: 2 }));
+    refuse(await topics.create({ topic: other, partitions: 1 }));
+    await append(other, numbered(100, 101));
+    await append(one, numbered(0, 2, 2));
+    const source = await openSource({ topics: new RegExp(`^${stem}-`) });
+    expect(valuesOf(await take(source, 2)).toSorted()).toEqual(["0", "1"]);
+    refuse(await topics.create({ topic: two, partitions: 1 }));
+    await append(two, numbered(2, 3));
+    const seen = new Set<string | null>();
+    await pollUntil(source, (event) => {
+      if (event.kind === "records") valuesOf(event.delivery.records).forEach((v) => seen.add(v));
+      return seen.has("2");
+    });
+    expect(seen.has("100")).toBe(false);
+    await source.close();
+  });
+
+  test("new partitions are read within 5 s", async () => {
+    const topic = await freshTopic(1);
+    const group = freshName("group");
+    const source = await openSource({ topics: [topic], group, metadataMaxAgeMs: 1500 });
+    await append(topic, numbered(0, 5));
+    await take(source, 5);
+    refuse(await topics.addPartitions(topic, 3));
+    const grown = performance.now();
+    await append(topic, [{ ...record("new"), partition: 2 }]);
+    const partitions = new Set<number>();
+    await pollUntil(source, (event) => {
+      if (event.kind === "assigned")
+        for (const { partition, partitions: total } of event.partitions)
+          if (total === 3) partitions.add(partition);
+      return event.kind === "records" && valuesOf(event.delivery.records).includes("new");
+    });
+    expect(performance.now() - grown).toBeLessThan(5000);
+    expect([...partitions].toSorted()).toEqual([0, 1, 2]);
+    await source.close();
+  });
+
+  test("a topic that is not there yet is waited for", async () => {
+    const topic = freshName("late");
+    const source = await openSource({ topics: [topic] });
+    const waiting = await pollUntil(source, ({ kind }) => kind === "retryAfter");
+    expect(waiting).toMatchObject({ problem: { code: "kafka-topic-absent" } });
+    refuse(await topics.create({ topic, partitions: 1 }));
+    await append(topic, numbered(0, 1));
+    expect(valuesOf(await take(source, 1))).toEqual(["0"]);
+    await source.close();
+  });
+});
+
+describe("a group of workers", () => {
+  test("two share the partitions; when one closes the other goes on where it committed; nothing is lost", async () => {
+    const topic = await freshTopic(4);
+    const group = freshName("group");
+    const total = 4000;
+    const handled = new Map<string, number>();
+    const committed = new Map<number, number>();
+    const backwards: string[] = [];
+
+    const handle = async (source: Source, stop: () => boolean): Promise<void> => {
+      while (!stop()) {
+        const event = await source.poll({ maxRecords: 50, maxBytes: 1 << 20, waitMs: 50 });
+        if (event.kind === "halt") throw new Error(event.problem.message);
+        if (event.kind === "assigned")
+          for (const { partition, committed: mark } of event.partitions)
+            if (mark !== null && mark < (committed.get(partition) ?? 0))
+              backwards.push(`${partition}: ${mark} < ${committed.get(partition)}`);
+        if (event.kind !== "records") continue;
+        const { records, partition, next } = event.delivery;
+        for (const value of valuesOf(records))
+          handled.set(value ?? "", (handled.get(value ?? "") ?? 0) + 1);
+        const problem = await source.commit([{ topic, partition, next }]);
+        if (problem === undefined) committed.set(partition, next);
+      }
+    };
+    const first = await openSource({ topics: [topic], group });
+    let isFirstOver = false;
+    const firstDone = handle(first, () => isFirstOver);
+    await append(topic, numbered(0, total / 4, 4));
+    const second = await openSource({ topics: [topic], group });
+    const secondDone = handle(second, () => handled.size >= total);
+    await append(topic, numbered(total / 4, total / 2, 4));
+    await until(() => handled.size >= total / 2);
+    isFirstOver = true;
+    await firstDone;
+    await first.close();
+    await append(topic, numbered(total / 2, total, 4));
+    await secondDone;
+    expect(handled.size).toBe(total);
+    expect(backwards).toEqual([]);
+    // All was committed before a partition moved, so nothing came twice.
+    expect([...handled.values()].every((times) => times === 1)).toBe(true);
+    await second.close();
+  });
+
+  test("partitions move only when the next poll says that what was in flight is finished; a later commit is refused without harm", async () => {
+    const topic = await freshTopic(2);
+    const group = freshName("group");
+    await append(topic, numbered(0, 10, 2));
+    const first = await openSource({ topics: [topic], group });
+    await take(first, 10);
+    const second = await openSource({ topics: [topic], group });
+    await pollUntil(first, ({ kind }) => kind === "revoked");
+    const before = await secondsWithout(second, "assigned", 800);
+    expect(before).toBe(true);
+    expect(await first.commit([{ topic, partition: 0, next: 5 }])).toBeUndefined();
+    expect(await first.commit([{ topic, partition: 1, next: 5 }])).toBeUndefined();
+    const [mine, others] = await Promise.all([nextAssigned(first), nextAssigned(second)]);
+    expect([...mine, ...others].map(({ committed }) => committed)).toEqual([5, 5]);
+    const gone = others[0]?.partition ?? -1;
+    const refused = await first.commit([{ topic, partition: gone, next: 3 }]);
+    expect(refused?.code).toBe("kafka-not-assigned");
+    await first.close();
+    await second.close();
+    const third = await openSource({ topics: [topic], group });
+    expect((await nextAssigned(third)).map(({ committed }) => committed)).toEqual([5, 5]);
+    await third.close();
+  });
+
+  test("a slow pipeline stays in the group", async () => {
+    const topic = await freshTopic(1);
+    await append(topic, numbered(0, 2));
+    const source = await openSource({ topics: [topic], sessionTimeoutMs: 6000 });
+    await take(source, 2);
+    await new Promise((resolve) => setTimeout(resolve, 8000));
+    expect(await source.commit([{ topic, partition: 0, next: 2 }])).toBeUndefined();
+    await append(topic, numbered(2, 3));
+    const event = await pollUntil(source, ({ kind }) => kind !== "idle");
+    expect(event.kind).toBe("records");
+    await source.close();
+  });
+});
+
+describe("a topic made again while it is read", () => {
+  test("gives the old partitions up and the new ones with another incarnation and nothing committed", async () => {
+    const topic = await freshTopic(2);
+    const group = freshName("group");
+    await append(topic, numbered(0, 20, 2));
+    const source = await openSource({ topics: [topic], group });
+    const [before] = await nextAssigned(source);
+    await take(source, 20);
+    await source.commit([0, 1].map((partition) => ({ topic, partition, next: 10 })));
+    refuse(await topics.remove(topic));
+    await pollUntil(source, ({ kind }) => kind === "retryAfter");
+    refuse(await topics.create({ topic, partitions: 2 }));
+    await append(topic, numbered(50, 54, 2));
+    await pollUntil(source, ({ kind }) => kind === "revoked");
+    const after = await nextAssigned(source);
+    expect(after.map(({ committed, first }) => [committed, first])).toEqual([
+      [null, 0],
+      [null, 0],
+    ]);
+    expect(after[0]?.incarnation).not.toBe(before?.incarnation);
+    expect(valuesOf(await take(source, 4)).toSorted()).toEqual(["50", "51", "52", "53"]);
+    await source.close();
+  });
+});
+
+describe("what a log does not hold", () => {
+  test("an offset it does not have stops the source: it never jumps", async () => {
+    const topic = await freshTopic(1);
+    await append(topic, numbered(0, 3));
+    const source = await openSource({ topics: [topic] });
+    await nextAssigned(source);
+    source.seek(topic, 0, 99);
+    await expect(pollUntil(source, ({ kind }) => kind === "records")).rejects.toThrow(
+      /kafka-offset-out-of-range.*no offset 99.*0\.\.3/,
+    );
+    await source.close();
+  });
+});
+
+function record(value: string) {
+  return { key: Buffer.from("k"), value: Buffer.from(value), timestampMs: 1 };
+}
+
+async function until(holds: () => boolean, limitMs = 30_000): Promise<void> {
+  const end = performance.now() + limitMs;
+  while (!holds()) {
+    if (performance.now() > end) throw new Error("it did not come about");
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+async function secondsWithout(source: Source, kind: string, ms: number): Promise<boolean> {
+  const end = performance.now() + ms;
+  while (performance.now() < end) {
+    const event = await source.poll({ maxRecords: 1, maxBytes: 1, waitMs: 50 });
+    if (event.kind === kind) return false;
+  }
+  return true;
+}

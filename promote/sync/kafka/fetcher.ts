@@ -1,4 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
+import type { Problem } from "#snapshots/problem.ts";
 import { openBell } from "./bell.ts";
 import { CODES, KafkaError, failureOf } from "./errors.ts";
 import { fetchRecords, type Fetched } from "./fetch.ts";
@@ -76,7 +77,7 @@ function accept(
     const { held, offset } = match;
     if (held.position !== offset || held.isLeaving) continue;
     if (answer.error === CODES.OFFSET_OUT_OF_RANGE) {
-      halt(worker, outOfRange(held, offset, answer));
+      halt(worker, outOfRange(held, offset));
     } else if (answer.error !== 0) {
       const error = new KafkaError(answer.error, `a fetch of ${held.topic}/${held.partition}`);
       const failure = failureOf(error, "reading");
@@ -104,12 +105,10 @@ function rotate({ held: all }: Worker, held: Held): void {
   all.set(key, held);
 }
 
-function outOfRange(held: Held, offset: number, { first, stable }: Fetched) {
-  const place = `${held.topic}/${held.partition}`;
-  const known = first >= 0 && stable >= 0 ? ` It holds ${first}..${stable}.` : "";
+function outOfRange({ topic, partition, first, end }: Held, offset: number): Problem {
   return {
     code: "kafka-offset-out-of-range",
-    message: `Topic ${place} has no offset ${offset} to go on from.${known}`,
+    message: `Topic ${topic}/${partition} has no offset ${offset} to go on from: it held ${first}..${end} when last asked.`,
     hint: "Its retention was shorter than the pipeline was away, or its log lost records. Start the pipeline under another name, or backfill what is missing.",
     at: { offset },
   };

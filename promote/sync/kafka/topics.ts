@@ -129,7 +129,9 @@ export function kafkaTopics(
         await admin.connect();
         const { resources } = await admin.describeConfigs({
           includeSynonyms: false,
-          resources: [{ type: kafkajs.ConfigResourceTypes.TOPIC, name: topic, configNames: [name] }],
+          resources: [
+            { type: kafkajs.ConfigResourceTypes.TOPIC, name: topic, configNames: [name] },
+          ],
         });
         const entries = resources[0]?.configEntries ?? [];
         return ok(entries.find(({ configName }) => configName === name)?.configValue ?? "");

@@ -1,0 +1,158 @@
+import { randomUUID } from "node:crypto";
+import { zstdCompressSync, zstdDecompressSync } from "node:zlib";
+import kafkajs, { type CompressionTypes } from "kafkajs";
+import { compressFrameSync } from "lz4-napi";
+import { compressSync } from "snappy";
+import { afterAll, describe, expect, test } from "vitest";
+import { unwrap } from "#snapshots/problem.ts";
+import { openKafkaProducer } from "#promote/sync/kafka/producer.ts";
+import { openKafkaReader } from "#promote/sync/kafka/reader.ts";
+import {
+  append,
+  CONNECTION,
+  freshTopic,
+  nextAssigned,
+  numbered,
+  openSource,
+  pollUntil,
+  producer,
+  refuse,
+  SURROUNDINGS,
+  take,
+  topics,
+  valuesOf,
+} from "./kafka-fixture.ts";
+
+const { Kafka, CompressionCodecs, logLevel } = kafkajs;
+const other = new Kafka({ brokers: [...CONNECTION.brokers], logLevel: logLevel.NOTHING });
+
+afterAll(async () => {
+  await producer.close();
+  await topics.close();
+});
+
+describe("compression", () => {
+  for (const compression of ["gzip", "snappy", "lz4", "zstd"] as const)
+    test(`${compression}, as it is written here`, async () => {
+      const topic = await freshTopic();
+      const writer = unwrap(
+        await openKafkaProducer({
+          connection: CONNECTION,
+          surroundings: SURROUNDINGS,
+          compression,
+        }),
+      );
+      refuse(await writer.send(topic, numbered(0, 500)));
+      await writer.close();
+      const source = await openSource({ topics: [topic] });
+      expect(valuesOf(await take(source, 500))).toEqual(valuesOf(records(500)));
+      await source.close();
+    });
+
+  const codecs: [string, CompressionTypes, (bytes: Buffer) => Buffer][] = [
+    ["gzip", 1, (bytes) => bytes],
+    ["raw snappy", 2, (bytes) => compressSync(bytes)],
+    ["lz4", 3, (bytes) => compressFrameSync(bytes)],
+    ["zstd", 4, (bytes) => zstdCompressSync(bytes)],
+  ];
+  test.each(codecs)("%s, as another client writes it", async (_name, type, compress) => {
+    if (type !== 1)
+      CompressionCodecs[type as 2] = () => ({
+        compress: async (encoder: { buffer: Buffer }) => compress(encoder.buffer),
+        decompress: async (bytes: Buffer) => zstdDecompressSync(bytes),
+      });
+    const topic = await freshTopic();
+    const writer = other.producer({ idempotent: true });
+    await writer.connect();
+    await writer.send({
+      topic,
+      compression: type,
+      messages: records(300).map(({ value }) => ({ value: Buffer.from(value ?? []) })),
+    });
+    await writer.disconnect();
+    const source = await openSource({ topics: [topic] });
+    expect(valuesOf(await take(source, 300))).toEqual(valuesOf(records(300)));
+    await source.close();
+  });
+});
+
+describe("transactions", () => {
+  test("records called off never come, and reading goes on beyond them and the markers", async () => {
+    const topic = await freshTopic();
+    const group = `test-group-${randomUUID().slice(0, 8)}`;
+    const writer = other.producer({ transactionalId: randomUUID(), maxInFlightRequests: 1 });
+    await writer.connect();
+    const write = async (values: string[], end: "commit" | "abort"): Promise<void> => {
+      const transaction = await writer.transaction();
+      await transaction.send({ topic, messages: values.map((value) => ({ value })) });
+      await transaction[end]();
+    };
+    await write(["a", "b"], "commit");
+    await write(["never", "ever"], "abort");
+    await append(topic, [{ key: null, value: Buffer.from("plain"), timestampMs: 1 }]);
+    await write(["c"], "commit");
+    await write(["gone"], "abort");
+    const source = await openSource({ topics: [topic], group });
+    const values: (string | null)[] = [];
+    let next = 0;
+    await pollUntil(source, (event) => {
+      if (event.kind !== "records") return false;
+      values.push(...valuesOf(event.delivery.records));
+      ({ next } = event.delivery);
+      return values.length >= 4;
+    });
+    expect(values).toEqual(["a", "b", "plain", "c"]);
+    // Two records and a marker, twice over but one; one without; one and a marker, twice.
+    expect(next).toBe(11);
+    expect(await source.ranges()).toEqual([{ topic, partition: 0, first: 0, end: 11 }]);
+    await source.commit([{ topic, partition: 0, next }]);
+    await source.close();
+    const again = await openSource({ topics: [topic], group });
+    expect((await nextAssigned(again))[0]?.committed).toBe(11);
+    await again.close();
+    await writer.disconnect();
+  });
+
+  test("an open transaction holds back what is behind it", async () => {
+    const topic = await freshTopic();
+    const writer = other.producer({ transactionalId: randomUUID(), maxInFlightRequests: 1 });
+    await writer.connect();
+    const transaction = await writer.transaction();
+    await transaction.send({ topic, messages: [{ value: "held" }] });
+    await append(topic, [{ key: null, value: Buffer.from("behind"), timestampMs: 1 }]);
+    const source = await openSource({ topics: [topic] });
+    await nextAssigned(source);
+    const event = await source.poll({ maxRecords: 10, maxBytes: 1 << 20, waitMs: 500 });
+    expect(event.kind).toBe("idle");
+    await transaction.commit();
+    expect(valuesOf(await take(source, 2))).toEqual(["held", "behind"]);
+    await source.close();
+    await writer.disconnect();
+  });
+});
+
+describe("a topic read apart from any group", () => {
+  test("between offsets, by time, and as far as it reaches", async () => {
+    const topic = await freshTopic(2);
+    await append(topic, numbered(0, 100, 2));
+    const reader = unwrap(openKafkaReader(CONNECTION, SURROUNDINGS));
+    expect(await reader.incarnation("no-such-topic")).toBeUndefined();
+    expect(await reader.incarnation(topic)).toBe(unwrap(await topics.describe(topic))?.id);
+    expect(await reader.ranges(topic)).toEqual([
+      { topic, partition: 0, first: 0, end: 50 },
+      { topic, partition: 1, first: 0, end: 50 },
+    ]);
+    expect(await reader.offsetAt(topic, 1, 1_000_041)).toBe(20);
+    expect(await reader.offsetAt(topic, 1, 2_000_000)).toBe(50);
+    const values: (string | null)[] = [];
+    for await (const some of reader.read(topic, 1, 10, 13)) values.push(...valuesOf(some));
+    expect(values).toEqual(["21", "23", "25"]);
+    for await (const some of reader.read(topic, 0, 48, 1000)) values.push(...valuesOf(some));
+    expect(values.slice(3)).toEqual(["96", "98"]);
+    await reader.close();
+  });
+});
+
+function records(count: number) {
+  return numbered(0, count).map((record, offset) => ({ offset, headers: [], ...record }));
+}

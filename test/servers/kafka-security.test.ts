@@ -1,0 +1,82 @@
+import { copyFileSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, test } from "vitest";
+import type { KafkaConnection } from "#promote/sync/connections.ts";
+import { servers } from "./addresses.ts";
+import {
+  append,
+  freshTopic,
+  numbered,
+  openSource,
+  pollUntil,
+  producer,
+  take,
+  topics,
+  valuesOf,
+} from "./kafka-fixture.ts";
+
+const root = mkdtempSync(join(tmpdir(), "penstock-kafka-"));
+const surroundings = { root, variables: { KAFKA_PASSWORD: "penstock-secret", WRONG: "wrong" } };
+if (servers.kafkaCa !== undefined) copyFileSync(servers.kafkaCa, join(root, "ca.pem"));
+
+afterAll(async () => {
+  await producer.close();
+  await topics.close();
+  rmSync(root, { recursive: true });
+});
+
+async function reads(connection: KafkaConnection): Promise<void> {
+  const topic = await freshTopic();
+  await append(topic, numbered(0, 3));
+  const source = await openSource({ connection, surroundings, topics: [topic] });
+  expect(valuesOf(await take(source, 3))).toEqual(["0", "1", "2"]);
+  expect(await source.commit([{ topic, partition: 0, next: 3 }])).toBeUndefined();
+  await source.close();
+}
+
+async function haltOf(connection: KafkaConnection): Promise<unknown> {
+  const source = await openSource({ connection, surroundings, topics: ["any"] });
+  try {
+    await pollUntil(source, () => false);
+    return undefined;
+  } catch (cause) {
+    return cause instanceof Error ? cause.message : cause;
+  } finally {
+    await source.close();
+  }
+}
+
+describe.skipIf(servers.kafkaSasl === undefined)("SASL", () => {
+  const brokers = [servers.kafkaSasl ?? ""];
+  const mechanisms = ["plain", "scram-sha-256", "scram-sha-512"] as const;
+  test.each(mechanisms)("%s", async (mechanism) => {
+    const sasl = { mechanism, username: "penstock", password: { env: "KAFKA_PASSWORD" } };
+    await reads({ brokers, tls: false, sasl });
+  });
+
+  test.each(mechanisms)("a wrong password halts: %s", async (mechanism) => {
+    const sasl = { mechanism, username: "penstock", password: { env: "WRONG" } };
+    expect(await haltOf({ brokers, tls: false, sasl })).toMatch(/^kafka-login-refused/);
+  });
+
+  test("a password that is not set halts before anything is tried", async () => {
+    const sasl = { mechanism: "plain" as const, username: "penstock", password: { env: "ABSENT" } };
+    expect(await haltOf({ brokers, tls: false, sasl })).toMatch(/^secret-missing/);
+  });
+});
+
+describe.skipIf(servers.kafkaTls === undefined || servers.kafkaCa === undefined)("TLS", () => {
+  const brokers = [servers.kafkaTls ?? ""];
+  test("with the authority's certificate, named from the workspace", async () => {
+    await reads({ brokers, tls: { ca: "ca.pem" } });
+  });
+
+  test("without it, reading halts and says what to check", async () => {
+    expect(await haltOf({ brokers, tls: true })).toMatch(/^kafka-tls/);
+  });
+
+  test("a certificate file that is not there is named", async () => {
+    expect(await haltOf({ brokers, tls: { ca: "no.pem" } })).toMatch(/^tls-file-missing.*no\.pem/);
+  });
+});
