@@ -24,6 +24,6 @@ export type PipelineEvent =
       oldestMs: number;
       newestMs: number;
     }
-  /** A transient problem that is being waited out; undefined when it is over. `where`: `source`, `dead letters` or a sink's name. */
+  /** A transient problem that is being waited out; undefined when it is over. `where`: `source`, `registry`, `dead letters` or a sink's name. */
   | { kind: "backoff"; where: string; problem: Problem | undefined }
   | { kind: "epoch"; epoch: Epoch };

@@ -1,0 +1,36 @@
+import { collectDefaultMetrics, Registry } from "prom-client";
+import type { PipelineEvent } from "../events.ts";
+import type { PipelineSpec } from "../pipeline-spec.ts";
+import type { WorkerReport } from "../workers.ts";
+import { openObserver } from "./observe.ts";
+import { openScrape } from "./scrape.ts";
+
+/** What this process tells Prometheus: of the pipelines it runs itself, and of itself. */
+export type Metrics = {
+  /** Give it to `openSync`. */
+  observe(spec: PipelineSpec, event: PipelineEvent): void;
+  /** Where states and lags are asked for; before it is told, there are none. */
+  watch(reports: () => readonly WorkerReport[]): void;
+  /** Prometheus' text format. */
+  text(): Promise<string>;
+  contentType: string;
+};
+
+export function openMetrics(nowMs: () => number = Date.now): Metrics {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const observer = openObserver(registry, nowMs);
+  const scrape = openScrape(registry, observer.guestRestarts);
+  let reportsOf: (() => readonly WorkerReport[]) | undefined;
+  return {
+    observe: (spec, event) => observer.observe(spec, event),
+    watch(reports) {
+      reportsOf = reports;
+    },
+    async text() {
+      scrape(reportsOf?.() ?? []);
+      return `${await registry.metrics()}\n${observer.ages.text()}`;
+    },
+    contentType: registry.contentType,
+  };
+}
