@@ -86,4 +86,9 @@ create table if not exists sync_dead_letters (
   record_key blob, record_value blob, headers text not null, record_at real not null, at text not null,
   primary key (environment, name, topic, incarnation, partition, record_offset, stage)
 ) strict;
+create table if not exists sync_expectations (
+  environment text not null, name text not null, expectation text not null, minute integer not null,
+  checked integer not null, failed integer not null, example text, is_cut_short integer not null default 0,
+  primary key (environment, name, expectation, minute)
+) strict;
 `;
