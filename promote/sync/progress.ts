@@ -2,6 +2,8 @@ import type { DatabaseSync } from "node:sqlite";
 import { z } from "zod";
 import { insertDeadLetters, type DeadLetter } from "./dead-letters.ts";
 import type { PipelineId, Stretch } from "./epochs.ts";
+import type { Tally } from "./expectations/expectations.ts";
+import { recordTallies } from "./expectations/history.ts";
 import { inTransaction } from "./state.ts";
 
 /** read = written + filtered + stale + deadLettered, always. `retracted`: living rows that a tombstone or correction took away. */
@@ -113,10 +115,12 @@ export type Finished = {
   next: number;
   counts: Counts;
   deadLetters: readonly DeadLetter[];
+  /** What the batch adds to the history of its source's expectations. */
+  tallies?: readonly Tally[];
 };
 
 /**
- * Moves offset, counts and dead letters in one transaction: a batch delivered again after a kill is counted once. False, and nothing moved,
+ * Moves offset, counts, dead letters and the history of expectations in one transaction: a batch delivered again after a kill is counted once. False, and nothing moved,
  * when another worker owns the stretch by now: it handles these records again.
  */
 export function commitProgress(
@@ -143,6 +147,7 @@ export function commitProgress(
       );
     if (moved.changes === 0) return false;
     insertDeadLetters(state, id, finished.deadLetters);
+    recordTallies(state, id, finished.tallies ?? []);
     addToCounts(state, id, counts);
     return true;
   });

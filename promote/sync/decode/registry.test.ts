@@ -89,7 +89,9 @@ describe("ids", () => {
     );
     await registry.load([1]);
     const type = { kind: "struct" as const, fields: [{ name: "x", type: STRUCT }] };
-    const reader = avroReader("value", [{ name: "x", type, nullable: false }], registry.known);
+    const reader = avroReader("value", [{ name: "x", type, nullable: false }], (id) =>
+      registry.known(id),
+    );
     const row: [] = [];
     const bytes = writerOf("int").toBuffer(7);
     expect(reader.readRow(framed(1, bytes), row)).toBeUndefined();

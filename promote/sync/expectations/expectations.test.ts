@@ -1,0 +1,293 @@
+import * as fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { unwrap } from "#snapshots/problem.ts";
+import { streamSchema, type Expectation } from "#snapshots/stream-settings.ts";
+import type { Column } from "#snapshots/table.ts";
+import { openDecoder } from "../decode/decode.ts";
+import type { SourceRecord } from "../ports.ts";
+import { openExpectations, type Expectations, type Judgement } from "./expectations.ts";
+import type { MinuteCount } from "./volume.ts";
+
+const input: Column[] = [
+  { name: "id", type: "VARCHAR", nullable: false },
+  { name: "delay", type: "BIGINT", nullable: true },
+  { name: "fare", type: "DECIMAL(9,2)", nullable: true },
+  { name: "day", type: "DATE", nullable: true },
+  { name: "speed", type: "DOUBLE", nullable: true },
+];
+const decoder = unwrap(openDecoder({ input, key: [] }));
+
+type Row = { id: string; delay?: number | null; fare?: string; day?: string; speed?: unknown };
+
+function record(row: Row, offset = 0, timestampMs = 0): SourceRecord {
+  const whole = { delay: null, fare: null, day: null, speed: null, ...row };
+  const value = Buffer.from(JSON.stringify(whole));
+  return { offset, timestampMs, key: null, value, headers: [] };
+}
+
+/** As a source's file has them. */
+function rules(...expectations: unknown[]): Expectation[] {
+  return streamSchema.parse({ expectations }).expectations;
+}
+
+function open(of: readonly Expectation[], minutes: readonly MinuteCount[] = []): Expectations {
+  return unwrap(openExpectations(of, input, () => minutes));
+}
+
+function judge(
+  expectations: Expectations,
+  records: readonly SourceRecord[],
+  { partition = 0, nowMs = 0 } = {},
+): Judgement {
+  const decoded = decoder.decode(records, partition);
+  return expectations.judge({ decoded, records, topic: "flights", partition, nowMs });
+}
+
+describe("a rule on a row", () => {
+  test.each<[rule: unknown, row: Row, reason: string | undefined]>([
+    [{ notNull: ["delay"] }, { id: "a" }, "column `delay` is null"],
+    [{ notNull: ["delay", "id"] }, { id: "a", delay: 1 }, undefined],
+    [{ range: { column: "delay", min: 0 } }, { id: "a", delay: -1 }, "is -1, below 0"],
+    [{ range: { column: "delay", min: 0, max: 5 } }, { id: "a", delay: 5 }, undefined],
+    [{ range: { column: "delay", max: 5 } }, { id: "a", delay: 6 }, "is 6, above 5"],
+    [{ range: { column: "delay", max: 5 } }, { id: "a" }, undefined],
+    [{ range: { column: "fare", max: "99.99" } }, { id: "a", fare: "100" }, "is 100.00, above"],
+    [{ range: { column: "fare", min: -1 } }, { id: "a", fare: "-1.00" }, undefined],
+    [{ range: { column: "day", min: "2001-01-01" } }, { id: "a", day: "2000-12-31" }, "2000-12-31"],
+    [{ range: { column: "speed", min: 0 } }, { id: "a", speed: "NaN" }, "is NaN, below 0"],
+    [{ set: { column: "id", values: ["a", "b"] } }, { id: "a" }, undefined],
+    [{ set: { column: "id", values: ["a", "b"] } }, { id: "c" }, "not one of the expected values"],
+    [{ set: { column: "fare", values: [1.5] } }, { id: "c", fare: "1.50" }, undefined],
+    [{ pattern: { column: "id", regex: "[A-Z]{2}\\d+" } }, { id: "DL12" }, undefined],
+    [{ pattern: { column: "id", regex: "[A-Z]{2}\\d+" } }, { id: "DL12x" }, "does not match"],
+    [{ freshness: { maxAge: "5m" } }, { id: "a" }, "the record is 301 s old, more than 300 s"],
+    [{ freshness: { maxAge: "6m" } }, { id: "a" }, undefined],
+  ])("%j of %j", (rule, row, reason) => {
+    const [expectation] = rules({ ...(rule as object), severity: "deadLetter" });
+    const judged = judge(open(expectation ? [expectation] : []), [record(row)], {
+      nowMs: 301_000,
+    });
+    const [failure] = judged.decoded.failures;
+    expect(judged.tallies).toMatchObject([{ checked: 1, failed: reason === undefined ? 0 : 1 }]);
+    if (reason === undefined) expect(failure).toBeUndefined();
+    else
+      expect(failure).toMatchObject({
+        record: 0,
+        stage: "validate",
+        reason: expect.stringContaining(reason),
+      });
+  });
+
+  test("a pattern that makes backtracking engines hang takes no time", () => {
+    const expectations = open(rules({ pattern: { column: "id", regex: "(a+)+b" } }));
+    const startedAt = performance.now();
+    judge(expectations, [record({ id: "a".repeat(20_000) })]);
+    expect(performance.now() - startedAt).toBeLessThan(2000);
+  });
+});
+
+describe("severity", () => {
+  const late = [record({ id: "a", delay: 1 }, 7), record({ id: "b", delay: 9 }, 8)];
+  const range = { range: { column: "delay", max: 5 } };
+
+  test("flag counts and passes on", () => {
+    const { decoded, tallies, halt } = judge(open(rules(range)), late);
+    expect([decoded.rows, halt]).toEqual([2, undefined]);
+    expect(tallies).toEqual([
+      {
+        expectation: "range delay",
+        minute: 0,
+        checked: 2,
+        failed: 1,
+        example: "offset 8: column `delay` is 9, above 5",
+      },
+    ]);
+  });
+
+  test("deadLetter takes the row out, and what is encoded is what is left", () => {
+    const { decoded } = judge(open(rules({ ...range, severity: "deadLetter", name: "r" })), late);
+    expect([decoded.rows, [...decoded.recordOfRow]]).toEqual([1, [0]]);
+    expect(decoded.values[0]).toEqual(["a"]);
+    expect(decoded.failures).toEqual([
+      { record: 1, stage: "validate", reason: 'expectation "r": column `delay` is 9, above 5' },
+    ]);
+  });
+
+  test("halt names the record", () => {
+    const { halt } = judge(open(rules({ ...range, severity: "halt" })), late);
+    expect(halt).toMatchObject({
+      code: "expectation-failed",
+      message: expect.stringContaining('"range delay" is not met: column `delay` is 9'),
+      at: { offset: 8 },
+    });
+  });
+});
+
+describe("a rule that does not fit its contract is refused before anything is read", () => {
+  test.each<[rule: unknown, message: string]>([
+    [{ notNull: ["nope"] }, 'Expectation "notNull nope": There is no column `nope`'],
+    [{ range: { column: "id", min: 1 } }, "Column `id` (VARCHAR) has no range"],
+    [{ range: { column: "day", min: 5 } }, "has a limit that is 5, which is not a date"],
+    [{ set: { column: "delay", values: ["x"] } }, "has an expected value that"],
+    [{ pattern: { column: "delay", regex: "x" } }, "is not text"],
+    [{ pattern: { column: "id", regex: "(?=x)" } }, "cannot be used"],
+  ])("%j", (rule, message) => {
+    const opened = openExpectations(rules(rule), input, () => []);
+    expect(opened.ok ? "" : opened.problem.message).toContain(message);
+  });
+
+  test.each<[rule: unknown, message: string]>([
+    [{ volume: { lower: 0.5 }, severity: "deadLetter" }, ""],
+    [{ volume: {} }, ""],
+    [{ freshness: { maxAge: "5 minutes" } }, ""],
+    [{ range: { column: "x" } }, ""],
+  ])("%j does not parse", (rule) => {
+    expect(streamSchema.safeParse({ expectations: [rule] }).success).toBe(false);
+  });
+
+  test("two of one name do not parse", () => {
+    const twice = [{ notNull: ["id"] }, { notNull: ["id"] }];
+    const parsed = streamSchema.safeParse({ expectations: twice });
+    expect(parsed.error?.issues[0]?.message).toContain('called "notNull id"');
+  });
+});
+
+describe("unique", () => {
+  const within = (window: unknown) =>
+    rules({ unique: { columns: ["id"], within: window }, severity: "deadLetter" });
+  const doubles = ({ decoded }: Judgement): number[] => decoded.failures.map((f) => f.record);
+
+  test("a value repeats within the window of its first record", () => {
+    const expectations = open(within("10m"));
+    const at = (minutes: number, offset: number) => record({ id: "a" }, offset, minutes * 60_000);
+    const judged = judge(expectations, [at(0, 0), at(9, 1), at(10, 2), at(19, 3), at(21, 4)]);
+    expect(doubles(judged)).toEqual([1, 3]);
+    expect(judged.decoded.failures[0]?.reason).toContain(
+      "repeats the record at flights/0 offset 0",
+    );
+  });
+
+  test("a window of rows", () => {
+    const ids = ["a", "b", "a", "c", "d", "a"];
+    const records = ids.map((id, offset) => record({ id }, offset));
+    expect(doubles(judge(open(within({ records: 3 })), records))).toEqual([2]);
+  });
+
+  test("what is delivered again is judged as before: no record is its own double", () => {
+    const expectations = open(within("10m"));
+    const records = ["a", "a", "b"].map((id, offset) => record({ id }, offset));
+    expect(doubles(judge(expectations, records))).toEqual([1]);
+    expect(doubles(judge(expectations, records))).toEqual([1]);
+    expect(doubles(judge(expectations, records.slice(1)))).toEqual([0]);
+  });
+
+  test("in another partition it is a double all the same", () => {
+    const expectations = open(within("10m"));
+    judge(expectations, [record({ id: "a" }, 5)]);
+    expect(doubles(judge(expectations, [record({ id: "a" }, 1)], { partition: 1 }))).toEqual([0]);
+  });
+});
+
+describe("volume", () => {
+  const usual = Array.from({ length: 20 }, (_, minute) => ({ minute, checked: 100, failed: 0 }));
+  const at = (minute: number) => record({ id: "a" }, 0, minute * 60_000 + 1);
+
+  function failedMinutes(count: number, rule: object): number[] {
+    const history = [...usual];
+    const expectations = open(rules({ volume: rule }), history);
+    judge(expectations, [at(20)], { nowMs: 20.5 * 60_000 });
+    history.push({ minute: 20, checked: count, failed: 0 });
+    const { tallies } = judge(expectations, [at(22)], { nowMs: 22.1 * 60_000 });
+    return tallies.filter(({ failed }) => failed > 0).map(({ minute }) => minute);
+  }
+
+  test.each<[count: number, rule: object, minutes: number[]]>([
+    [100, { lower: 0.5, upper: 2 }, []],
+    [49, { lower: 0.5 }, [20]],
+    [50, { lower: 0.5 }, []],
+    [201, { upper: 2 }, [20]],
+  ])("%d records against the usual 100 by %j", (count, rule, minutes) => {
+    expect(failedMinutes(count, rule)).toEqual(minutes);
+  });
+
+  test("minutes without a record are judged when the next one comes", () => {
+    const expectations = open(rules({ volume: { lower: 0.5 } }), usual);
+    judge(expectations, [at(20)], { nowMs: 20.5 * 60_000 });
+    const { tallies } = judge(expectations, [at(25)], { nowMs: 25.5 * 60_000 });
+    expect(tallies.filter(({ failed }) => failed > 0).map(({ example }) => example)).toEqual([
+      "0 records in the minute 1970-01-01T00:20Z, usually 100",
+      "0 records in the minute 1970-01-01T00:21Z, usually 100",
+      "0 records in the minute 1970-01-01T00:22Z, usually 100",
+      "0 records in the minute 1970-01-01T00:23Z, usually 100",
+    ]);
+  });
+});
+
+describe("laws", () => {
+  const row = fc.record({
+    id: fc.constantFrom("a", "b", "c", "d", "e"),
+    delay: fc.option(fc.integer({ min: -10, max: 10 })),
+    minute: fc.nat(30),
+    isBroken: fc.boolean(),
+  });
+  const someRules = rules(
+    { range: { column: "delay", min: 0 }, severity: "deadLetter" },
+    { notNull: ["delay"], severity: "deadLetter" },
+    { set: { column: "id", values: ["a", "b", "c", "d"] } },
+    { unique: { columns: ["id"], within: "5m" }, severity: "deadLetter" },
+    { unique: { columns: ["id", "delay"], within: { records: 7 } }, name: "rows" },
+  );
+  type Case = { id: string; delay: number | null; minute: number; isBroken: boolean };
+  const records = (rows: readonly Case[]): SourceRecord[] =>
+    rows.map(({ id, delay, minute, isBroken }, offset) =>
+      isBroken
+        ? { ...record({ id }, offset), value: Buffer.from("{") }
+        : record({ id, delay }, offset, minute * 60_000),
+    );
+
+  test("records = passed on + dead-lettered, and a tally counts each row once", () => {
+    fc.assert(
+      fc.property(fc.array(row), (rows) => {
+        const of = records(rows);
+        const { decoded, tallies } = judge(open(someRules), of);
+        const failed = new Set(decoded.failures.map((failure) => failure.record));
+        expect(failed.size).toBe(decoded.failures.length);
+        expect(decoded.rows + failed.size).toBe(of.length);
+        const whole = rows.filter(({ isBroken }) => !isBroken).length;
+        for (const { checked } of tallies) expect(checked).toBe(whole);
+      }),
+    );
+  });
+
+  test("it does not matter where batches are cut", () => {
+    fc.assert(
+      fc.property(fc.array(row), fc.array(fc.nat(40), { maxLength: 6 }), (rows, cuts) => {
+        const of = records(rows);
+        const whole = judge(open(someRules), of);
+        const inParts = open(someRules);
+        const edges = [
+          0,
+          ...cuts.filter((c) => c <= of.length).toSorted((a, b) => a - b),
+          of.length,
+        ];
+        const parts = edges.slice(1).map((to, i) => of.slice(edges[i] ?? 0, to));
+        const judged = parts.map((part) => judge(inParts, part));
+        const reasons = judged.flatMap(({ decoded }, n) =>
+          decoded.failures.map((f) => [parts[n]?.[f.record]?.offset, f.stage, f.reason]),
+        );
+        const byOffset = (a: unknown[], b: unknown[]): number => Number(a[0]) - Number(b[0]);
+        expect(reasons.toSorted(byOffset)).toEqual(
+          whole.decoded.failures
+            .map((f): unknown[] => [f.record, f.stage, f.reason])
+            .toSorted(byOffset),
+        );
+        for (const { expectation, failed } of whole.tallies) {
+          const own = judged.flatMap(({ tallies }) =>
+            tallies.filter((t) => t.expectation === expectation),
+          );
+          expect(own.reduce((sum, tally) => sum + tally.failed, 0)).toBe(failed);
+        }
+      }),
+    );
+  });
+});
