@@ -58,6 +58,11 @@ export async function seal(connection: Connection): Promise<void> {
   await duckdb.query(connection, "SET lock_configuration = true");
 }
 
+/** When the answer is out and what follows on it has had the processor: freeing its memory takes as long as many a request. */
+export function closeLater(open: Open): void {
+  setTimeout(() => closeDatabase(open), 200).unref();
+}
+
 export function closeDatabase({ database, connection }: Open): void {
   duckdb.disconnect_sync(connection);
   duckdb.close_sync(database);

@@ -1,30 +1,26 @@
 import duckdb from "@duckdb/node-bindings";
-import type { Connection, Result as QueryResult } from "@duckdb/node-bindings";
+import type { DataChunk } from "@duckdb/node-bindings";
 import { ok, unwrap, type Result } from "../problem.ts";
 import type { ColumnDigest, Limits, WorkerRequest } from "../protocol.ts";
 import { parseType, quoteName } from "../types.ts";
 import { columnHasher, type ColumnHasher } from "./canonical-hash.ts";
-import { attach, chunksOf } from "./database.ts";
+import { attach } from "./database.ts";
 import { readVector } from "./raw.ts";
-import { rowsBetween } from "./table-file.ts";
-import { openTables } from "./tables.ts";
-
-/** One of DuckDB's row groups: small enough that memory is used again while it is warm. */
-const sliceRows = 122_880;
+import { openScanner, type Scanner } from "./scan.ts";
 
 type Request = Extract<WorkerRequest, { kind: "digest" }>;
 let number = 0;
 
-/** The digests of some columns of a finished table file. While one slice is hashed here, DuckDB's threads make the next. */
+/** The digests of some columns of a finished table file, hashed as they are read: of a table of any size, a chunk is in memory. */
 export async function runDigest(request: Request, limits: Limits): Promise<Result<ColumnDigest[]>> {
-  const { open } = await openTables([], limits);
+  const scanner = await openScanner(limits);
   number += 1;
   const name = quoteName(`made ${number}`);
-  await attach(open.connection, request.path, `made ${number}`, "READ_ONLY");
+  await attach(scanner.connection, request.path, `made ${number}`, "READ_ONLY");
   try {
     const hashers = request.columns.map(() => columnHasher());
     for (const table of ["data", "lineage"] as const) {
-      await feed(open.connection, `${name}.main.${table}`, request, table, hashers);
+      await feed(scanner, `${name}.main.${table}`, request, table, hashers);
     }
     return ok(
       hashers.map((hasher) => ({
@@ -33,12 +29,12 @@ export async function runDigest(request: Request, limits: Limits): Promise<Resul
       })),
     );
   } finally {
-    await duckdb.query(open.connection, `DETACH ${name}`);
+    await duckdb.query(scanner.connection, `DETACH ${name}`);
   }
 }
 
 async function feed(
-  connection: Connection,
+  scanner: Scanner,
   from: string,
   { columns, rows, hasOwnRowId }: Request,
   table: "data" | "lineage",
@@ -49,21 +45,23 @@ async function feed(
     if (column.table !== table || hasher === undefined) return [];
     return [{ name: column.name, type: unwrap(parseType(column.type)), hasher }];
   });
-  if (wanted.length === 0 || rows === 0) return;
-  const select = wanted.map((column) => quoteName(column.name)).join(", ");
-  const all = hasOwnRowId && table === "data" ? [{ name: "rowid" }] : [];
-  const slice = (first: number) =>
-    duckdb.query(connection, rowsBetween(select, from, all, first, sliceRows));
-  let next: Promise<QueryResult> | undefined = slice(0);
-  for (let first = 0; next !== undefined;) {
-    const result: QueryResult = await next;
-    first += sliceRows;
-    next = first < rows ? slice(first) : undefined;
-    next?.catch(() => undefined);
-    for (const { chunk, rows: count } of chunksOf(result)) {
-      wanted.forEach(({ type, hasher }, index) => {
-        hasher.update(readVector(duckdb.data_chunk_get_vector(chunk, index), type, count));
-      });
+  if (wanted.length === 0) return;
+  const isNumbered = table === "lineage" || !hasOwnRowId;
+  const names = wanted.map((column) => quoteName(column.name));
+  let row = 0;
+  await scanner.scan(from, isNumbered ? [...names, "rowid"] : names, (chunk, count) => {
+    if (isNumbered && firstInteger(chunk, names.length) !== BigInt(row)) {
+      throw new Error(`the rows of ${from} came out of order at row ${row}`);
     }
-  }
+    wanted.forEach(({ type, hasher }, index) => {
+      hasher.update(readVector(duckdb.data_chunk_get_vector(chunk, index), type, count));
+    });
+    row += count;
+  });
+  if (row !== rows) throw new Error(`${from} has ${rows} rows, of which ${row} were read`);
+}
+
+function firstInteger(chunk: DataChunk, column: number): bigint {
+  const bytes = duckdb.vector_get_data(duckdb.data_chunk_get_vector(chunk, column), 8);
+  return new DataView(bytes.buffer, bytes.byteOffset).getBigInt64(0, true);
 }

@@ -2,7 +2,7 @@ import duckdb from "@duckdb/node-bindings";
 import { fail, type Result } from "../problem.ts";
 import type { Limits, MadeTable, WorkerRequest } from "../protocol.ts";
 import { quoteText } from "../types.ts";
-import { attach, closeDatabase, letGo, openDatabase, seal } from "./database.ts";
+import { attach, closeDatabase, closeLater, letGo, openDatabase, seal } from "./database.ts";
 import type { Progress } from "./progress.ts";
 import { refuseFunctions } from "./functions.ts";
 import { createFromSelect } from "./sql.ts";
@@ -16,6 +16,7 @@ export async function runFreeze(
 ): Promise<Result<MadeTable>> {
   const open = await openDatabase(limits, limits.threads);
   const { connection } = open;
+  let close = closeDatabase;
   try {
     await attach(connection, request.out, "out", "READ_WRITE");
     await duckdb.query(connection, `SET allowed_paths = [${quoteText(request.file)}]`);
@@ -26,8 +27,9 @@ export async function runFreeze(
     if (!made.ok) return made;
     const described = await describeMade(connection, "out", false);
     await letGo(connection, "out");
+    close = closeLater;
     return described;
   } finally {
-    closeDatabase(open);
+    close(open);
   }
 }
