@@ -43,23 +43,21 @@ describe("where reading starts when nothing is committed", () => {
     { start: { timestampMs: 1_000_005 }, first: "5" },
     { start: "latest" as const, first: "10" },
   ];
-  for (const { start, first } of cases)
-    test(JSON.stringify(start), async () => {
-      const topic = await freshTopic();
-      await append(topic, numbered(0, 10));
-      const source = await openSource({ topics: [topic], start });
-      const [assigned] = await nextAssigned(source);
-      source.seek(topic, 0, assigned?.committed ?? assigned?.start ?? -1);
-      await append(topic, numbered(10, 11));
-      const values = new Set<string | null>();
-      await pollUntil(source, (event) => {
-        if (event.kind === "records")
-          valuesOf(event.delivery.records).forEach((v) => values.add(v));
-        return values.has("10");
-      });
-      expect([...values][0]).toBe(first);
-      await source.close();
+  test.each(cases)("$start", async ({ start, first }) => {
+    const topic = await freshTopic();
+    await append(topic, numbered(0, 10));
+    const source = await openSource({ topics: [topic], start });
+    const [assigned] = await nextAssigned(source);
+    source.seek(topic, 0, assigned?.committed ?? assigned?.start ?? -1);
+    await append(topic, numbered(10, 11));
+    const values = new Set<string | null>();
+    await pollUntil(source, (event) => {
+      if (event.kind === "records") valuesOf(event.delivery.records).forEach((v) => values.add(v));
+      return values.has("10");
     });
+    expect([...values][0]).toBe(first);
+    await source.close();
+  });
 
   test("offsets of its own, and what is committed counts more", async () => {
     const topic = await freshTopic();
@@ -85,7 +83,7 @@ describe("several topics and partitions", () => {
     await append(other, numbered(100, 101));
     await append(one, numbered(0, 2, 2));
     const source = await openSource({ topics: new RegExp(`^${stem}-`) });
-    expect(valuesOf(await take(source, 2)).toSorted()).toEqual(["0", "1"]);
+    expect(new Set(valuesOf(await take(source, 2)))).toEqual(new Set(["0", "1"]));
     refuse(await topics.create({ topic: two, partitions: 1 }));
     await append(two, numbered(2, 3));
     const seen = new Set<string | null>();
@@ -114,7 +112,7 @@ describe("several topics and partitions", () => {
       return event.kind === "records" && valuesOf(event.delivery.records).includes("new");
     });
     expect(performance.now() - grown).toBeLessThan(5000);
-    expect([...partitions].toSorted()).toEqual([0, 1, 2]);
+    expect(partitions).toEqual(new Set([0, 1, 2]));
     await source.close();
   });
 
@@ -233,7 +231,7 @@ describe("a topic made again while it is read", () => {
       [null, 0],
     ]);
     expect(after[0]?.incarnation).not.toBe(before?.incarnation);
-    expect(valuesOf(await take(source, 4)).toSorted()).toEqual(["50", "51", "52", "53"]);
+    expect(new Set(valuesOf(await take(source, 4)))).toEqual(new Set(["50", "51", "52", "53"]));
     await source.close();
   });
 });

@@ -11,24 +11,23 @@ const CODECS: Compression[] = ["none", "gzip", "snappy", "lz4", "zstd"];
 const BY = { producerId: 7n, epoch: 0, sequence: 0 };
 
 describe("record batches as the Java producer of Kafka 4.3 wrote them", () => {
-  for (const codec of CODECS)
-    test(codec, () => {
-      const bytes = Buffer.from(javaBatches[codec as keyof typeof javaBatches], "base64"); // a key of the file
-      const records = unwrap(decodeBatches(bytes, 0, []));
-      expect(records.map(({ offset }) => offset)).toEqual(Array.from({ length: 40 }, (_, i) => i));
-      expect(records.map(({ key }) => key && Buffer.from(key).toString())).toEqual(
-        records.map(({ offset }) => (offset === 7 ? null : `key-${offset}`)),
-      );
-      expect(records[9]?.value).toBeNull();
-      expect(records[39]).toMatchObject({ timestampMs: 1_000_039 });
-      expect(records[3]?.headers.map(({ key, value }) => [key, value[0]])).toEqual([
-        ["h", 1],
-        ["g", 2],
-        ["h", 3],
-      ]);
-      expect(endOfBatches(bytes, 0)).toBe(40);
-      expect(unwrap(decodeBatches(bytes, 38, []))).toHaveLength(2);
-    });
+  test.each(CODECS)("%s", (codec) => {
+    const bytes = Buffer.from(javaBatches[codec as keyof typeof javaBatches], "base64"); // a key of the file
+    const records = unwrap(decodeBatches(bytes, 0, []));
+    expect(records.map(({ offset }) => offset)).toEqual(Array.from({ length: 40 }, (_, i) => i));
+    expect(records.map(({ key }) => key && Buffer.from(key).toString())).toEqual(
+      records.map(({ offset }) => (offset === 7 ? null : `key-${offset}`)),
+    );
+    expect(records[9]?.value).toBeNull();
+    expect(records[39]).toMatchObject({ timestampMs: 1_000_039 });
+    expect(records[3]?.headers.map(({ key, value }) => [key, value[0]])).toEqual([
+      ["h", 1],
+      ["g", 2],
+      ["h", 3],
+    ]);
+    expect(endOfBatches(bytes, 0)).toBe(40);
+    expect(unwrap(decodeBatches(bytes, 38, []))).toHaveLength(2);
+  });
 });
 
 const bytes = (maxLength: number) => fc.uint8Array({ maxLength }).map((data) => Buffer.from(data));
