@@ -24,6 +24,7 @@ export async function scratchIndex(node = ELASTICSEARCH): Promise<ScratchIndex> 
   const connection: ElasticsearchConnection = { nodes: [node], prefix, replicas: 0, tls: false };
   const options: ElasticsearchSinkOptions = {
     name: "delays/search",
+    owner: "staging:delays",
     connection,
     surroundings: { root: ".", variables: {} },
     index: "flights",

@@ -78,6 +78,8 @@ export async function openFaultProxy(target: string): Promise<FaultProxy> {
   const server = createServer((incoming, response) => {
     handle(incoming, response).catch(() => incoming.socket.destroy());
   });
+  // Node closes idle connections after 5 s; a test that was busy for that long would meet a fault it did not ask for.
+  server.keepAliveTimeout = 600_000;
   server.on("connection", (socket) => {
     sockets.add(socket);
     socket.on("close", () => sockets.delete(socket));

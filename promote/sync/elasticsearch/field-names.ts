@@ -20,7 +20,7 @@ export function fieldOf(column: string): string {
 
 const HASHED = /%~[0-9a-f]{32}$/;
 /** `%` needs escaping only where it would read as an escape. */
-const UNUSABLE = /[\u0000-\u001f\u007f.*]|%(?=[0-9A-F]{2})|^_|^%$/g;
+const UNUSABLE = /[\p{Cc}.*]|%(?=[0-9A-F]{2})|^_|^%$/gu;
 
 function escape(name: string): string {
   if (name === "") return "%";

@@ -89,7 +89,7 @@ function owned(
   generation: number,
 ): Result<Generation> {
   const found = generations.find(({ number }) => number === generation);
-  if (found?.meta?.owner === options.name) return ok(found);
+  if (found?.meta?.owner === options.owner) return ok(found);
   const known = generations.map(({ number }) => number).join(", ");
   const problem: Problem = {
     code: "elasticsearch-generation",
