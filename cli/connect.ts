@@ -3,10 +3,14 @@ import { join } from "node:path";
 import { hc, type ClientResponse } from "hono/client";
 import { z } from "zod";
 import { ProblemError, unwrap, type Problem } from "#snapshots/problem.ts";
+import type { Watch } from "#promote/sync/metrics/watch.ts";
 import type { Api } from "#web/api/app.ts";
 import { readServerFile } from "#web/server/server-file.ts";
 
 export type Client = ReturnType<typeof clientOf>;
+
+/** Looks on while pipelines run in this process. */
+export type Onlooker = Pick<Watch, "metrics" | "log" | "observe" | "refused">;
 
 export type Connection = {
   api: Client["api"];
@@ -21,7 +25,7 @@ export type Connection = {
  */
 export async function connect(
   workspace: string,
-  options: { withSync: boolean } = { withSync: false },
+  options: { withSync: boolean; watch?: Onlooker } = { withSync: false },
 ): Promise<Connection> {
   const root = realpathSync(workspace);
   const server = await livingServer(root);
@@ -41,22 +45,28 @@ export async function connect(
  * A worker: this process runs one environment's pipelines, beside the server and other workers. An embedded environment's files belong to one
  * process, so its worker has to hold the workspace.
  */
-export async function connectWorker(workspace: string, environment: string): Promise<Connection> {
+export async function connectWorker(
+  workspace: string,
+  environment: string,
+  watch: Onlooker,
+): Promise<Connection> {
   const root = realpathSync(workspace);
   const { git } = await import("#promote/git.ts");
   const { readEnvironment } = await import("#promote/environments.ts");
   const { kind } = unwrap(await readEnvironment(git(root), environment));
-  return openHere(root, { withSync: true, holdLock: kind === "embedded", only: environment });
+  const holdLock = kind === "embedded";
+  return openHere(root, { withSync: true, holdLock, only: environment, watch });
 }
 
 async function openHere(
   root: string,
-  options: { withSync: boolean; holdLock: boolean; only?: string },
+  options: { withSync: boolean; holdLock: boolean; only?: string; watch?: Onlooker },
 ): Promise<Connection> {
   // Only now: a call to a server should not wait for all this to load.
   const { openWorkbench } = await import("#promote/workbench.ts");
   const { createApi } = await import("#web/api/app.ts");
   const workbench = unwrap(await openWorkbench(root, options));
+  options.watch?.metrics.watch(() => workbench.sync.reports());
   const app = createApi(workbench);
   const { api } = clientOf("http://localhost", {
     fetch: async (input: RequestInfo | URL, init?: RequestInit) =>

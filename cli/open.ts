@@ -1,12 +1,12 @@
 import { realpathSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { InvalidArgumentError, type Command } from "commander";
+import type { Command } from "commander";
 import { unwrap } from "#snapshots/problem.ts";
 import { livingServer } from "./connect.ts";
 import { findWorkspace } from "./find-workspace.ts";
 import { openProgress } from "./progress.ts";
-import { print, printJson, verb, type Common } from "./verb.ts";
+import { portNumber, print, printJson, verb, type Common } from "./verb.ts";
 
 type Options = Common & { port?: number; open: boolean; makeDemo?: boolean };
 
@@ -69,10 +69,4 @@ async function placeOf(dir: string | undefined, options: Options): Promise<strin
   });
   progress.end();
   return unwrap(made).root;
-}
-
-function portNumber(text: string): number {
-  const port = Number(text);
-  if (/^\d{1,5}$/.test(text) && port <= 65_535) return port;
-  throw new InvalidArgumentError("Give a number from 0 to 65535 (0: any free one).");
 }

@@ -1,24 +1,34 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Command } from "commander";
+import { ProblemError } from "#snapshots/problem.ts";
 import { connect, connectWorker, read, type Connection } from "./connect.ts";
 import { cancelled } from "./follow.ts";
+import { openOnlooker, withOnlooker, type OnlookerOptions } from "./onlooker.ts";
 import { pipelineLine, pipelineLines } from "./pipeline-lines.ts";
 import { paint } from "./paint.ts";
-import { print, printJson, verb, workspaceOf, type Common } from "./verb.ts";
+import { print, printJson, verb, workspaceOf } from "./verb.ts";
 
-type Options = Common & { environment?: string; untilIdle?: boolean };
+type Options = OnlookerOptions & { environment?: string; untilIdle?: boolean };
+/** A log says on standard error what is wrong: nothing else may stand between its lines. */
+type Watching = Options & { isLogging: boolean };
 type Running = Awaited<ReturnType<typeof statusOf>>;
 
 const terminalMs = 500;
 const pipeMs = 2_000;
 
-/** `penstock sync [--environment NAME] [--until-idle]`; exit code 1 where a pipeline is halted or was refused. */
+/** `penstock sync [--environment NAME] [--until-idle] [--metrics-port N] [--log json]`; exit code 1 where a pipeline is halted or was refused. */
 export function syncVerb(program: Command): void {
-  verb(
-    program,
-    "sync",
-    "Run the environments' pipelines in the foreground and print their counts.",
-    ["sync", "sync --until-idle --json", "sync --environment production"],
+  withOnlooker(
+    verb(
+      program,
+      "sync",
+      "Run the environments' pipelines in the foreground and print their counts.",
+      [
+        "sync",
+        "sync --until-idle --json",
+        "sync --environment production --metrics-port 9464 --log json",
+      ],
+    ),
   )
     .option(
       "-e, --environment <name>",
@@ -31,24 +41,36 @@ export function syncVerb(program: Command): void {
     .action(async (options: Options) => {
       const stop = cancelled();
       const workspace = workspaceOf(options);
-      const connection = options.environment
-        ? await connectWorker(workspace, options.environment)
-        : await connect(workspace, { withSync: true });
+      const onlooker = await openOnlooker(options);
       try {
-        if (connection.server && !options.json) {
-          const { pid } = connection.server;
-          process.stderr.write(
-            `The server (pid ${pid}) runs these pipelines; this only watches.\n`,
-          );
+        const connection = options.environment
+          ? await connectWorker(workspace, options.environment, onlooker)
+          : await connect(workspace, { withSync: true, watch: onlooker });
+        try {
+          if (connection.server) onlyWatches(connection.server, options);
+          await watch(connection, { ...options, isLogging: onlooker.isLogging }, stop);
+        } finally {
+          await connection.close();
         }
-        await watch(connection, options, stop);
       } finally {
-        await connection.close();
+        await onlooker.close();
       }
     });
 }
 
-async function watch(connection: Connection, options: Options, stop: AbortSignal): Promise<void> {
+function onlyWatches({ pid, url }: NonNullable<Connection["server"]>, options: Options): void {
+  if (options.metricsPort !== undefined) {
+    throw new ProblemError({
+      code: "server-serves-metrics",
+      message: `The server (pid ${pid}) runs these pipelines; there are none here to tell metrics of.`,
+      hint: `Scrape ${new URL("/metrics", url).href}, or leave --metrics-port out.`,
+    });
+  }
+  if (!options.json)
+    process.stderr.write(`The server (pid ${pid}) runs these pipelines; this only watches.\n`);
+}
+
+async function watch(connection: Connection, options: Watching, stop: AbortSignal): Promise<void> {
   const isLive = process.stdout.isTTY && !options.json;
   let drawn = 0;
   const targets = new Map<string, number>();
@@ -90,7 +112,7 @@ function hasCaughtUp({ pipelines }: Running, targets: Map<string, number>): bool
   });
 }
 
-function finish({ pipelines, refused }: Running, options: Options): void {
+function finish({ pipelines, refused }: Running, options: Watching): void {
   const isSound = refused.length === 0 && pipelines.every(({ state }) => state !== "halted");
   if (!isSound) process.exitCode = 1;
   if (options.json && options.untilIdle) printJson({ pipelines, refused });
@@ -100,6 +122,7 @@ function finish({ pipelines, refused }: Running, options: Options): void {
       "No environment asks for a pipeline yet. Promote a release: penstock promote TRANSFORM --to staging",
     );
   }
+  if (options.isLogging) return;
   for (const { environment, name, problem } of refused) {
     process.stderr.write(
       `${paint("yellow", "refused:", process.stderr)} ${name} in ${environment}: ${problem.message}\n`,

@@ -1,4 +1,4 @@
-import type { Command } from "commander";
+import { InvalidArgumentError, type Command } from "commander";
 import { findWorkspace } from "./find-workspace.ts";
 import { unwrap } from "#snapshots/problem.ts";
 
@@ -28,6 +28,12 @@ export function verb(
 /** The workspace this call is about, or a thrown problem. */
 export function workspaceOf({ workspace }: Common): string {
   return unwrap(findWorkspace(process.cwd(), workspace));
+}
+
+export function portNumber(text: string): number {
+  const port = Number(text);
+  if (/^\d{1,5}$/.test(text) && port <= 65_535) return port;
+  throw new InvalidArgumentError("Give a number from 0 to 65535 (0: any free one).");
 }
 
 /** What the verb found, for a program. */

@@ -12,7 +12,7 @@ import { git, type Git } from "./git.ts";
 import { holdWorkspace } from "./lock.ts";
 import { reconcile, type Reconciled } from "./reconcile.ts";
 import { openState, type State } from "./state.ts";
-import { openSync, type Sync } from "./sync/sync.ts";
+import { openSync, type Sync, type SyncOptions } from "./sync/sync.ts";
 
 /** Everything one process holds of one workspace. Actions (build, promote, compare, …) take it as an argument. */
 export type Workbench = {
@@ -46,6 +46,11 @@ export type WorkbenchOptions = {
   /** Be a worker: run only this environment's pipelines, beside whoever holds the workspace. */
   only?: string;
   now?: () => Date;
+  /** Looks on while pipelines run, for metrics and logs. */
+  watch?: {
+    observe: NonNullable<SyncOptions["observe"]>;
+    refused(refused: Reconciled["refused"]): void;
+  };
 };
 
 /** Opens a workspace: the composition root. Closing it ends every process and thread it started. */
@@ -88,7 +93,12 @@ async function compose(
   const state = openState(workspace.paths.state);
   const store = openContentStore(workspace.paths.store);
   const queries = openQueries({ store, workspaceRoot: workspace.root });
-  const sync = openSync({ workspace, store, statePath: workspace.paths.state });
+  const sync = openSync({
+    workspace,
+    store,
+    statePath: workspace.paths.state,
+    ...(options.watch === undefined ? {} : { observe: options.watch.observe }),
+  });
   const sessions = new Map<string, NotebookSession>();
   await writeTypes(workspace);
 
@@ -114,6 +124,7 @@ async function compose(
     reconcile: () => {
       const next = turn.then(async () => {
         if (options.withSync) last = await reconcile(workbench);
+        options.watch?.refused(last.refused);
         return last;
       });
       turn = next.catch(() => undefined);

@@ -12,6 +12,12 @@ export const securityHeaders: Record<string, string> = {
   "permissions-policy": "camera=(), geolocation=(), microphone=()",
 };
 
+/** What is answered to programs is never a page, whatever a browser takes it for. */
+export const dataPolicy = [
+  "content-security-policy",
+  "default-src 'none'; frame-ancestors 'none'",
+] as const;
+
 /** A refusal as the asker reads it: JSON for a program, a plain page for a person. */
 export function answerRefusal(
   response: ServerResponse,

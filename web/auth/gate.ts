@@ -32,17 +32,11 @@ export type Verdict =
  */
 export function admit(arrival: Arrival, server: { token: string; port: number }): Verdict {
   const { method, headers } = arrival;
-  const host = headers.host?.toLowerCase();
-  if (!host || !hostsOf(server.port).includes(host)) return refusals.host(headers.host);
+  const foreign = refuseForeign(arrival, server.port);
+  if (foreign.kind !== "pass") return foreign;
 
-  const isReading = (method === "GET" || method === "HEAD") && !arrival.isUpgrade;
+  const isReading = isRead(arrival);
   const isPage = isReading && !arrival.url.startsWith("/api/");
-  const isNavigation = isPage && headers["sec-fetch-mode"] === "navigate";
-  const isForeign = ["cross-site", "same-site"].includes(String(headers["sec-fetch-site"]));
-  if (isForeign && !isNavigation) return refusals.origin(headers.origin);
-  if (headers.origin !== undefined && headers.origin.toLowerCase() !== `http://${host}`) {
-    return refusals.origin(headers.origin);
-  }
 
   const bearer = /^Bearer +(\S+)$/i.exec(headers.authorization ?? "")?.[1];
   if (bearer !== undefined) {
@@ -60,9 +54,28 @@ export function admit(arrival: Arrival, server: { token: string; port: number })
   return { kind: "pass" };
 }
 
-function hostsOf(port: number): string[] {
-  return ["127.0.0.1", "localhost", "[::1]"].map((name) => `${name}:${port}`);
+/** What needs no token must still be asked for by this machine's own name, and by no foreign page. */
+export function refuseForeign(arrival: Arrival, port: number, names = ownNames): Verdict {
+  const { headers } = arrival;
+  const host = headers.host?.toLowerCase();
+  if (!host || !names.some((name) => host === `${name}:${port}`))
+    return refusals.host(headers.host);
+
+  const isPage = isRead(arrival) && !arrival.url.startsWith("/api/");
+  const isNavigation = isPage && headers["sec-fetch-mode"] === "navigate";
+  const isForeign = ["cross-site", "same-site"].includes(String(headers["sec-fetch-site"]));
+  if (isForeign && !isNavigation) return refusals.origin(headers.origin);
+  if (headers.origin !== undefined && headers.origin.toLowerCase() !== `http://${host}`) {
+    return refusals.origin(headers.origin);
+  }
+  return { kind: "pass" };
 }
+
+function isRead({ method, isUpgrade }: Arrival): boolean {
+  return (method === "GET" || method === "HEAD") && !isUpgrade;
+}
+
+export const ownNames: readonly string[] = ["127.0.0.1", "localhost", "[::1]"];
 
 function cookie({ token, port }: { token: string; port: number }): string {
   return `${cookieName(port)}=${token}; Path=/; HttpOnly; SameSite=Strict`;

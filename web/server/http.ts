@@ -1,8 +1,9 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
-import { answerRefusal, securityHeaders } from "../auth/answers.ts";
+import { answerRefusal, dataPolicy, securityHeaders } from "../auth/answers.ts";
 import { admit, type Arrival } from "../auth/gate.ts";
 import { handOver, type ApiLike } from "./handover.ts";
+import { answerHealth, type Health } from "./health.ts";
 
 /** What serves pages and, through its catch-all route, the API: SvelteKit's handler in connect's form. */
 export type Pages = (request: IncomingMessage, response: ServerResponse, next: () => void) => void;
@@ -16,11 +17,16 @@ export type HttpParts = {
 
 /**
  * The one door: every request and every upgrade passes the gate before anything of ours looks at it. What lies behind may still
- * be opening when the server listens; requests wait for it.
+ * be opening when the server listens; requests wait for it. Health alone needs no token, and is told from the first moment.
  */
-export function createHttpServer(token: string, behind: Promise<HttpParts>): Server {
+export function createHttpServer(
+  token: string,
+  behind: Promise<HttpParts>,
+  health?: Health,
+): Server {
   const server = createServer((request, response) => {
     for (const [name, value] of Object.entries(securityHeaders)) response.setHeader(name, value);
+    if (health !== undefined && answerHealth(request, response, health)) return;
     // What the API answers is never a page, whatever a browser takes it for.
     if (request.url?.startsWith("/api/")) response.setHeader(...dataPolicy);
     const verdict = admit(arrivalOf(request, false), { token, port: portOf(server) });
@@ -69,11 +75,6 @@ export function createHttpServer(token: string, behind: Promise<HttpParts>): Ser
   });
   return server;
 }
-
-const dataPolicy = [
-  "content-security-policy",
-  "default-src 'none'; frame-ancestors 'none'",
-] as const;
 
 /** Ends a handshake with a plain HTTP status. */
 export function refuseUpgrade(socket: Duplex, status: number): void {

@@ -1,5 +1,7 @@
 import { once } from "node:events";
 import type { Server } from "node:http";
+import { logAskedFor } from "#promote/sync/log.ts";
+import { openWatch } from "#promote/sync/metrics/watch.ts";
 import { openWorkbench } from "#promote/workbench.ts";
 import { fail, ok, type Problem, type Result } from "#snapshots/problem.ts";
 import { createApi } from "../api/app.ts";
@@ -35,14 +37,18 @@ export type Served = {
 
 /** Opens a workspace and serves it on loopback until closed: pages, API, sockets, and its pipelines. */
 export async function serve(options: ServeOptions): Promise<Result<Served>> {
+  const level = logAskedFor(process.env);
+  if (!level.ok) return level;
+  const watch = openWatch(level.value);
   const token = newToken();
   const behind = Promise.withResolvers<HttpParts>();
   // Nobody may be waiting when it fails.
   behind.promise.catch(() => {});
-  const http = createHttpServer(token, behind.promise);
+  const http = createHttpServer(token, behind.promise, watch.metrics);
   const give = async (problem: Problem) => {
     behind.reject(new Error(problem.message));
     await closeHttp(http);
+    watch.close();
     return fail(problem);
   };
 
@@ -50,14 +56,19 @@ export async function serve(options: ServeOptions): Promise<Result<Served>> {
     port: options.port ?? defaultPort,
     isExplicit: options.isPortExplicit,
   });
-  if (!listening.ok) return listening;
+  if (!listening.ok) return give(listening.problem);
   const { port, taken } = listening.value;
 
   const pages = options.pages ? ok(options.pages) : await loadPages();
   if (!pages.ok) return give(pages.problem);
-  const opened = await openWorkbench(options.workspace, { withSync: true, holdLock: true });
+  const opened = await openWorkbench(options.workspace, {
+    withSync: true,
+    holdLock: true,
+    watch,
+  });
   if (!opened.ok) return give(opened.problem);
   const workbench = opened.value;
+  watch.metrics.watch(() => workbench.sync.reports());
   const sockets = openSockets(workbench);
   behind.resolve({ api: createApi(workbench), pages: pages.value, upgrade: sockets.upgrade });
 
@@ -66,6 +77,7 @@ export async function serve(options: ServeOptions): Promise<Result<Served>> {
   const url = `http://127.0.0.1:${port}/?token=${token}`;
   if (taken !== undefined) options.say(`Port ${taken} is taken; serving on ${port} instead.`);
   options.say(url);
+  watch.log?.say("metrics-served", `Metrics at http://127.0.0.1:${port}/metrics.`);
   if (options.openBrowser) openInBrowser(url);
 
   let closing: Promise<void> | undefined;
@@ -74,6 +86,7 @@ export async function serve(options: ServeOptions): Promise<Result<Served>> {
     sockets.close();
     await closeHttp(http);
     await workbench.close();
+    watch.close();
   };
   return ok({ url, port, close: () => (closing ??= close()) });
 }

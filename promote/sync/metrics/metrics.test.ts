@@ -20,9 +20,9 @@ beforeEach(async () => {
   sync = openSync({
     ...place,
     limits: { batchTimeoutMs: 1000, searchTimeoutMs: 1000 },
-    observe: metrics.observe,
+    observe: (spec, event) => metrics.observe(spec, event),
   });
-  metrics.watch(sync.reports);
+  metrics.watch(() => sync.reports());
 });
 afterEach(async () => {
   await sync.close();

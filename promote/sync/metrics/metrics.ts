@@ -11,6 +11,8 @@ export type Metrics = {
   observe(spec: PipelineSpec, event: PipelineEvent): void;
   /** Where states and lags are asked for; before it is told, there are none. */
   watch(reports: () => readonly WorkerReport[]): void;
+  /** What the pipelines of this process say; undefined before it was told whom to ask. */
+  reports(): readonly WorkerReport[] | undefined;
   /** Prometheus' text format. */
   text(): Promise<string>;
   contentType: string;
@@ -27,6 +29,7 @@ export function openMetrics(nowMs: () => number = Date.now): Metrics {
     watch(reports) {
       reportsOf = reports;
     },
+    reports: () => reportsOf?.(),
     async text() {
       scrape(reportsOf?.() ?? []);
       return `${await registry.metrics()}\n${observer.ages.text()}`;

@@ -1,0 +1,42 @@
+import type { Problem } from "#snapshots/problem.ts";
+import type { PipelineEvent } from "../events.ts";
+import { openLog, type Log, type LogLevel } from "../log.ts";
+import type { PipelineSpec } from "../pipeline-spec.ts";
+import { openMetrics, type Metrics } from "./metrics.ts";
+
+type Refused = { environment: string; name: string; release: string; problem: Problem };
+
+/** Who looks on while a process runs pipelines: metrics always, a log where one is asked for. */
+export type Watch = {
+  metrics: Metrics;
+  log: Log | undefined;
+  /** Give it to `openSync`. */
+  observe(spec: PipelineSpec, event: PipelineEvent): void;
+  /** What may not run, after each reconcile; told when it is news. */
+  refused(refused: readonly Refused[]): void;
+  close(): void;
+};
+
+export function openWatch(level: LogLevel | undefined): Watch {
+  const metrics = openMetrics();
+  const log = level === undefined ? undefined : openLog({ level });
+  let known = new Set<string>();
+  return {
+    metrics,
+    log,
+    observe(spec, event) {
+      metrics.observe(spec, event);
+      log?.observe(spec, event);
+    },
+    refused(refused) {
+      const now = new Set(refused.map((each) => JSON.stringify(each)));
+      for (const each of refused) {
+        if (known.has(JSON.stringify(each))) continue;
+        const { environment, name: pipeline, release, problem } = each;
+        log?.problem("pipeline-refused", problem, { environment, pipeline, release });
+      }
+      known = now;
+    },
+    close: () => log?.close(),
+  };
+}
