@@ -1,4 +1,3 @@
-import type { Result } from "#snapshots/problem.ts";
 import type { Decoded } from "../decode/decode.ts";
 import type { SourceRecord } from "../ports.ts";
 
@@ -20,6 +19,3 @@ export type Check = {
   /** Whether what it remembers no longer covers what its rule asks for. */
   isCutShort?: () => boolean;
 };
-
-/** A column the rule names, in the contract. */
-export type FindColumn = (name: string) => Result<number>;

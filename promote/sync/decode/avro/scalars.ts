@@ -16,7 +16,7 @@ export type Writer = { name: string; logical?: Logical; size?: number };
  */
 export function readScalar(column: ScalarName, writer: Writer): Read | undefined {
   const { name, logical } = writer;
-  if (logical !== undefined && logical.name !== "uuid") return readLogical(column, name, logical);
+  if (logical !== undefined && logical.name !== "uuid") return readLogical(column, writer, logical);
   if (INTEGERS[column] !== undefined) return readInteger(column, name);
   switch (column) {
     case "BOOLEAN":
@@ -39,11 +39,15 @@ export function readScalar(column: ScalarName, writer: Writer): Read | undefined
   }
 }
 
-function readLogical(column: ScalarName, name: string, logical: Logical): Read | undefined {
+function readLogical(
+  column: ScalarName,
+  { name, size }: Writer,
+  logical: Logical,
+): Read | undefined {
   switch (logical.name) {
     case "decimal":
       return WIDE.has(column) && (logical.scale ?? 0) === 0
-        ? wholeDecimal(column, name)
+        ? wholeDecimal(column, size)
         : undefined;
     case "date":
       return column === "DATE" ? readInteger("INTEGER", name) : undefined;
@@ -131,11 +135,10 @@ function outside(tap: Tap, column: ScalarName, value: number | bigint): null {
   return tap.refuse(`is ${value}, which is outside what ${column} holds here (${min}..${max})`);
 }
 
-function wholeDecimal(column: ScalarName, name: string): Read | undefined {
-  if (name !== "bytes") return undefined;
+function wholeDecimal(column: ScalarName, size: number | undefined): Read {
   const [min, max] = INTEGERS[column] ?? [0n, 0n];
   return (tap) => {
-    const value = unscaled(tap.sized());
+    const value = unscaled(size === undefined ? tap.sized() : tap.fixed(size));
     return value < min || value > max ? outside(tap, column, near(value)) : value;
   };
 }

@@ -1,0 +1,105 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, expect, test } from "vitest";
+import { unwrap } from "#snapshots/problem.ts";
+import { streamSchema } from "#snapshots/stream-settings.ts";
+import { openDecoder } from "../decode/decode.ts";
+import { openDuckdbSink } from "../embedded/duckdb-sink.ts";
+import { collect, freshPlace, living, specOf } from "../fixture.ts";
+import { openReleaseGuest } from "../guest.ts";
+import type { SourceRecord } from "../ports.ts";
+import { claimStretch, commitProgress, readProgress } from "../progress.ts";
+import { settleBatch } from "../settle-batch.ts";
+import { openSyncState } from "../state.ts";
+import { openExpectations } from "./expectations.ts";
+import { listExpectationHistory } from "./history.ts";
+
+const place = freshPlace();
+const directory = mkdtempSync(join(tmpdir(), "penstock-validate-"));
+afterAll(() => {
+  place.remove();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+test("a record an expectation refuses never reaches the transform: it is a dead letter of stage validate, counted with the offset", async () => {
+  const spec = await specOf(place);
+  const decoder = unwrap(openDecoder(spec));
+  const range = { column: "delay", max: 100 };
+  const { expectations } = streamSchema.parse({
+    expectations: [{ range, severity: "deadLetter", name: "delays of a day" }],
+  });
+  const validator = unwrap(openExpectations(expectations, spec.input, () => []));
+  const records = [5, 500, 7].map((delay, offset): SourceRecord => {
+    const value = {
+      id: offset,
+      date: "2001-04-01",
+      delay,
+      distance: 1,
+      origin: "A",
+      destination: "B",
+    };
+    const bytes = Buffer.from(JSON.stringify(value));
+    return { offset, timestampMs: 0, key: null, headers: [], value: bytes };
+  });
+  const stretch = { topic: "t", incarnation: "i", partition: 0 };
+  const judged = validator.judge({
+    decoded: decoder.decode(records, 0),
+    records,
+    topic: "t",
+    partition: 0,
+    nowMs: 0,
+  });
+  const guest = openReleaseGuest(spec, place);
+  const signal = new AbortController().signal;
+  const contract = { key: decoder.key, columns: spec.output, maxParts: 1 };
+  const table = await openDuckdbSink({ name: "table", path: join(directory, "table.duckdb") });
+  expect(await table.prepare(contract)).toBeUndefined();
+  const settled = await settleBatch(
+    [table],
+    {
+      stretch,
+      epoch: {
+        ...stretch,
+        epoch: 1024,
+        firstOffset: 0,
+        release: spec.release,
+        reason: "",
+        openedAt: "",
+        partitions: 1,
+        ordering: "offset",
+      },
+      contract,
+      records,
+      decoded: judged.decoded,
+      chunks: unwrap(await guest.run(judged.decoded, signal)),
+      next: 3,
+      hasSourceMap: false,
+    },
+    { signal, random: () => 0, observe: () => undefined, at: "" },
+  );
+  if ("code" in settled) throw new Error(settled.message);
+  expect(settled.counts).toMatchObject({ read: 3, written: 2, deadLettered: 1 });
+  expect(settled.deadLetters).toMatchObject([
+    {
+      offset: 1,
+      stage: "validate",
+      reason: 'expectation "delays of a day": column `delay` is 500, above 100',
+    },
+  ]);
+  expect(living(await collect(table.scan())).map((row) => row.offset)).toEqual([0, 2]);
+
+  const state = openSyncState(":memory:");
+  const id = { environment: "production", name: "delays" };
+  claimStretch(state, id, stretch, "worker", 0);
+  const finished = { stretch, next: 3, ...settled, tallies: judged.tallies };
+  expect(commitProgress(state, id, finished, "another worker")).toBe(false);
+  expect(commitProgress(state, id, finished, "worker")).toBe(true);
+  expect(readProgress(state, id).counts).toMatchObject({ read: 3, deadLettered: 1 });
+  expect(listExpectationHistory(state, id)).toMatchObject([
+    { expectation: "delays of a day", checked: 3, failed: 1 },
+  ]);
+  await guest.close();
+  await table.close();
+  state.close();
+});
