@@ -9,6 +9,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, expect, test } from "vitest";
 import { batchRun } from "#promote/sync/batch-run.ts";
 import { listDeadLetters } from "#promote/sync/dead-letters.ts";
+import { openFileTopicReader } from "#promote/sync/embedded/file-reader.ts";
 import { openDuckdbSink } from "#promote/sync/embedded/duckdb-sink.ts";
 import { openFileLogWriter } from "#promote/sync/embedded/file-log.ts";
 import type { NewRecord } from "#promote/sync/embedded/frames.ts";
@@ -60,7 +61,7 @@ test(
     const story = `seed ${SEED}; killed at: ${kills.join("; ")}`;
     const batch = unwrap(
       await batchRun(spec, {
-        directory: place.topic("flights"),
+        reader: openFileTopicReader(place.workspace.paths.topics),
         store: place.store,
         root: place.root,
       }),

@@ -4,17 +4,20 @@ import { join } from "node:path";
 import { fail, ok, type Problem, type Result } from "#snapshots/problem.ts";
 import type { ContentStore } from "#snapshots/store.ts";
 import type { DeadLetter } from "./dead-letters.ts";
-import { openDecoder } from "./decode/decode.ts";
 import { openDuckdbSink } from "./embedded/duckdb-sink.ts";
-import { readIncarnation } from "./embedded/log-files.ts";
-import { readWholeLog } from "./embedded/file-source.ts";
 import type { Epoch } from "./epochs.ts";
 import { openReleaseGuest } from "./guest.ts";
 import { effectsOf, selectOperations } from "./operations.ts";
-import type { Sink, SinkBatch, StoredRow } from "./ports.ts";
-import { addCounts, NOTHING, type Counts } from "./progress.ts";
-import { settleBatch, type Transformed } from "./settle-batch.ts";
 import type { PipelineSpec } from "./pipeline-spec.ts";
+import type { Sink, SinkBatch, StoredRow, TopicReader } from "./ports.ts";
+import { addCounts, NOTHING, type Counts } from "./progress.ts";
+import type { ReleaseSpec } from "./release-spec.ts";
+import type { Rewrite } from "./rewrites.ts";
+import { openRuntimes } from "./runtimes.ts";
+import { settleBatch, type Transformed } from "./settle-batch.ts";
+import { contractOf } from "./sink-plan.ts";
+import { openSpecDecoder } from "./spec-decoder.ts";
+import { runTopic, type Cut } from "./topic-run.ts";
 import { FIRST_EPOCH } from "./version.ts";
 
 export type BatchRun = {
@@ -25,26 +28,86 @@ export type BatchRun = {
   close(): Promise<void>;
 };
 
+export type BatchRunPlace = {
+  reader: TopicReader;
+  store: ContentStore;
+  root: string;
+  /** As a pipeline opened them; one that spans the topic when absent. */
+  epochs?: readonly Epoch[];
+  rewrites?: readonly Rewrite[];
+  readRelease?: (hash: string) => Result<ReleaseSpec>;
+};
+
 /**
- * The final state a batch run of a release over a whole topic gives: everything is transformed first, the newest version of every
- * (identity, part) is found in memory, and each is written once. What the stream left must equal it.
+ * The final state a batch run over a whole topic gives: everything is transformed first, the newest version of every (identity, part) is found in
+ * memory, and each is written once. What the stream left must equal it.
  */
 export async function batchRun(
   spec: PipelineSpec,
-  log: { directory: string; store: ContentStore; root: string; epoch?: number },
+  place: BatchRunPlace,
 ): Promise<Result<BatchRun>> {
-  const decoder = openDecoder(spec);
-  if (!decoder.ok) return decoder;
-  const { decode } = decoder.value;
-  const contract = { key: decoder.value.key, columns: spec.output, maxParts: spec.maxParts };
-  const stretch = {
-    topic: spec.topic,
-    incarnation: readIncarnation(log.directory) ?? "",
-    partition: 0,
-  };
-  const epoch: Epoch = {
-    ...stretch,
-    epoch: log.epoch ?? FIRST_EPOCH,
+  const contract = contractOf(spec);
+  if (!contract.ok) return contract;
+  const runtimes = openRuntimes(
+    {
+      readRelease: place.readRelease ?? unknownRelease,
+      openDecoder: (release) => openSpecDecoder({ ...spec, ...release }, undefined),
+      openGuest: (release) => openReleaseGuest(release, place),
+    },
+    (hash) => (hash === spec.release ? spec : undefined),
+  );
+  const directory = mkdtempSync(join(tmpdir(), "penstock-batch-"));
+  const sink = await openDuckdbSink({ name: "batch", path: join(directory, "batch.duckdb") });
+  const newest = openNewest();
+  const { signal } = new AbortController();
+  let counts = NOTHING;
+  const deadLetters: DeadLetter[] = [];
+
+  async function transformAll(): Promise<Problem | undefined> {
+    const incarnation = (await place.reader.incarnation(spec.topic)) ?? "";
+    for (const range of await place.reader.ranges(spec.topic)) {
+      const { topic, partition, first, end } = range;
+      const cut = { topic, incarnation, partition, from: first, to: end };
+      const epochs = place.epochs ?? [spanning(spec, cut)];
+      const parts = { reader: place.reader, runtimes, epochs, rewrites: place.rewrites ?? [] };
+      for await (const item of runTopic({ ...parts, signal }, cut)) {
+        const settled = await settleBatch([], item, {
+          signal,
+          random: () => 0,
+          observe: () => undefined,
+          at: "",
+        });
+        if ("code" in settled) return settled;
+        counts = addCounts(counts, settled.counts);
+        deadLetters.push(...settled.deadLetters);
+        newest.add(item);
+      }
+    }
+    return undefined;
+  }
+
+  async function close(): Promise<void> {
+    await runtimes.close();
+    await sink.close();
+    rmSync(directory, { recursive: true, force: true });
+  }
+
+  const problem =
+    (await transformAll()) ?? (await sink.prepare(contract.value)) ?? (await newest.writeTo(sink));
+  await runtimes.close();
+  if (problem !== undefined) {
+    await close();
+    return fail(problem);
+  }
+  return ok({ rows: () => sink.scan(), counts, deadLetters, close });
+}
+
+function spanning(spec: PipelineSpec, { topic, incarnation, partition }: Cut): Epoch {
+  return {
+    topic,
+    incarnation,
+    partition,
+    epoch: FIRST_EPOCH,
     firstOffset: 0,
     release: spec.release,
     reason: "batch",
@@ -52,58 +115,10 @@ export async function batchRun(
     partitions: 1,
     ordering: "offset",
   };
-  const guest = openReleaseGuest(spec, log);
-  const directory = mkdtempSync(join(tmpdir(), "penstock-batch-"));
-  const sink = await openDuckdbSink({ name: "batch", path: join(directory, "batch.duckdb") });
-  const newest = openNewest();
-  const signal = new AbortController().signal;
-  let counts = NOTHING;
-  const deadLetters: DeadLetter[] = [];
+}
 
-  async function transformAll(): Promise<Problem | undefined> {
-    for await (const records of readWholeLog(log.directory)) {
-      const decoded = decode(records, 0);
-      const chunks = await guest.run(decoded, signal);
-      if (!chunks.ok) return chunks.problem;
-      const next = (records.at(-1)?.offset ?? -1) + 1;
-      const item: Transformed = {
-        stretch,
-        epoch,
-        contract,
-        records,
-        decoded,
-        chunks: chunks.value,
-        next,
-        hasSourceMap: spec.sourceMap !== undefined,
-      };
-      const settled = await settleBatch([], item, {
-        signal,
-        random: () => 0,
-        observe: () => undefined,
-        at: "",
-      });
-      if ("code" in settled) return settled;
-      counts = addCounts(counts, settled.counts);
-      deadLetters.push(...settled.deadLetters);
-      newest.add(item);
-    }
-    return undefined;
-  }
-
-  async function close(): Promise<void> {
-    await guest.close();
-    await sink.close();
-    rmSync(directory, { recursive: true, force: true });
-  }
-
-  const problem =
-    (await transformAll()) ?? (await sink.prepare(contract)) ?? (await newest.writeTo(sink));
-  await guest.close();
-  if (problem !== undefined) {
-    await close();
-    return fail(problem);
-  }
-  return ok({ rows: () => sink.scan(), counts, deadLetters, close });
+function unknownRelease(hash: string): Result<never> {
+  return fail({ code: "release-unknown", message: `The batch run was not given release ${hash}.` });
 }
 
 /** The newest operation of every (identity, part), found by identity token rather than by a sink. */

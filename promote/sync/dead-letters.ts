@@ -64,6 +64,42 @@ export function insertDeadLetters(
   }
 }
 
+/** What passed after all: within the caller's transaction. */
+export function removeDeadLetters(
+  state: DatabaseSync,
+  id: PipelineId,
+  stretch: Stretch,
+  offsets: readonly number[],
+): void {
+  const remove = state.prepare(
+    "delete from sync_dead_letters where environment = ? and name = ? and topic = ? and incarnation = ? and partition = ? and record_offset = ?",
+  );
+  for (const offset of offsets)
+    remove.run(
+      id.environment,
+      id.name,
+      stretch.topic,
+      stretch.incarnation,
+      stretch.partition,
+      offset,
+    );
+}
+
+/** Where the records are that a sink refused. */
+export function sinkRefusals(
+  state: DatabaseSync,
+  id: PipelineId,
+  sink: string,
+): { topic: string; partition: number; offset: number }[] {
+  const place = z.object({ topic: z.string(), partition: z.number(), offset: z.number() });
+  return state
+    .prepare(
+      `select topic, partition, record_offset as "offset" from sync_dead_letters where environment = ? and name = ? and stage = ?`,
+    )
+    .all(id.environment, id.name, `sink:${sink}`)
+    .map((row) => place.parse(row));
+}
+
 const rowSchema = z.object({
   topic: z.string(),
   incarnation: z.string(),

@@ -4,6 +4,7 @@ import { unwrap } from "#snapshots/problem.ts";
 import { openQueries } from "#snapshots/queries.ts";
 import { batchRun } from "./batch-run.ts";
 import { openFileLogWriter, type FileLogWriter } from "./embedded/file-log.ts";
+import { openFileTopicReader } from "./embedded/file-reader.ts";
 import { openDuckdbSink } from "./embedded/duckdb-sink.ts";
 import type { NewRecord } from "./embedded/frames.ts";
 import {
@@ -396,7 +397,7 @@ const EVENT_KEY = [
 async function expectBatch(spec: PipelineSpec): Promise<void> {
   const batch = unwrap(
     await batchRun(spec, {
-      directory: place.topic("flights"),
+      reader: openFileTopicReader(place.workspace.paths.topics),
       store: place.store,
       root: place.root,
     }),

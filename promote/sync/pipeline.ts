@@ -1,21 +1,29 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { DatabaseSync } from "node:sqlite";
-import type { Problem, Result } from "#snapshots/problem.ts";
+import type { Problem } from "#snapshots/problem.ts";
 import { openChannel, type Channel } from "./channel.ts";
 import type { DeadLetter } from "./dead-letters.ts";
-import type { Decoded } from "./decode/decode.ts";
-import type { Decoder } from "./decode/open-decoder.ts";
-import type { Epoch, PipelineId } from "./epochs.ts";
+import { openDecoder as openJsonDecoder, type Decoded } from "./decode/decode.ts";
+import type { Epoch, PipelineId, Stretch } from "./epochs.ts";
 import type { PipelineEvent } from "./events.ts";
-import type { GuestStage } from "./guest-stage.ts";
-import type { Assignment, Delivery, Sink, SinkContract, Source, TopicReader } from "./ports.ts";
+import { patiently } from "./patiently.ts";
+import type {
+  Assignment,
+  Delivery,
+  Sink,
+  SinkContract,
+  Source,
+  SourceRecord,
+  TopicReader,
+} from "./ports.ts";
 import { commitProgress } from "./progress.ts";
 import type { ReleaseSpec } from "./release-spec.ts";
+import { rewriting } from "./rewriting.ts";
+import { openRuntimes, type Runtime, type RuntimeParts } from "./runtimes.ts";
 import { contractOf } from "./sink-plan.ts";
 import { settleBatch, type SettledBatch, type Transformed } from "./settle-batch.ts";
 import { decodeSettled } from "./spec-decoder.ts";
 import { openStretches, type Growth, type Piece } from "./stretches.ts";
-import { isTransient } from "./transient.ts";
 
 export type Tuning = {
   maxRecords: number;
@@ -27,7 +35,7 @@ export type Tuning = {
 export const TUNING: Tuning = { maxRecords: 16_384, maxBytes: 8 << 20, lingerMs: 200 };
 
 /** What a pipeline runs with; time and chance come in here. */
-export type PipelineParts = {
+export type PipelineParts = RuntimeParts & {
   id: PipelineId;
   /** This worker among those that run the pipeline. */
   owner: string;
@@ -38,9 +46,6 @@ export type PipelineParts = {
   reader: TopicReader;
   /** Where dead letters go besides the state database; durable when it resolves. */
   buryIn?: (letters: readonly DeadLetter[]) => Promise<Problem | undefined>;
-  readRelease(hash: string): Result<ReleaseSpec>;
-  openDecoder(release: ReleaseSpec): Result<Decoder>;
-  openGuest(release: ReleaseSpec): GuestStage;
   now: () => Date;
   random: () => number;
   tuning: Tuning;
@@ -67,15 +72,10 @@ type Read = Piece & {
   finish(settled: SettledBatch): Promise<void>;
 };
 
-type Runtime = {
-  release: ReleaseSpec;
-  decoder: Decoder;
-  contract: SinkContract;
-  guest: GuestStage;
-};
-
 /** A group waits about this long for a worker to let go of its partitions; what is still in flight then is another's to do. */
 const REVOKE_MS = 20_000;
+/** How often it is asked whether something shall be written again. */
+const REWRITES_MS = 500;
 
 /**
  * Runs one release over a topic: poll and decode │ transform │ write to every sink, then commit. The three overlap, joined by queues of one,
@@ -85,10 +85,11 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
   const { id, state, source, sinks, tuning, observe } = parts;
   const stopReading = new AbortController();
   const abort = new AbortController();
+  const waiting = { signal: abort.signal, observe };
   const decoded: Channel<Read> = openChannel(1);
   const transformed: Channel<Transformed & Pick<Read, "finish">> = openChannel(1);
-  const runtimes = new Map<string, Runtime>();
   let current = parts.release;
+  const runtimes = openRuntimes(parts, (hash) => (hash === current.release ? current : undefined));
   let swapping: { release: ReleaseSpec; done: () => void } | undefined;
   let preparedFor: string | undefined;
   let problem: Problem | undefined;
@@ -114,29 +115,6 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
     swapping?.done();
   }
 
-  /** What the epoch's own release needs to run: also for records delivered again after a swap. */
-  function runtimeOf(epoch: Epoch): Runtime | Problem {
-    const known = runtimes.get(epoch.release);
-    if (known !== undefined) return known;
-    const release =
-      epoch.release === current.release
-        ? { ok: true as const, value: current }
-        : parts.readRelease(epoch.release);
-    if (!release.ok) return release.problem;
-    const decoder = parts.openDecoder(release.value);
-    if (!decoder.ok) return decoder.problem;
-    const contract = contractOf(release.value);
-    if (!contract.ok) return contract.problem;
-    const runtime = {
-      release: release.value,
-      decoder: decoder.value,
-      contract: contract.value,
-      guest: parts.openGuest(release.value),
-    };
-    runtimes.set(epoch.release, runtime);
-    return runtime;
-  }
-
   async function assign(assignments: readonly Assignment[]): Promise<Problem | undefined> {
     // Where the broker cannot say just now, reading on will tell.
     const ranges = await source.ranges().catch(() => []);
@@ -151,6 +129,47 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
     return undefined;
   }
 
+  const rewrites = rewriting({
+    id,
+    state,
+    reader: parts.reader,
+    signal: abort.signal,
+    isHeld: (stretch) => stretches.list().some((held) => isSameStretch(held.stretch, stretch)),
+    renew(stretch, reason) {
+      const place = stretches.list().find((held) => isSameStretch(held.stretch, stretch));
+      const epoch = place === undefined ? undefined : stretches.renew(place.stretch, reason);
+      if (place === undefined || epoch === undefined) return undefined;
+      observe({ kind: "epoch", epoch });
+      return { epoch, at: place.position };
+    },
+    async decode(epoch, records) {
+      const runtime = runtimes.of(epoch.release);
+      return "code" in runtime ? runtime : decode(runtime, epoch, records);
+    },
+    decodeTombstones(epoch, records) {
+      const runtime = runtimes.of(epoch.release);
+      if ("code" in runtime) return runtime;
+      const decoder = openJsonDecoder(runtime.release);
+      return decoder.ok ? decoder.value.decode(records, epoch.partition) : decoder.problem;
+    },
+  });
+  let lookAgainAt = 0;
+
+  /** One batch that is to be written again, if any. True: there may be more at once. */
+  async function rewriteNext(): Promise<boolean | Problem> {
+    if (performance.now() < lookAgainAt) return false;
+    const { value: piece } = await rewrites.next();
+    if (piece === undefined) {
+      lookAgainAt = performance.now() + REWRITES_MS;
+      return false;
+    }
+    if ("code" in piece) return piece;
+    const runtime = runtimes.of(piece.epoch.release);
+    if ("code" in runtime) return runtime;
+    await hand({ ...piece, contract: runtime.contract });
+    return true;
+  }
+
   function applySwap(): void {
     if (swapping === undefined) return;
     const { release, done } = swapping;
@@ -163,10 +182,12 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
   async function readLoop(): Promise<void> {
     while (!stopReading.signal.aborted) {
       applySwap();
+      const isRewriting = await rewriteNext();
+      if (typeof isRewriting === "object") return halt(isRewriting);
       const event = await source.poll({
         maxRecords: tuning.maxRecords,
         maxBytes: tuning.maxBytes,
-        waitMs: 250,
+        waitMs: isRewriting ? 0 : 250,
         signal: stopReading.signal,
       });
       switch (event.kind) {
@@ -211,21 +232,27 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
     const { topic, partition, records } = delivery;
     observe({ kind: "read", topic, partition, records: records.length });
     for (const piece of pieces) {
-      const runtime = runtimeOf(piece.epoch);
+      const runtime = runtimes.of(piece.epoch.release);
       if ("code" in runtime) return runtime;
-      const startedAt = performance.now();
-      const read = await decodeSettled(
-        runtime.decoder,
-        { records: piece.records, topic, partition },
-        { signal: abort.signal, observe },
-      );
-      if ("code" in read) return read.code === STOPPED.code ? undefined : read;
-      const ms = performance.now() - startedAt;
-      observe({ kind: "stage", stage: "decode", ms, records: piece.records.length });
+      const read = await decode(runtime, piece.epoch, piece.records);
+      if ("code" in read) return read.code === "stopped" ? undefined : read;
       const finish = (settled: SettledBatch): Promise<void> => commit(piece, settled);
       await hand({ ...piece, contract: runtime.contract, decoded: read, finish });
     }
     return undefined;
+  }
+
+  async function decode(
+    { decoder }: Runtime,
+    { topic, partition }: Epoch,
+    records: readonly SourceRecord[],
+  ): Promise<Decoded | Problem> {
+    const startedAt = performance.now();
+    const batch = { records, topic, partition };
+    const decoded = await decodeSettled(decoder, batch, waiting);
+    const ms = performance.now() - startedAt;
+    observe({ kind: "stage", stage: "decode", ms, records: records.length });
+    return decoded;
   }
 
   /** Bounded: while the stages behind are busy, the source is paused rather than asked for more. */
@@ -254,7 +281,7 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
 
   async function transformLoop(): Promise<void> {
     for (let item = await decoded.pull(); item !== undefined; item = await decoded.pull()) {
-      const runtime = runtimeOf(item.epoch);
+      const runtime = runtimes.of(item.epoch.release);
       if ("code" in runtime) return halt(runtime);
       const startedAt = performance.now();
       const chunks = await runtime.guest.run(item.decoded, abort.signal);
@@ -271,7 +298,13 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
   }
 
   async function writeLoop(): Promise<void> {
-    const retry = { signal: abort.signal, random: parts.random, observe };
+    const retry = { ...waiting, random: parts.random };
+    const contract = contractOf(current);
+    if (!contract.ok) return halt(contract.problem);
+    const unprepared = await prepare(contract.value);
+    if (unprepared !== undefined)
+      return unprepared.code === "stopped" ? undefined : halt(unprepared);
+    preparedFor = current.release;
     for (let item = await transformed.pull(); item !== undefined; item = await transformed.pull()) {
       if (abort.signal.aborted) return;
       if (preparedFor !== item.epoch.release) {
@@ -291,33 +324,16 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
 
   async function prepare(contract: SinkContract): Promise<Problem | undefined> {
     for (const sink of sinks) {
-      for (let round = 0; ; round++) {
-        const prepared = await sink.prepare(contract);
-        if (prepared === undefined) break;
-        if (!isTransient(prepared)) return prepared;
-        observe({ kind: "backoff", where: sink.name, problem: prepared });
-        await delay(Math.min(5000, 200 * 2 ** round), undefined, { signal: abort.signal }).catch(
-          () => undefined,
-        );
-        if (abort.signal.aborted) return STOPPED;
-      }
-      observe({ kind: "backoff", where: sink.name, problem: undefined });
+      const refused = await patiently(sink.name, () => sink.prepare(contract), waiting);
+      if (refused !== undefined) return refused;
     }
     return undefined;
   }
 
   async function bury(letters: readonly DeadLetter[]): Promise<Problem | undefined> {
-    if (parts.buryIn === undefined || letters.length === 0) return undefined;
-    for (let round = 0; ; round++) {
-      const failed = await parts.buryIn(letters);
-      observe({ kind: "backoff", where: "dead letters", problem: failed });
-      if (failed === undefined) return undefined;
-      if (!isTransient(failed)) return failed;
-      await delay(Math.min(5000, 200 * 2 ** round), undefined, { signal: abort.signal }).catch(
-        () => undefined,
-      );
-      if (abort.signal.aborted) return STOPPED;
-    }
+    const { buryIn } = parts;
+    if (buryIn === undefined || letters.length === 0) return undefined;
+    return patiently("dead letters", () => buryIn(letters), waiting);
   }
 
   async function commit(piece: Piece, settled: SettledBatch): Promise<void> {
@@ -341,7 +357,7 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
     guarded(transformLoop()),
     guarded(writeLoop()),
   ]).then(async () => {
-    for (const runtime of runtimes.values()) await runtime.guest.close();
+    await runtimes.close();
     swapping?.done();
     return problem;
   });
@@ -364,14 +380,15 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
       if (stopReading.signal.aborted) return Promise.resolve();
       return new Promise((resolve) => (swapping = { release, done: resolve }));
     },
-    guestRestarts: () =>
-      [...runtimes.values()].reduce((sum, runtime) => sum + runtime.guest.restarts(), 0),
+    guestRestarts: () => runtimes.restarts(),
   };
 }
 
-const STOPPED: Problem = { code: "stopped", message: "The pipeline was stopped." };
-
 function nothing(): void {}
+
+function isSameStretch(a: Stretch, b: Stretch): boolean {
+  return a.topic === b.topic && a.incarnation === b.incarnation && a.partition === b.partition;
+}
 
 function timesOf({ records }: Piece): { oldestMs: number; newestMs: number } {
   let oldestMs = Infinity;

@@ -74,6 +74,14 @@ create table if not exists sync_offsets (
   owner text,
   primary key (environment, name, topic, incarnation, partition)
 ) strict;
+create table if not exists sync_rewrites (
+  rewrite integer primary key,
+  environment text not null, name text not null,
+  topic text not null, incarnation text not null, partition integer not null,
+  from_offset integer not null, to_offset integer, epoch integer, release text,
+  selection text not null, reason text not null, state text not null, asked_at text not null,
+  written integer not null default 0, dead_lettered integer not null default 0
+) strict;
 create table if not exists sync_workers (
   environment text not null, name text not null, worker text not null,
   report text not null, seen_ms real not null,

@@ -53,7 +53,10 @@ export type Stretches = {
   cut(delivery: Delivery): Piece[] | Problem;
   /** What is read from now on is handled by another release. The new epochs are durable when this returns. */
   swap(release: string): Epoch[];
-  /** Opens a new epoch in every stretch at where it is read now, so that what lies before can be written again above what is there. */
+  /**
+   * Opens a new epoch at where a stretch is read now, so that what lies before can be written again above what is there. Undefined when it is
+   * not read here, or while a transition lets times decide: there is no above within it.
+   */
   renew(stretch: Stretch, reason: string): Epoch | undefined;
   list(): { stretch: Stretch; position: number }[];
 };
@@ -83,15 +86,20 @@ export function openStretches(options: StretchesOptions): Stretches {
     openedAt: options.now().toISOString(),
   });
 
+  function transitionOf(stretch: Stretch): { untilMs: number } | undefined {
+    const last = epochs.findLast(
+      (epoch) => epoch.topic === stretch.topic && epoch.incarnation === stretch.incarnation,
+    );
+    const isMoving = last?.ordering === "timestamp" && last.untilMs > options.now().getTime();
+    return isMoving ? last : undefined;
+  }
+
   /** A transition that is not over goes on in it, so that times keep deciding between partitions. */
   function open(fresh: NewEpoch): Epoch {
-    const running = epochs.findLast(
-      (epoch) => epoch.topic === fresh.topic && epoch.incarnation === fresh.incarnation,
-    );
-    const isMoving = running?.ordering === "timestamp" && running.untilMs > options.now().getTime();
-    return isMoving
-      ? openTransition(state, id, fresh, running.untilMs)
-      : openEpoch(state, id, fresh);
+    const transition = transitionOf(fresh);
+    return transition === undefined
+      ? openEpoch(state, id, fresh)
+      : openTransition(state, id, fresh, transition.untilMs);
   }
 
   /** Another worker opened it for a release this one has not heard of yet. */
@@ -198,8 +206,9 @@ export function openStretches(options: StretchesOptions): Stretches {
     },
     renew(stretch, reason) {
       const place = held.get(keyOf(stretch));
-      if (place === undefined) return undefined;
-      const opened = open(draft(place.stretch, place.partitions, place.position, reason));
+      if (place === undefined || transitionOf(place.stretch) !== undefined) return undefined;
+      const fresh = draft(place.stretch, place.partitions, place.position, reason);
+      const opened = openEpoch(state, id, fresh);
       epochs = listEpochs(state, id);
       return opened;
     },

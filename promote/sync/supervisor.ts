@@ -26,8 +26,10 @@ import { readOffset, readProgress, setPaused } from "./progress.ts";
 import { keepRelease, readRelease } from "./release-spec.ts";
 import { contractOf, planSinks, type SinkPlan } from "./sink-plan.ts";
 import { openSpecDecoder } from "./spec-decoder.ts";
+import { openRuntimes } from "./runtimes.ts";
 import { openRateMeter } from "./status.ts";
 import { GROWTH, type Growth } from "./stretches.ts";
+import { verify, type VerifyProgress, type VerifyReport } from "./verify/verify.ts";
 import { dropReport, putReport, type WorkerReport } from "./workers.ts";
 
 export type Place = {
@@ -54,6 +56,15 @@ export type Supervisor = {
   stop(): Promise<void>;
   /** What a release would change in the sinks; through those that are open where it has the same. */
   plan(spec: PipelineSpec): Promise<Result<SinkPlan[]>>;
+  /** Lets something look at what the pipeline reads from and writes to, opened for it where they are not. */
+  looking<T>(
+    look: (ports: Pick<Ports, "sinks" | "reader">) => Promise<Result<T>>,
+  ): Promise<Result<T>>;
+  verify(options: {
+    signal: AbortSignal;
+    samples?: number;
+    onProgress: (progress: VerifyProgress) => void;
+  }): Promise<Result<VerifyReport>>;
   report(): WorkerReport;
   /** Once a second: the topic's end and the sinks' rows; obeys what another process asked for; reports. */
   look(): Promise<void>;
@@ -266,8 +277,43 @@ export function openSupervisor(first: PipelineSpec, place: Place): Supervisor {
     if (!asked.isPaused && asked.resumes > resumes && isWaiting) return enqueue(resume);
   }
 
+  async function looking<T>(
+    look: (open: Pick<Ports, "sinks" | "reader">) => Promise<Result<T>>,
+  ): Promise<Result<T>> {
+    // A file belongs to who has it open; servers are looked at apart, beside the pipeline's own work.
+    if (ports !== undefined && spec.where.kind === "embedded") return look(ports);
+    const opened = await openPorts(spec, place);
+    if (!opened.ok) return opened;
+    try {
+      const contract = contractOf(spec);
+      if (!contract.ok) return contract;
+      for (const sink of opened.value.sinks) {
+        const refused = await sink.prepare(contract.value);
+        if (refused !== undefined) return fail(refused);
+      }
+      return await look(opened.value);
+    } finally {
+      await closePorts(opened.value);
+    }
+  }
+
   return {
     spec: () => spec,
+    looking,
+    verify: ({ samples, ...options }) =>
+      looking(({ sinks, reader }) => {
+        const known = spec;
+        const runtimes = openRuntimes(
+          {
+            readRelease: (hash) => readRelease(place.state, place.store, hash),
+            openDecoder: (release) => openSpecDecoder({ ...known, ...release }, registry),
+            openGuest: (release) => openReleaseGuest(release, place),
+          },
+          (hash) => (hash === known.release ? known : undefined),
+        );
+        const { state } = place;
+        return verify({ id, spec: known, state, sinks, reader, runtimes, ...options }, samples);
+      }),
     start: (next) =>
       enqueue(async () => {
         const contract = contractOf(next);

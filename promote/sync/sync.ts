@@ -11,11 +11,15 @@ import { listEpochs, type Epoch } from "./epochs.ts";
 import type { Tuning } from "./pipeline.ts";
 import type { PipelineSpec } from "./pipeline-spec.ts";
 import { readProgress, setPaused } from "./progress.ts";
+import { replayDeadLetters, type LetterChoice, type Replay } from "./replay.ts";
+import { listRewrites, type Rewrite } from "./rewrites.ts";
 import { openSyncState } from "./state.ts";
-import type { SinkPlan } from "./sink-plan.ts";
+import { contractOf, type SinkPlan } from "./sink-plan.ts";
 import { openSupervisor, planApart, type Supervisor } from "./supervisor.ts";
 import { statusOf, type PipelineStatus } from "./status.ts";
 import type { Growth } from "./stretches.ts";
+import { applyRepair, planRepair, type RepairPlan } from "./verify/repair.ts";
+import type { VerifyProgress, VerifyReport } from "./verify/verify.ts";
 import { livingReports, type WorkerReport } from "./workers.ts";
 
 export type { PipelineSpec } from "./pipeline-spec.ts";
@@ -46,11 +50,37 @@ export type Sync = {
     name: string,
     page: { offset: number; limit: number },
   ): { total: number; letters: DeadLetter[] };
+  /** Sends dead letters through the release that runs now, in the order of their topic. */
+  replay(environment: string, name: string, letters: LetterChoice): Promise<Result<Replay>>;
+  /** Compares every sink with a batch run of the topic, at a cut. `samples`: how many differences to bring. */
+  verify(
+    environment: string,
+    name: string,
+    options: {
+      signal: AbortSignal;
+      samples?: number;
+      onProgress: (progress: VerifyProgress) => void;
+    },
+  ): Promise<Result<VerifyReport>>;
+  /** Verifies, and plans what would heal every difference; with `isApplied`, asks the workers to do it. */
+  repair(
+    environment: string,
+    name: string,
+    options: {
+      signal: AbortSignal;
+      isApplied: boolean;
+      onProgress: (progress: VerifyProgress) => void;
+    },
+  ): Promise<Result<Repair>>;
+  /** Replays, repairs and backfills, oldest first. */
+  rewrites(environment: string, name: string): Rewrite[];
   /** What ran when, oldest first. */
   epochs(environment: string, name: string): Epoch[];
   /** Drains every pipeline. */
   close(): Promise<void>;
 };
+
+export type Repair = { report: VerifyReport; plan: RepairPlan; isApplied: boolean };
 
 export type SyncOptions = {
   workspace: { root: string; paths: Pick<Workspace["paths"], "topics" | "sinks"> };
@@ -65,6 +95,8 @@ export type SyncOptions = {
 };
 
 const LOOK_MS = 1000;
+/** One repair heals at most this many differences of a sink; a verify after it tells whether some are left. */
+const MOST_REPAIRS = 1_000_000;
 
 export function openSync(options: SyncOptions): Sync {
   const { workspace, store, statePath, observe } = options;
@@ -178,6 +210,34 @@ export function openSync(options: SyncOptions): Sync {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
+    async replay(environment, name, letters) {
+      const found = find(environment, name);
+      if (!found.ok) return found;
+      const id = { environment, name };
+      return found.value.looking(({ reader }) =>
+        replayDeadLetters(state, id, letters, reader, new Date()),
+      );
+    },
+    async verify(environment, name, options) {
+      const found = find(environment, name);
+      return found.ok ? found.value.verify(options) : found;
+    },
+    async repair(environment, name, { isApplied, ...options }) {
+      const found = find(environment, name);
+      if (!found.ok) return found;
+      const report = await found.value.verify({ ...options, samples: MOST_REPAIRS });
+      if (!report.ok) return report;
+      const contract = contractOf(found.value.spec());
+      if (!contract.ok) return contract;
+      const plan = planRepair(report.value, contract.value);
+      if (isApplied) applyRepair(state, { environment, name }, plan, new Date());
+      const shown = report.value.sinks.map((sink) => ({
+        ...sink,
+        differences: sink.differences.slice(0, 20),
+      }));
+      return ok({ report: { ...report.value, sinks: shown }, plan, isApplied });
+    },
+    rewrites: (environment, name) => listRewrites(state, { environment, name }),
     deadLetters: (environment, name, page) => listDeadLetters(state, { environment, name }, page),
     epochs: (environment, name) => listEpochs(state, { environment, name }),
     async close() {

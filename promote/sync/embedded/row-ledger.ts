@@ -1,0 +1,199 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { DuckDBInstance } from "@duckdb/node-api";
+
+/** One row or tombstone, its key and values as JSON (docs/types.md). `row` null: there is no living row. */
+export type LedgerRow = {
+  key: string;
+  part: number;
+  version: bigint;
+  topic: string;
+  partition: number;
+  offset: number;
+  row: string | null;
+};
+
+/** How two sides of a ledger compare. left = equal + changed + removed + moving.left; right = equal + changed + added + unverifiable + moving.right. */
+export type LedgerCounts = {
+  left: number;
+  right: number;
+  equal: number;
+  changed: number;
+  added: number;
+  removed: number;
+  unverifiable: number;
+  /** Rows whose identity has records beyond the cut: they cannot be judged at it. */
+  moving: { left: number; right: number };
+};
+
+export type LedgerDifference = {
+  kind: "changed" | "added" | "removed";
+  key: string;
+  part: number;
+  /** Where each side's row comes from: the topic's record. */
+  expected: { partition: number; offset: number; row: string } | null;
+  found: { partition: number; offset: number; row: string } | null;
+};
+
+/**
+ * What should be in a sink beside what is, both sides spilling to disk. Expected effects may come in any order and more than once: the newest
+ * version of each key and part counts.
+ */
+export type RowLedger = {
+  expect(rows: readonly LedgerRow[]): void;
+  /** Identities with records beyond the cut. */
+  move(keys: readonly string[]): void;
+  /** `isOld`: written from before the log's start, so that nothing says what it should be. */
+  find(rows: readonly (LedgerRow & { isOld: boolean })[]): void;
+  /** Records the sink refused: dead letters, whose effects are not expected in it. */
+  refuse(places: readonly { topic: string; partition: number; offset: number }[]): void;
+  /** Forgets what was found and refused, for the next sink. */
+  forget(): Promise<void>;
+  counts(): Promise<LedgerCounts>;
+  /** Ordered by key and part. */
+  differences(limit: number): Promise<LedgerDifference[]>;
+  close(): Promise<void>;
+};
+
+export async function openRowLedger(): Promise<RowLedger> {
+  const folder = mkdtempSync(join(tmpdir(), "penstock-verify-"));
+  const instance = await DuckDBInstance.create(join(folder, "ledger.duckdb"), {
+    memory_limit: "1GB",
+    threads: "2",
+  });
+  const connection = await instance.connect();
+  const row =
+    "key VARCHAR, part INTEGER, version BIGINT, topic VARCHAR, partition INTEGER, record_offset BIGINT, json VARCHAR";
+  await connection.run(`create table effects (${row})`);
+  await connection.run(`create table found (${row}, is_old BOOLEAN)`);
+  await connection.run("create table moving (key VARCHAR)");
+  await connection.run(
+    "create table refused (topic VARCHAR, partition INTEGER, record_offset BIGINT)",
+  );
+  const effects = await connection.createAppender("effects");
+  let found = await connection.createAppender("found");
+  const moving = await connection.createAppender("moving");
+  let refused = await connection.createAppender("refused");
+
+  /** Appended rows are seen once their appender is flushed. */
+  function flush(): void {
+    effects.flushSync();
+    found.flushSync();
+    moving.flushSync();
+    refused.flushSync();
+  }
+
+  function append(appender: typeof effects, one: LedgerRow): void {
+    appender.appendVarchar(one.key);
+    appender.appendInteger(one.part);
+    appender.appendBigInt(one.version);
+    appender.appendVarchar(one.topic);
+    appender.appendInteger(one.partition);
+    appender.appendBigInt(BigInt(one.offset));
+    if (one.row === null) appender.appendNull();
+    else appender.appendVarchar(one.row);
+  }
+
+  return {
+    expect(rows) {
+      for (const one of rows) {
+        append(effects, one);
+        effects.endRow();
+      }
+    },
+    move(keys) {
+      for (const key of keys) {
+        moving.appendVarchar(key);
+        moving.endRow();
+      }
+    },
+    find(rows) {
+      for (const one of rows) {
+        append(found, one);
+        found.appendBoolean(one.isOld);
+        found.endRow();
+      }
+    },
+    refuse(places) {
+      for (const { topic, partition, offset } of places) {
+        refused.appendVarchar(topic);
+        refused.appendInteger(partition);
+        refused.appendBigInt(BigInt(offset));
+        refused.endRow();
+      }
+    },
+    async forget() {
+      flush();
+      found.closeSync();
+      refused.closeSync();
+      await connection.run("delete from found");
+      await connection.run("delete from refused");
+      found = await connection.createAppender("found");
+      refused = await connection.createAppender("refused");
+    },
+    async counts() {
+      flush();
+      await connection.run(JUDGED);
+      const reader = await connection.runAndReadAll(COUNTS);
+      const counted = reader.getRowObjectsJS()[0] ?? {};
+      const of = (name: string): number => Number(counted[name] ?? 0);
+      return {
+        left: of("l"),
+        right: of("r"),
+        equal: of("equal"),
+        changed: of("changed"),
+        added: of("added"),
+        removed: of("removed"),
+        unverifiable: of("unverifiable"),
+        moving: { left: of("moving_left"), right: of("moving_right") },
+      };
+    },
+    async differences(limit) {
+      const reader = await connection.runAndReadAll(
+        `select verdict, key, part, e_partition, e_offset, e_json, f_partition, f_offset, f_json from judged
+         where verdict in ('changed', 'added', 'removed') order by key, part limit ${limit}`,
+      );
+      return reader.getRowsJS().map((columns): LedgerDifference => {
+        const [verdict, key, part, ePartition, eOffset, eJson, fPartition, fOffset, fJson] =
+          columns;
+        const side = (partition: unknown, offset: unknown, json: unknown) =>
+          typeof json === "string"
+            ? { partition: Number(partition), offset: Number(offset), row: json }
+            : null;
+        return {
+          kind: verdict === "added" ? "added" : verdict === "removed" ? "removed" : "changed",
+          key: typeof key === "string" ? key : "",
+          part: Number(part),
+          expected: side(ePartition, eOffset, eJson),
+          found: side(fPartition, fOffset, fJson),
+        };
+      });
+    },
+    async close() {
+      for (const appender of [effects, found, moving, refused]) appender.closeSync();
+      connection.closeSync();
+      instance.closeSync();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Living rows of both sides, each key and part with one verdict. */
+const JUDGED = `create or replace temp table judged as
+with newest as (
+  select key, part, arg_max({ 'partition': partition, 'record_offset': record_offset, 'json': json }, version) as it
+  from effects anti join refused using (topic, partition, record_offset) group by key, part
+), expected as (select key, part, it.partition as partition, it.record_offset as record_offset, it.json as json from newest where it.json is not null),
+moved as (select distinct key from moving)
+select coalesce(e.key, f.key) as key, coalesce(e.part, f.part) as part,
+  e.partition as e_partition, e.record_offset as e_offset, e.json as e_json, f.partition as f_partition, f.record_offset as f_offset, f.json as f_json,
+  case when e.json = f.json then 'equal' when m.key is not null then 'moving' when e.key is null and f.is_old then 'unverifiable'
+    when e.key is null then 'added' when f.key is null then 'removed' else 'changed' end as verdict
+from expected e full join (select * from found where json is not null) f on e.key = f.key and e.part = f.part
+left join moved m on m.key = coalesce(e.key, f.key)`;
+
+const COUNTS = `select count(e_json) as l, count(f_json) as r, count(*) filter (verdict = 'equal') as equal,
+  count(*) filter (verdict = 'changed') as changed, count(*) filter (verdict = 'added') as added, count(*) filter (verdict = 'removed') as removed,
+  count(*) filter (verdict = 'unverifiable') as unverifiable,
+  count(e_json) filter (verdict = 'moving') as moving_left, count(f_json) filter (verdict = 'moving') as moving_right from judged`;

@@ -1,0 +1,136 @@
+import type { DatabaseSync } from "node:sqlite";
+import { z } from "zod";
+import type { PipelineId, Stretch } from "./epochs.ts";
+import { inTransaction } from "./state.ts";
+
+/**
+ * Which records of a stretch are written again: all, or those of some identities. A record named by its offset brings its identity in: what
+ * follows of that identity is written again too, so that the newest version is left. `clears`: identities (as JSON) that no record of the topic
+ * has, and whose rows are to go.
+ */
+export const selectionSchema = z.union([
+  z.strictObject({ all: z.literal(true) }),
+  z.strictObject({ clears: z.array(z.string()) }),
+  z.strictObject({
+    offsets: z.array(z.number()),
+    tokens: z.array(z.union([z.string(), z.number()])),
+  }),
+]);
+export type Selection = z.infer<typeof selectionSchema>;
+
+/**
+ * Records below where a stretch was read, written again under a new epoch by the release of that epoch: a backfill, a repair, a replay of dead
+ * letters. First live traffic moves to the epoch at `to`, then `from` … `to` is written in it.
+ */
+export type Rewrite = Stretch & {
+  rewrite: number;
+  from: number;
+  selection: Selection;
+  reason: string;
+  state: "asked" | "running" | "done";
+  askedAt: string;
+  /** Known once it runs. */
+  epoch: number | undefined;
+  to: number | undefined;
+  release: string | undefined;
+  written: number;
+  deadLettered: number;
+};
+
+const rowSchema = z
+  .object({
+    rewrite: z.number(),
+    topic: z.string(),
+    incarnation: z.string(),
+    partition: z.number(),
+    from_offset: z.number(),
+    to_offset: z.number().nullable(),
+    epoch: z.number().nullable(),
+    release: z.string().nullable(),
+    selection: z.string(),
+    reason: z.string(),
+    state: z.enum(["asked", "running", "done"]),
+    asked_at: z.string(),
+    written: z.number(),
+    dead_lettered: z.number(),
+  })
+  .transform(
+    ({ from_offset, to_offset, asked_at, dead_lettered, selection, epoch, release, ...rest }) => ({
+      ...rest,
+      from: from_offset,
+      to: to_offset ?? undefined,
+      epoch: epoch ?? undefined,
+      release: release ?? undefined,
+      selection: selectionSchema.parse(JSON.parse(selection)),
+      askedAt: asked_at,
+      deadLettered: dead_lettered,
+    }),
+  );
+
+/** All of a pipeline's rewrites, oldest first. */
+export function listRewrites(state: DatabaseSync, id: PipelineId): Rewrite[] {
+  return state
+    .prepare("select * from sync_rewrites where environment = ? and name = ? order by rewrite")
+    .all(id.environment, id.name)
+    .map((row) => rowSchema.parse(row));
+}
+
+/** Asks for one; the worker that reads the stretch will do it. Durable when this returns. */
+export function askRewrite(
+  state: DatabaseSync,
+  id: PipelineId,
+  asked: Stretch & Pick<Rewrite, "from" | "selection" | "reason" | "askedAt">,
+): number {
+  return inTransaction(state, () => {
+    const made = state
+      .prepare(
+        `insert into sync_rewrites (environment, name, topic, incarnation, partition, from_offset, selection, reason, state, asked_at)
+         values (?, ?, ?, ?, ?, ?, ?, ?, 'asked', ?)`,
+      )
+      .run(
+        id.environment,
+        id.name,
+        asked.topic,
+        asked.incarnation,
+        asked.partition,
+        asked.from,
+        JSON.stringify(asked.selection),
+        asked.reason,
+        asked.askedAt,
+      );
+    return Number(made.lastInsertRowid);
+  });
+}
+
+/** Begun, or begun again by another worker: under which epoch, and up to where. */
+export function beginRewrite(
+  state: DatabaseSync,
+  rewrite: number,
+  begun: { epoch: number; to: number; release: string },
+): void {
+  state
+    .prepare(
+      "update sync_rewrites set state = 'running', epoch = ?, to_offset = ?, release = ?, written = 0, dead_lettered = 0 where rewrite = ?",
+    )
+    .run(begun.epoch, begun.to, begun.release, rewrite);
+}
+
+/** Within the caller's transaction. */
+export function countRewritten(
+  state: DatabaseSync,
+  rewrite: number,
+  counts: { written: number; deadLettered: number },
+): void {
+  state
+    .prepare(
+      "update sync_rewrites set written = written + ?, dead_lettered = dead_lettered + ? where rewrite = ?",
+    )
+    .run(counts.written, counts.deadLettered, rewrite);
+}
+
+/** `selection`: with every identity that came in by its offset. */
+export function finishRewrite(state: DatabaseSync, rewrite: number, selection: Selection): void {
+  state
+    .prepare("update sync_rewrites set state = 'done', selection = ? where rewrite = ?")
+    .run(JSON.stringify(selection), rewrite);
+}

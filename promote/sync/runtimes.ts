@@ -1,0 +1,65 @@
+import type { Problem, Result } from "#snapshots/problem.ts";
+import type { Decoder } from "./decode/open-decoder.ts";
+import type { GuestStage } from "./guest-stage.ts";
+import type { SinkContract } from "./ports.ts";
+import type { ReleaseSpec } from "./release-spec.ts";
+import { contractOf } from "./sink-plan.ts";
+
+/** What it takes to handle records by a release. */
+export type Runtime = {
+  release: ReleaseSpec;
+  decoder: Decoder;
+  contract: SinkContract;
+  guest: GuestStage;
+};
+
+export type RuntimeParts = {
+  readRelease(hash: string): Result<ReleaseSpec>;
+  openDecoder(release: ReleaseSpec): Result<Decoder>;
+  openGuest(release: ReleaseSpec): GuestStage;
+};
+
+/** Runtimes by release, each opened when its first record comes: also of releases that epochs name and that run no more. */
+export type Runtimes = {
+  of(release: string): Runtime | Problem;
+  restarts(): number;
+  close(): Promise<void>;
+};
+
+/** `known`: releases at hand, which need not be read. */
+export function openRuntimes(
+  parts: RuntimeParts,
+  known: (hash: string) => ReleaseSpec | undefined,
+): Runtimes {
+  const opened = new Map<string, Runtime>();
+
+  function of(hash: string): Runtime | Problem {
+    const held = opened.get(hash);
+    if (held !== undefined) return held;
+    const atHand = known(hash);
+    const release =
+      atHand === undefined ? parts.readRelease(hash) : { ok: true as const, value: atHand };
+    if (!release.ok) return release.problem;
+    const decoder = parts.openDecoder(release.value);
+    if (!decoder.ok) return decoder.problem;
+    const contract = contractOf(release.value);
+    if (!contract.ok) return contract.problem;
+    const runtime = {
+      release: release.value,
+      decoder: decoder.value,
+      contract: contract.value,
+      guest: parts.openGuest(release.value),
+    };
+    opened.set(hash, runtime);
+    return runtime;
+  }
+
+  return {
+    of,
+    restarts: () => [...opened.values()].reduce((sum, { guest }) => sum + guest.restarts(), 0),
+    async close() {
+      for (const { guest } of opened.values()) await guest.close();
+      opened.clear();
+    },
+  };
+}

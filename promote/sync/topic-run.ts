@@ -1,0 +1,132 @@
+import { ProblemError, type Problem } from "#snapshots/problem.ts";
+import { endOfEpoch, epochOf, type Epoch, type Stretch } from "./epochs.ts";
+import type { SourceRecord, TopicReader } from "./ports.ts";
+import type { Rewrite } from "./rewrites.ts";
+import type { Runtimes } from "./runtimes.ts";
+import type { Transformed } from "./settle-batch.ts";
+import { decodeSettled } from "./spec-decoder.ts";
+
+/** Offsets of one partition: `from` … before `to`. */
+export type Cut = Stretch & { from: number; to: number };
+
+export type TopicRunParts = {
+  reader: TopicReader;
+  runtimes: Runtimes;
+  epochs: readonly Epoch[];
+  /** Those that are done or running: their records are handled by the rewrite's release, under its epoch. */
+  rewrites: readonly Rewrite[];
+  signal: AbortSignal;
+};
+
+/**
+ * A stretch of a topic as a pipeline would have handled it, record by record under the epoch and release that each belongs to. Nothing is written.
+ * Throws a `ProblemError` where a record belongs to no epoch, or a release can no longer be run.
+ */
+export async function* runTopic(parts: TopicRunParts, cut: Cut): AsyncGenerator<Transformed> {
+  const { reader, epochs, signal } = parts;
+  for await (const records of reader.read(cut.topic, cut.partition, cut.from, cut.to, signal)) {
+    for (let from = 0; from < records.length;) {
+      const epoch = epochOf(epochs, cut, records[from]?.offset ?? 0);
+      if (epoch === undefined) throw new ProblemError(noEpoch(cut, records[from]?.offset ?? 0));
+      const end = endOfEpoch(epochs, cut, epoch);
+      const found = records.findIndex((record, i) => i > from && record.offset >= end);
+      const to = found < 0 ? records.length : found;
+      yield* runPiece(parts, cut, epoch, records.slice(from, to));
+      from = to;
+    }
+  }
+}
+
+async function* runPiece(
+  parts: TopicRunParts,
+  cut: Cut,
+  epoch: Epoch,
+  records: readonly SourceRecord[],
+): AsyncGenerator<Transformed> {
+  const { runtimes, signal } = parts;
+  const runtime = orThrow(runtimes.of(epoch.release));
+  const waiting = { signal, observe: () => undefined };
+  const batch = { records, topic: cut.topic, partition: cut.partition };
+  const decoded = orThrow(await decodeSettled(runtime.decoder, batch, waiting));
+  const later = rewrittenBy(parts, cut, epoch, records, (i) =>
+    decoded.keyRow[i] === -1 ? undefined : decoded.token[i],
+  );
+  if (later.size > 0) {
+    const own = records.filter((_, i) => !later.has(i));
+    if (own.length > 0) yield* runPiece({ ...parts, rewrites: [] }, cut, epoch, own);
+    for (const [under, these] of groupsOf(later, records))
+      yield* runPiece({ ...parts, rewrites: [] }, cut, under, these);
+    return;
+  }
+  const chunks = await runtime.guest.run(decoded, signal);
+  if (!chunks.ok) throw new ProblemError(chunks.problem);
+  const { topic, incarnation, partition } = cut;
+  yield {
+    stretch: { topic, incarnation, partition },
+    epoch,
+    contract: runtime.contract,
+    records,
+    decoded,
+    chunks: chunks.value,
+    next: (records.at(-1)?.offset ?? 0) + 1,
+    hasSourceMap: runtime.release.sourceMap !== undefined,
+  };
+}
+
+/** By record number: the epoch it was last written again under. */
+function rewrittenBy(
+  { rewrites, epochs }: TopicRunParts,
+  cut: Cut,
+  own: Epoch,
+  records: readonly SourceRecord[],
+  tokenOf: (record: number) => string | number | undefined,
+): Map<number, Epoch> {
+  const found = new Map<number, Epoch>();
+  for (const rewrite of rewrites) {
+    const { topic, incarnation, partition, from, to = 0, selection } = rewrite;
+    const isHere =
+      topic === cut.topic && incarnation === cut.incarnation && partition === cut.partition;
+    const epoch = epochs.find((one) => one.epoch === rewrite.epoch && one.partition === partition);
+    if (!isHere || epoch === undefined || epoch.epoch <= own.epoch) continue;
+    if ("clears" in selection) continue;
+    const offsets = "all" in selection ? undefined : new Set(selection.offsets);
+    const tokens = "all" in selection ? undefined : new Set(selection.tokens);
+    records.forEach(({ offset }, i) => {
+      if (offset < from || offset >= to) return;
+      const token = tokenOf(i);
+      const isChosen =
+        offsets === undefined ||
+        offsets.has(offset) ||
+        (token !== undefined && tokens?.has(token) === true);
+      if (isChosen) found.set(i, epoch);
+    });
+  }
+  return found;
+}
+
+function groupsOf(
+  later: ReadonlyMap<number, Epoch>,
+  records: readonly SourceRecord[],
+): Map<Epoch, SourceRecord[]> {
+  const groups = new Map<Epoch, SourceRecord[]>();
+  for (const [record, epoch] of later) {
+    const found = records[record];
+    if (found !== undefined) groups.set(epoch, [...(groups.get(epoch) ?? []), found]);
+  }
+  for (const group of groups.values()) group.sort((a, b) => a.offset - b.offset);
+  return groups;
+}
+
+function orThrow<T extends object>(value: T | Problem): T {
+  if ("code" in value) throw new ProblemError(value);
+  return value;
+}
+
+function noEpoch({ topic, partition }: Stretch, offset: number): Problem {
+  return {
+    code: "no-epoch",
+    message: `The state database has no epoch for offset ${offset} of ${topic}/${partition}, so nothing says which release handled it.`,
+    hint: "It was handled by a Penstock whose .penstock/state.db is not here.",
+    at: { offset },
+  };
+}

@@ -1,0 +1,89 @@
+import type { Column } from "#snapshots/table.ts";
+import { readPhysical, type Physical } from "../arrow-read.ts";
+import type { LedgerRow } from "../embedded/row-ledger.ts";
+import { typedColumns, type TypedColumn } from "../identity.ts";
+import { JsonText } from "../json-text.ts";
+import { WRITE, type SinkBatch, type StoredRow } from "../ports.ts";
+import { fieldsWriter, valueWriter } from "../row-json.ts";
+import { unwrap } from "#snapshots/problem.ts";
+
+/** What a batch of effects leaves, as ledger rows of the columns asked for; a column it lacks is null. */
+export function expectedRows(batch: SinkBatch, columns: readonly Column[]): LedgerRow[] {
+  const keys = keysOf(batch.keys, batch.contract.key);
+  const typed = unwrap(typedColumns(batch.contract.columns));
+  const rows = objectsOf(batch.rows, typed);
+  const names = columns.map(({ name }) => name);
+  return Array.from({ length: batch.count }, (_, i) => ({
+    key: keys[batch.keyRow[i] ?? -1] ?? "",
+    part: batch.part[i] ?? 0,
+    version: batch.version[i] ?? 0n,
+    topic: batch.topic,
+    partition: batch.partition,
+    offset: batch.offset[i] ?? 0,
+    row: batch.kind[i] === WRITE ? canonical(names, rows(batch.row[i] ?? -1)) : null,
+  }));
+}
+
+export function foundRow(stored: StoredRow, columns: readonly Column[]): LedgerRow {
+  const { part, version, topic, partition, offset, values } = stored;
+  const names = columns.map(({ name }) => name);
+  return {
+    key: JSON.stringify(stored.key),
+    part,
+    version,
+    topic,
+    partition,
+    offset,
+    row: values === null ? null : canonical(names, values),
+  };
+}
+
+/** Identities of a batch as the JSON arrays that ledgers go by. */
+export function keysOf(stream: Uint8Array, columns: readonly Column[]): string[] {
+  const typed = unwrap(typedColumns(columns));
+  return batchesOf(stream, typed).flatMap(({ length, columns: physical }) => {
+    const writers = typed.map(({ type }, i) => valueWriter(type, physical[i]));
+    const out = new JsonText();
+    return Array.from({ length }, (_, row) => {
+      out.reset();
+      out.ascii("[");
+      writers.forEach((write, i) => {
+        if (i > 0) out.ascii(",");
+        write(out, row);
+      });
+      out.ascii("]");
+      return JSON.stringify(JSON.parse(out.bytes.toString("utf8")));
+    });
+  });
+}
+
+function objectsOf(
+  stream: Uint8Array,
+  typed: readonly TypedColumn[],
+): (row: number) => Record<string, unknown> {
+  const [batch] = batchesOf(stream, typed);
+  if (batch === undefined) return () => ({});
+  const write = fieldsWriter(typed, batch.columns);
+  const out = new JsonText();
+  return (row) => {
+    out.reset();
+    out.ascii("{");
+    write(out, row);
+    out.ascii("}");
+    return JSON.parse(out.bytes.toString("utf8")) as Record<string, unknown>; // braces around fields
+  };
+}
+
+function batchesOf(
+  stream: Uint8Array,
+  typed: readonly TypedColumn[],
+): { length: number; columns: Physical[] }[] {
+  if (stream.length === 0) return [];
+  const types = typed.map(({ type }) => type);
+  return readPhysical(stream, types).filter(({ length }) => length > 0);
+}
+
+/** The same values give the same text, whoever wrote them. */
+function canonical(names: readonly string[], values: Record<string, unknown>): string {
+  return JSON.stringify(names.map((name) => [name, values[name] ?? null]));
+}

@@ -1,0 +1,83 @@
+import type { DatabaseSync } from "node:sqlite";
+import { ok, unwrap, type Result } from "#snapshots/problem.ts";
+import type { PipelineId } from "../epochs.ts";
+import { identityToken, typedColumns } from "../identity.ts";
+import { converterFor, type Kept } from "../json-values.ts";
+import type { SinkContract } from "../ports.ts";
+import { askRewrite, type Selection } from "../rewrites.ts";
+import type { Cut } from "../topic-run.ts";
+import type { VerifyReport } from "./verify.ts";
+
+/** Writes that would heal the sinks: identities to write again from their records, and identities whose rows nothing in the topic accounts for. */
+export type RepairPlan = {
+  partitions: { topic: string; partition: number; identities: number }[];
+  clears: number;
+  rewrites: (Cut & { selection: Selection })[];
+};
+
+/** What it takes to bring every difference of a report to what the topic says. The report must hold all differences, not only samples. */
+export function planRepair(report: VerifyReport, contract: SinkContract): RepairPlan {
+  const tokens = new Map<number, Set<string | number>>();
+  const clears = new Set<string>();
+  for (const difference of report.sinks.flatMap((sink) => sink.differences)) {
+    const partition = difference.expected?.partition;
+    if (partition === undefined) {
+      clears.add(difference.key);
+      continue;
+    }
+    const known = tokens.get(partition) ?? new Set();
+    tokens.set(partition, known.add(tokenOf(difference.key, contract)));
+  }
+  const rewrites = report.cut.flatMap((cut) => {
+    const own = tokens.get(cut.partition);
+    if (own === undefined) return [];
+    return [{ ...cut, selection: { offsets: [], tokens: [...own] } }];
+  });
+  const [first] = report.cut;
+  const isClearing = first !== undefined && clears.size > 0;
+  return {
+    partitions: rewrites.map(({ topic, partition }) => ({
+      topic,
+      partition,
+      identities: tokens.get(partition)?.size ?? 0,
+    })),
+    clears: clears.size,
+    rewrites: [
+      ...rewrites,
+      ...(isClearing ? [{ ...first, selection: { clears: [...clears] } }] : []),
+    ],
+  };
+}
+
+/** Asks the pipeline's workers to carry a plan out: each partition in a new epoch, below its live traffic. */
+export function applyRepair(
+  state: DatabaseSync,
+  id: PipelineId,
+  plan: RepairPlan,
+  now: Date,
+): Result<number[]> {
+  return ok(
+    plan.rewrites.map(({ topic, incarnation, partition, from, selection }) =>
+      askRewrite(state, id, {
+        topic,
+        incarnation,
+        partition,
+        from,
+        selection,
+        reason: "repair",
+        askedAt: now.toISOString(),
+      }),
+    ),
+  );
+}
+
+function tokenOf(key: string, contract: SinkContract): string | number {
+  const values = JSON.parse(key) as unknown[]; // a key is a JSON array
+  const typed = unwrap(typedColumns(contract.key));
+  return identityToken(
+    typed.map(({ type }, i): Kept => {
+      const converted = converterFor(type)(values[i]);
+      return "value" in converted ? converted.value : null;
+    }),
+  );
+}

@@ -1,0 +1,249 @@
+import { DuckDBInstance } from "@duckdb/node-api";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { unwrap } from "#snapshots/problem.ts";
+import { openFileLogWriter, type FileLogWriter } from "../embedded/file-log.ts";
+import type { NewRecord } from "../embedded/frames.ts";
+import { freshPlace, specOf, until, type FixturePlace } from "../fixture.ts";
+import { openSync, type PipelineSpec, type PipelineStatus, type Sync } from "../sync.ts";
+import type { LedgerCounts } from "../embedded/row-ledger.ts";
+
+let place: FixturePlace;
+let log: FileLogWriter;
+let sync: Sync;
+const signal = new AbortController().signal;
+const quiet = { signal, onProgress: () => undefined };
+
+beforeEach(async () => {
+  place = freshPlace();
+  log = unwrap(await openFileLogWriter(place.topic("flights"), { fsync: "never" }));
+  sync = openSync(place);
+});
+afterEach(async () => {
+  await sync.close();
+  await log.close();
+  place.remove();
+});
+
+describe("verify", () => {
+  test("finds both sinks equal to a batch run, through updates, deletes, filtered and failing records and a swap", async () => {
+    const apply =
+      "(f) => { if (f.distance < 0) throw new Error('no'); return f.delay < 0 ? null : { ...f, late: f.delay > 15 }; }";
+    await send(flight(1, {}), flight(2, {}), flight(1, { delay: 20 }), flight(3, { delay: -1 }));
+    await send(flight(4, { distance: -1 }), raw("2", null), flight(5, {}));
+    await run(await specOf(place, { release: "before", apply }));
+    unwrap(
+      await sync.start(
+        await specOf(place, { release: "after", apply: "(f) => ({ ...f, late: true })" }),
+      ),
+    );
+    await send(flight(6, {}), flight(5, { delay: 3 }));
+    await settled();
+    const report = unwrap(await sync.verify("staging", "delays", quiet));
+    expect(report.isEqual).toBe(true);
+    for (const { counts } of report.sinks) {
+      expect(counts).toMatchObject({ left: 3, right: 3, equal: 3 });
+      expectSums(counts);
+    }
+  });
+
+  test("finds a row changed by hand, one removed and one added, says so, and a repair heals all of them in a new epoch", async () => {
+    const spec = await specOf(place);
+    await send(...[1, 2, 3, 4].map((id) => flight(id, { delay: id })));
+    await run(spec);
+    await tamper(spec, [
+      "update rows set c2 = 99 where k0 = 1",
+      "delete from rows where k0 = 2",
+      "insert into rows by name select 77 as k0, part, 7 as version, topic, source_partition, source_offset, alive, retracted, 77 as c0, c1, c2, c3, c4, c5, c6 from rows where k0 = 3",
+    ]);
+    const report = unwrap(await sync.verify("staging", "delays", quiet));
+    const [table, search] = report.sinks;
+    expect(search?.isEqual).toBe(true);
+    expect(table?.counts).toMatchObject({
+      left: 4,
+      right: 4,
+      equal: 2,
+      changed: 1,
+      added: 1,
+      removed: 1,
+    });
+    expectSums(table?.counts);
+    expect(table?.differences.map(({ kind, key }) => [kind, key])).toEqual([
+      ["changed", "[1]"],
+      ["removed", "[2]"],
+      ["added", "[77]"],
+    ]);
+
+    const planned = unwrap(await sync.repair("staging", "delays", { ...quiet, isApplied: false }));
+    expect(planned.plan).toMatchObject({
+      clears: 1,
+      partitions: [{ partition: 0, identities: 2 }],
+    });
+    expect(sync.rewrites("staging", "delays")).toEqual([]);
+
+    unwrap(await sync.repair("staging", "delays", { ...quiet, isApplied: true }));
+    await send(flight(4, { delay: 40 }));
+    await until("repaired", () =>
+      sync.rewrites("staging", "delays").every((one) => one.state === "done"),
+    );
+    await settled();
+    const healed = unwrap(await sync.verify("staging", "delays", quiet));
+    expect(healed.isEqual).toBe(true);
+    expect(healed.sinks[0]?.counts).toMatchObject({ left: 4, right: 4, equal: 4 });
+    expect(sync.epochs("staging", "delays").map((epoch) => epoch.reason)).toEqual([
+      "start",
+      "repair",
+      "repair",
+    ]);
+  });
+
+  test("a repair does not bring back what live traffic has changed since", async () => {
+    const spec = await specOf(place);
+    await send(flight(1, { delay: 1 }), flight(2, { delay: 2 }));
+    await run(spec);
+    await tamper(spec, ["delete from rows where k0 = 1"]);
+    await send(flight(1, { delay: 50 }));
+    await settled();
+    unwrap(await sync.repair("staging", "delays", { ...quiet, isApplied: true }));
+    await send(raw("2", null));
+    await until("repaired", () =>
+      sync.rewrites("staging", "delays").every((one) => one.state === "done"),
+    );
+    await settled();
+    const report = unwrap(await sync.verify("staging", "delays", quiet));
+    expect(report.isEqual).toBe(true);
+    expect(report.sinks[0]?.counts).toMatchObject({ left: 1, right: 1 });
+  });
+});
+
+describe("dead letters replayed with a new release", () => {
+  const failing =
+    "(f) => { if (f.distance < 0) throw new Error('no'); return { ...f, late: false }; }";
+  const fixed = "(f) => ({ ...f, distance: Math.abs(f.distance), late: false })";
+
+  test("pass, leave the list, and never take the place of a newer record of their identity", async () => {
+    const before = await specOf(place, { release: "before", apply: failing });
+    await send(
+      flight(1, { distance: -10 }),
+      flight(2, { distance: -20 }),
+      flight(2, { distance: 21 }),
+      flight(3, {}),
+    );
+    await run(before);
+    expect(letters()).toEqual([0, 1]);
+    const after = await specOf(place, { release: "after", apply: fixed });
+    unwrap(await sync.start(after));
+    expect(unwrap(await sync.replay("staging", "delays", "all"))).toEqual({ asked: 2, gone: 0 });
+    await until("replayed", () =>
+      sync.rewrites("staging", "delays").every((one) => one.state === "done"),
+    );
+    expect(letters()).toEqual([]);
+    const report = unwrap(await sync.verify("staging", "delays", quiet));
+    expect(report.isEqual).toBe(true);
+    expect(report.sinks[0]?.counts).toMatchObject({ left: 3, right: 3, equal: 3 });
+    expect(await distances(after)).toEqual([10, 21, 300]);
+  });
+
+  test("may be chosen one by one, and stay with their new reason when they fail again", async () => {
+    const before = await specOf(place, { release: "before", apply: failing });
+    await send(flight(1, { distance: -10 }), flight(2, { distance: -20 }));
+    await run(before);
+    const again = await specOf(place, {
+      release: "again",
+      apply: failing.replace("'no'", "'still no'"),
+    });
+    unwrap(await sync.start(again));
+    unwrap(await sync.replay("staging", "delays", [{ topic: "flights", partition: 0, offset: 1 }]));
+    await until("replayed", () =>
+      sync.rewrites("staging", "delays").every((one) => one.state === "done"),
+    );
+    const { letters: left } = sync.deadLetters("staging", "delays", { offset: 0, limit: 10 });
+    expect(
+      left.map((letter) => [letter.offset, letter.release, /still no/.test(letter.reason)]),
+    ).toEqual([
+      [1, "again", true],
+      [0, "before", false],
+    ]);
+  });
+
+  test("that are no longer there are said to be gone", async () => {
+    await run(await specOf(place));
+    expect(await sync.replay("staging", "delays", "all")).toMatchObject({
+      problem: { code: "nothing-to-replay" },
+    });
+  });
+});
+
+function expectSums(counts: LedgerCounts | undefined): void {
+  if (counts === undefined) throw new Error("no counts");
+  const { left, right, equal, changed, added, removed, unverifiable, moving } = counts;
+  expect(left).toBe(equal + changed + removed + moving.left);
+  expect(right).toBe(equal + changed + added + unverifiable + moving.right);
+}
+
+/** Edits the table's file as somebody with a DuckDB shell would, while the pipeline is stopped. */
+async function tamper(spec: PipelineSpec, statements: string[]): Promise<void> {
+  unwrap(await sync.stop(spec.environment, spec.name));
+  const path = `${place.workspace.paths.sinks}/${spec.environment}/${spec.name}/table.duckdb`;
+  const instance = await DuckDBInstance.create(path);
+  const connection = await instance.connect();
+  for (const statement of statements) await connection.run(statement);
+  connection.closeSync();
+  instance.closeSync();
+  await run(spec);
+}
+
+async function distances(spec: PipelineSpec): Promise<unknown[]> {
+  unwrap(await sync.stop(spec.environment, spec.name));
+  const path = `${place.workspace.paths.sinks}/${spec.environment}/${spec.name}/table.duckdb`;
+  const instance = await DuckDBInstance.create(path);
+  const connection = await instance.connect();
+  const reader = await connection.runAndReadAll("select distance from data order by id");
+  const found = reader.getRows().map(([distance]) => Number(distance));
+  connection.closeSync();
+  instance.closeSync();
+  return found;
+}
+
+function letters(): number[] {
+  const page = sync.deadLetters("staging", "delays", { offset: 0, limit: 10 });
+  return page.letters.map(({ offset }) => offset).toSorted((a, b) => a - b);
+}
+
+async function run(spec: PipelineSpec): Promise<void> {
+  unwrap(await sync.start(spec));
+  await settled();
+}
+
+async function settled(): Promise<void> {
+  await until("everything committed", () => {
+    const { state, problem, offset } = status();
+    if (state === "halted") throw new Error(`halted: ${problem?.message}`);
+    return state !== "starting" && offset === log.end();
+  });
+}
+
+function status(): PipelineStatus {
+  const [only] = sync.status();
+  if (only === undefined) throw new Error("no pipeline");
+  return only;
+}
+
+async function send(...records: NewRecord[]): Promise<void> {
+  unwrap(await log.append(records));
+}
+
+function raw(key: string, text: string | null): NewRecord {
+  return { key: Buffer.from(key), value: text === null ? null : Buffer.from(text), timestampMs: 1 };
+}
+
+function flight(id: number, changed: Record<string, unknown>): NewRecord {
+  const value = {
+    id,
+    date: "2001-04-01T00:05:00",
+    delay: 0,
+    distance: 300,
+    origin: "DEN",
+    destination: "SFO",
+  };
+  return raw(String(id), JSON.stringify({ ...value, ...changed }));
+}
