@@ -10,12 +10,37 @@ import {
 } from "cassandra-driver";
 import { fail, ok, type Result } from "#snapshots/problem.ts";
 import { readSecret, type CassandraConnection, type Surroundings } from "../connections.ts";
+import { messageOf } from "./outcome-of.ts";
 
-/** A client of the cluster, not yet connected. */
-export function openClient(
+/** Takes what the driver warns of. */
+export type Log = (level: "warning" | "error", message: string) => void;
+
+export async function connectClient(
+  sink: string,
   connection: CassandraConnection,
   surroundings: Surroundings,
-): Result<Client> {
+  log: Log | undefined,
+): Promise<Result<Client>> {
+  const made = makeClient(connection, surroundings);
+  if (!made.ok) return made;
+  const client = made.value;
+  client.on("log", (level: string, _source: string, message: string) => {
+    if (level === "warning" || level === "error") log?.(level, message);
+  });
+  try {
+    await client.connect();
+    return made;
+  } catch (cause) {
+    await client.shutdown();
+    return fail({
+      code: "sink-unreachable",
+      message: `The sink ${sink} cannot reach Cassandra at ${connection.contactPoints.join(", ")}: ${messageOf(cause)}`,
+      hint: "See that Cassandra runs there and that localDataCenter, username and password in environments/*.yaml are its own, then resume the pipeline.",
+    });
+  }
+}
+
+function makeClient(connection: CassandraConnection, surroundings: Surroundings): Result<Client> {
   const credentials = authentication(connection, surroundings);
   if (!credentials.ok) return credentials;
   const secured = tlsOptions(connection, surroundings);
@@ -28,21 +53,21 @@ export function openClient(
     queryOptions: {
       prepare: true,
       isIdempotent: true,
-      consistency: consistencyOf(connection),
+      consistency: types.consistencies[connection.consistency],
       serialConsistency: serialConsistencyOf(connection),
     },
-    // Retries are the caller's (retry.ts).
-    policies: { retry: new policies.retry.FallthroughRetryPolicy() },
+    policies: {
+      // Retries are the caller's (retry.ts).
+      retry: new policies.retry.FallthroughRetryPolicy(),
+      // The driver's own waits up to ten minutes for a node that is back long since.
+      reconnection: new policies.reconnection.ExponentialReconnectionPolicy(200, 10_000, true),
+    },
     encoding: { useBigIntAsLong: true, useBigIntAsVarint: true },
     monitorReporting: { enabled: false },
     ...credentials.value,
     ...secured.value,
   };
   return ok(new Client(options));
-}
-
-export function consistencyOf({ consistency }: CassandraConnection): types.consistencies {
-  return types.consistencies[consistency];
 }
 
 export function serialConsistencyOf({ consistency }: CassandraConnection): types.consistencies {

@@ -5,15 +5,16 @@ import { WRITE, type SinkBatch } from "../ports.ts";
 import { encodeColumn, encodeKey, isNullAt, type Encoded } from "./encode.ts";
 import { writeLong, type At } from "./encode-numbers.ts";
 import { timeToLive } from "./expiry.ts";
-import type { Statements } from "./statements.ts";
 import type { CassandraTable } from "./table-plan.ts";
 
-/** A prepared statement and its parameters, already in Cassandra's wire format (or unset). */
-export type Request = { query: string; params: (Buffer | typeof types.unset)[] };
+/** Parameters of a statement, already in Cassandra's wire format (or unset). */
+export type Parameters = (Buffer | typeof types.unset)[];
+
+/** What an operation asks: to remove a row, to insert one, or to do both at once. */
+export type Request = { remove?: Parameters; insert?: Parameters };
 
 export type EncodeOptions = {
   table: CassandraTable;
-  statements: Statements;
   key: readonly TypedColumn[];
   columns: readonly TypedColumn[];
   /** Position in `columns` of the one that says when a row expires; −1 for none. */
@@ -29,15 +30,12 @@ export type EncodeOptions = {
 export function encodeBatch(
   batch: SinkBatch,
   options: EncodeOptions,
-): (operation: number) => Request[] | { reason: string } {
-  const { table, statements, key, columns, expiresAt, nowMs } = options;
+): (operation: number) => Request | { reason: string } {
+  const { table, key, columns, expiresAt, nowMs } = options;
   const keys = onlyBatch(batch.keys, key);
   const rows = onlyBatch(batch.rows, columns);
-  const keyCells = key.map((column, i) => encodeKey(column.type, columnAt(keys, i)));
-  const rowCells = columns.map((column, i) =>
-    rows.length === 0 ? NONE : encodeColumn(column.type, columnAt(rows, i)),
-  );
-  const nullable = columns.flatMap((_, i) => (columnAt(rows, i).valid === undefined ? [] : [i]));
+  const keyCells = encoded(key, keys, encodeKey);
+  const rowCells = encoded(columns, rows, encodeColumn);
   const head = {
     version: longs(batch.version),
     below: longs(batch.version.map((version) => version - 1n)),
@@ -49,44 +47,54 @@ export function encodeBatch(
   const ttlAt =
     expiresAt < 0 ? undefined : timeToLive(columns[expiresAt], columnAt(rows, expiresAt), nowMs);
 
-  return (operation) => {
-    const keyRow = inside(batch.keyRow[operation], keys.length);
-    const refusedKey = reasonAt(key, keyCells, keyRow);
-    if (refusedKey !== undefined) return refusedKey;
+  const placeOf = (operation: number, keyRow: number): Buffer[] => {
     const place: Buffer[] = [];
     for (const { cells } of keyCells) for (const cell of cells) place.push(cell(keyRow));
     place.push(head.part(operation));
-    const remove = (at: At): Request => ({
-      query: statements.remove,
-      params: [at(operation), ...place],
-    });
-    if (batch.kind[operation] !== WRITE) return [remove(head.version)];
+    return place;
+  };
+
+  return (operation) => {
+    const keyRow = inside(batch.keyRow[operation], keys.length);
+    const refusedKey = reasonAt(keyCells, keyRow);
+    if (refusedKey !== undefined) return refusedKey;
+    const place = placeOf(operation, keyRow);
+    const version = head.version(operation);
+    const remove: Request = { remove: [version, ...place] };
+    if (batch.kind[operation] !== WRITE) return remove;
 
     const row = inside(batch.row[operation], rows.length);
-    const refused = reasonAt(columns, rowCells, row);
+    const refused = reasonAt(rowCells, row);
     if (refused !== undefined) return refused;
     const ttl = ttlAt?.(row);
-    if (ttl === "expired") return [remove(head.version)];
-    const params: Request["params"] = [
-      ...place,
-      head.version(operation),
-      head.topic,
-      head.partition,
-      head.offset(operation),
-    ];
-    const nulls = nullable.filter((i) => isNullAt(columnAt(rows, i), row));
-    for (let i = 0; i < rowCells.length; i++) {
-      const isNull = nulls.includes(i);
-      for (const cell of rowCells[i]?.cells ?? []) params.push(isNull ? types.unset : cell(row));
+    if (ttl === "expired") return remove;
+    const isWhole = !table.hasOthers && !rowCells.some(({ column }) => isNullAt(column, row));
+    const insert: Parameters = [...place];
+    insert.push(version, head.topic, head.partition, head.offset(operation));
+    for (const { cells, column } of rowCells) {
+      const isNull = isNullAt(column, row);
+      for (const cell of cells) insert.push(isNull ? types.unset : cell(row));
     }
-    params.push(head.version(operation));
-    if (ttl !== undefined) params.push(ttl);
-    const insert: Request = { query: statements.insert, params };
-    return nulls.length === 0 && !table.hasOthers ? [insert] : [remove(head.below), insert];
+    insert.push(version);
+    if (ttl !== undefined) insert.push(ttl);
+    return isWhole ? { insert } : { remove: [head.below(operation), ...place], insert };
   };
 }
 
-const NONE: Encoded = { cells: [] };
+type EncodedColumn = Encoded & { name: string; column: Physical };
+
+function encoded(
+  columns: readonly TypedColumn[],
+  batch: Batch,
+  encode: typeof encodeColumn,
+): EncodedColumn[] {
+  if (batch.length === 0) return [];
+  return columns.map(({ name, type }, i) => {
+    const column = columnAt(batch, i);
+    return { name, column, ...encode(type, column) };
+  });
+}
+
 type Batch = { length: number; columns: Physical[] };
 const NOTHING: Physical = { kind: "fixed", length: 0, valid: undefined, data: new Uint8Array() };
 
@@ -107,14 +115,10 @@ function inside(row: number | undefined, length: number): number {
   return row;
 }
 
-function reasonAt(
-  columns: readonly TypedColumn[],
-  encoded: readonly Encoded[],
-  row: number,
-): { reason: string } | undefined {
-  for (const [i, { refused }] of encoded.entries()) {
+function reasonAt(columns: readonly EncodedColumn[], row: number): { reason: string } | undefined {
+  for (const { name, refused } of columns) {
     const reason = refused?.get(row);
-    if (reason !== undefined) return { reason: `column \`${columns[i]?.name}\` ${reason}` };
+    if (reason !== undefined) return { reason: `column \`${name}\` ${reason}` };
   }
   return undefined;
 }

@@ -1,11 +1,13 @@
 import type { Client } from "cassandra-driver";
 import { WRITTEN, type Outcome, type SinkBatch } from "../ports.ts";
-import type { Request } from "./encode-batch.ts";
+import type { Parameters, Request } from "./encode-batch.ts";
+import type { Statements } from "./statements.ts";
 import { isUnprepared, outcomeOf } from "./outcome-of.ts";
 
 export type SendOptions = {
   client: Client;
   sink: string;
+  statements: Statements;
   lanes: number;
   signal: AbortSignal | undefined;
   /** Asked when no host knows a statement: what is wrong with the table, if anything is. */
@@ -18,7 +20,7 @@ export type SendOptions = {
  */
 export async function sendBatch(
   batch: SinkBatch,
-  requestsOf: (operation: number) => Request[] | { reason: string },
+  requestOf: (operation: number) => Request | { reason: string },
   options: SendOptions,
 ): Promise<Outcome[]> {
   const outcomes: Outcome[] = Array.from({ length: batch.count }, () => WRITTEN);
@@ -45,9 +47,9 @@ export async function sendBatch(
     if (options.signal?.aborted === true) return ABORTED;
     const requests: Request[] = [];
     for (let i = from; i < to; i++) {
-      const made = requestsOf(i);
+      const made = requestOf(i);
       if ("reason" in made) outcomes[i] = { kind: "reject", reason: made.reason };
-      else for (const request of made) requests.push(request);
+      else requests.push(made);
     }
     return send(requests, options);
   };
@@ -69,14 +71,33 @@ async function send(requests: readonly Request[], options: SendOptions): Promise
   const [first] = requests;
   if (first === undefined) return WRITTEN;
   try {
-    if (requests.length === 1) await options.client.execute(first.query, first.params, PREPARED);
-    else await options.client.batch([...requests], TOGETHER);
+    const { client, statements } = options;
+    if (requests.length === 1) {
+      const { query, params } = alone(first, statements);
+      await client.execute(query, params, PREPARED);
+    } else await client.batch(together(requests, statements), TOGETHER);
     return WRITTEN;
   } catch (cause) {
     const why = isUnprepared(cause) ? await options.whyUnprepared() : undefined;
     return outcomeOf(why ?? cause, options.sink);
   }
 }
+
+/** One statement, whatever a single operation asks. */
+function alone({ remove, insert }: Request, statements: Statements): Statement {
+  if (insert === undefined) return { query: statements.remove, params: remove ?? [] };
+  if (remove === undefined) return { query: statements.insert, params: insert };
+  return { query: statements.replace, params: [...remove, ...insert] };
+}
+
+function together(requests: readonly Request[], statements: Statements): Statement[] {
+  return requests.flatMap(({ remove, insert }) => [
+    ...(remove === undefined ? [] : [{ query: statements.remove, params: remove }]),
+    ...(insert === undefined ? [] : [{ query: statements.insert, params: insert }]),
+  ]);
+}
+
+type Statement = { query: string; params: Parameters };
 
 function endOfRecord({ keyRow, count }: SinkBatch, from: number): number {
   let to = from + 1;

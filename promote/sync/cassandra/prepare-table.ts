@@ -1,0 +1,84 @@
+import type { Client } from "cassandra-driver";
+import { fail, ok, type Problem, type Result } from "#snapshots/problem.ts";
+import type { CassandraConnection } from "../connections.ts";
+import { typedColumns, type TypedColumn } from "../identity.ts";
+import type { SinkContract } from "../ports.ts";
+import { readCatalog, type Place } from "./catalog.ts";
+import { serialConsistencyOf } from "./client.ts";
+import { expiryColumn } from "./expiry.ts";
+import { messageOf } from "./outcome-of.ts";
+import { mismatchOf, planTable, type TablePlan, type TableSettings } from "./table-plan.ts";
+
+export type TableRequest = {
+  client: Client;
+  connection: CassandraConnection;
+  place: Place;
+  settings: TableSettings;
+  contract: SinkContract;
+  expiresAt: string | undefined;
+};
+
+/** A table's plan for a contract. `expiresAt`: see `expiryColumn`. */
+export type PlannedTable = TablePlan & {
+  key: TypedColumn[];
+  columns: TypedColumn[];
+  expiresAt: number;
+};
+
+export async function planFor(request: TableRequest): Promise<Result<PlannedTable>> {
+  try {
+    return await planned(request);
+  } catch (cause) {
+    return fail(notPrepared(request.place, cause));
+  }
+}
+
+const ATTEMPTS = 5;
+
+/**
+ * Plans and carries out until nothing is left to do. Another worker of the same pipeline may be at it too: a statement that was not applied,
+ * or came too late, is a reason to plan again.
+ */
+export async function prepareTable(request: TableRequest): Promise<Result<PlannedTable>> {
+  let trouble: unknown = "its schema keeps changing";
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    try {
+      const plan = await planned(request);
+      if (!plan.ok || plan.value.statements.length === 0) return plan;
+      await carryOut(request.client, plan.value.statements);
+    } catch (cause) {
+      trouble = cause;
+    }
+  }
+  return fail(notPrepared(request.place, trouble));
+}
+
+async function planned(request: TableRequest): Promise<Result<PlannedTable>> {
+  const { client, connection, place, settings, contract } = request;
+  const key = typedColumns(contract.key);
+  if (!key.ok) return key;
+  const columns = typedColumns(contract.columns);
+  if (!columns.ok) return columns;
+  const expiresAt = expiryColumn(columns.value, request.expiresAt);
+  if (!expiresAt.ok) return expiresAt;
+  const catalog = await readCatalog(client, place, serialConsistencyOf(connection));
+  const mismatch = mismatchOf(place, catalog, key.value, settings.owner);
+  if (mismatch !== undefined) return fail(mismatch);
+  const plan = planTable(place, catalog, key.value, columns.value, settings);
+  return ok({ ...plan, key: key.value, columns: columns.value, expiresAt: expiresAt.value });
+}
+
+async function carryOut(client: Client, statements: readonly string[]): Promise<void> {
+  for (const statement of statements) {
+    const result = await client.execute(statement, [], { prepare: false });
+    if (!result.wasApplied()) return;
+  }
+}
+
+function notPrepared({ keyspace, table }: Place, cause: unknown): Problem {
+  return {
+    code: "sink-not-prepared",
+    message: `The Cassandra table ${keyspace}.${table} could not be made or extended: ${messageOf(cause)}`,
+    hint: "Give the role of this connection CREATE, ALTER, SELECT and MODIFY on the keyspace, or have the planned statements run by somebody who may, then resume the pipeline.",
+  };
+}
