@@ -31,7 +31,7 @@ export function outcomeOf(cause: unknown, sink: string): Outcome {
     message: `The sink ${sink} could not be written: ${message}`,
     hint,
   });
-  if (cause instanceof errors.AuthenticationError || FORBIDDEN.has(codeOf(cause)))
+  if (innerErrors(cause).some(isForbidden))
     return {
       kind: "halt",
       problem: problem(
@@ -58,11 +58,12 @@ export function outcomeOf(cause: unknown, sink: string): Outcome {
   };
 }
 
+function isForbidden(cause: unknown): boolean {
+  return cause instanceof errors.AuthenticationError || FORBIDDEN.has(codeOf(cause));
+}
+
 function isTransient(cause: unknown): boolean {
-  if (cause instanceof errors.NoHostAvailableError) {
-    const inner = innerErrors(cause);
-    return !inner.some((error) => error instanceof errors.AuthenticationError);
-  }
+  if (cause instanceof errors.NoHostAvailableError) return true;
   if (cause instanceof errors.ResponseError) return TRANSIENT.has(cause.code);
   return (
     cause instanceof errors.OperationTimedOutError ||

@@ -67,9 +67,32 @@ const PREPARED = { prepare: true, isIdempotent: true };
 /** One partition: no batch log is needed, Cassandra applies it as one mutation. */
 const TOGETHER = { ...PREPARED, logged: false };
 
+/**
+ * Cassandra's default is 16 MiB (`native_transport_max_frame_size`). A bigger request is not sent to find out: Cassandra 5.0.9 refuses it, and
+ * now and then loses the answer to the request behind it.
+ */
+const MAX_REQUEST_BYTES = (16 << 20) - 4096;
+
+function sizeOf({ remove = [], insert = [] }: Request): number {
+  let size = 0;
+  for (const value of remove) size += 4 + (value instanceof Buffer ? value.length : 0);
+  for (const value of insert) size += 4 + (value instanceof Buffer ? value.length : 0);
+  return size;
+}
+
+function tooBig(sizeBytes: number): Outcome {
+  return {
+    kind: "reject",
+    reason: `the row is ${sizeBytes} bytes, and Cassandra takes requests of ${MAX_REQUEST_BYTES} at most: make its texts or blobs smaller`,
+  };
+}
+
 async function send(requests: readonly Request[], options: SendOptions): Promise<Outcome> {
   const [first] = requests;
   if (first === undefined) return WRITTEN;
+  const sizeBytes = requests.reduce((sum, request) => sum + sizeOf(request), 0);
+  if (sizeBytes > MAX_REQUEST_BYTES)
+    return requests.length > 1 ? sendHalves(requests, options) : tooBig(sizeBytes);
   try {
     const { client, statements } = options;
     if (requests.length === 1) {
@@ -81,6 +104,13 @@ async function send(requests: readonly Request[], options: SendOptions): Promise
     const why = isUnprepared(cause) ? await options.whyUnprepared() : undefined;
     return outcomeOf(why ?? cause, options.sink);
   }
+}
+
+/** The parts of a record that are too much for one request together. */
+async function sendHalves(requests: readonly Request[], options: SendOptions): Promise<Outcome> {
+  const middle = requests.length >> 1;
+  const first = await send(requests.slice(0, middle), options);
+  return first === WRITTEN ? send(requests.slice(middle), options) : first;
 }
 
 /** One statement, whatever a single operation asks. */
