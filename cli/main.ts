@@ -7,12 +7,14 @@ import { freezeVerb } from "./freeze.ts";
 import { initVerb } from "./init.ts";
 import { openVerb } from "./open.ts";
 import { promoteVerb } from "./promote.ts";
+import { replayVerb } from "./replay.ts";
 import { releaseVerb } from "./release.ts";
 import { rollbackVerb } from "./rollback.ts";
 import { runVerb } from "./run.ts";
 import { statusVerb } from "./status.ts";
 import { syncVerb } from "./sync.ts";
 import { printJson } from "./verb.ts";
+import { verifyVerb } from "./verify.ts";
 import manifest from "../package.json" with { type: "json" };
 
 const seeHelp = "Say --help for what there is.";
@@ -38,6 +40,8 @@ for (const add of [
   rollbackVerb,
   environmentsVerb,
   syncVerb,
+  verifyVerb,
+  replayVerb,
   statusVerb,
   openVerb,
 ]) {

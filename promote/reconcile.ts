@@ -1,11 +1,11 @@
-import { ok, type Problem, type Result } from "#snapshots/problem.ts";
-import { PLAIN_STREAM, type StreamSettings } from "#snapshots/stream-settings.ts";
-import { parseSource } from "#snapshots/workspace.ts";
+import type { Problem } from "#snapshots/problem.ts";
+import type { StreamSettings } from "#snapshots/stream-settings.ts";
 import { listEnvironments, type DesiredPipeline, type Environment } from "./environments.ts";
 import { countApprovals, refusal } from "./permission.ts";
 import { pipelineSpec } from "./pipeline-spec.ts";
 import { decide, type Action, type Wanted } from "./reconcile-decide.ts";
 import { readRelease, type Release } from "./release-files.ts";
+import { streamOf } from "./wanted-spec.ts";
 import type { Workbench } from "./workbench.ts";
 
 /** What a reconcile did, and what it would not do. */
@@ -99,15 +99,6 @@ async function candidate(
     release,
     ...(stream.ok ? { stream: stream.value } : {}),
   };
-}
-
-/** How the source's topic is written, as the last commit has it. */
-async function streamOf({ git }: Workbench, source: string): Promise<Result<StreamSettings>> {
-  const text = await git.show("HEAD", `sources/${source}.yaml`);
-  if (!text.ok) return text;
-  if (text.value === undefined) return ok(PLAIN_STREAM);
-  const parsed = parseSource(source, text.value);
-  return parsed.ok ? ok(parsed.value.stream ?? PLAIN_STREAM) : parsed;
 }
 
 async function apply(

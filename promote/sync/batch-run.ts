@@ -13,7 +13,7 @@ import type { Sink, SinkBatch, StoredRow, TopicReader } from "./ports.ts";
 import { addCounts, NOTHING, type Counts } from "./progress.ts";
 import type { ReleaseSpec } from "./release-spec.ts";
 import type { Rewrite } from "./rewrites.ts";
-import { openRuntimes } from "./runtimes.ts";
+import { expectNothing, openRuntimes } from "./runtimes.ts";
 import { settleBatch, type Transformed } from "./settle-batch.ts";
 import { contractOf } from "./sink-plan.ts";
 import { openSpecDecoder } from "./spec-decoder.ts";
@@ -53,6 +53,7 @@ export async function batchRun(
       readRelease: place.readRelease ?? unknownRelease,
       openDecoder: (release) => openSpecDecoder({ ...spec, ...release }, undefined),
       openGuest: (release) => openReleaseGuest(release, place),
+      openExpectations: expectNothing,
     },
     (hash) => (hash === spec.release ? spec : undefined),
   );

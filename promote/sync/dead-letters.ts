@@ -85,7 +85,7 @@ export function removeDeadLetters(
     );
 }
 
-/** Where the records are that a sink refused. */
+/** Where the records are that a sink refused, or that an expectation kept from every sink. */
 export function sinkRefusals(
   state: DatabaseSync,
   id: PipelineId,
@@ -94,7 +94,7 @@ export function sinkRefusals(
   const place = z.object({ topic: z.string(), partition: z.number(), offset: z.number() });
   return state
     .prepare(
-      `select topic, partition, record_offset as "offset" from sync_dead_letters where environment = ? and name = ? and stage = ?`,
+      `select topic, partition, record_offset as "offset" from sync_dead_letters where environment = ? and name = ? and stage in (?, 'validate')`,
     )
     .all(id.environment, id.name, `sink:${sink}`)
     .map((row) => place.parse(row));

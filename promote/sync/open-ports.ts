@@ -5,7 +5,7 @@ import type { DeadLetter } from "./dead-letters.ts";
 import { openDuckdbSink } from "./embedded/duckdb-sink.ts";
 import { openFileTopicReader } from "./embedded/file-reader.ts";
 import { openFileSource } from "./embedded/file-source.ts";
-import { openServerPorts, openServerSinks } from "./open-servers.ts";
+import { openServerPorts, openServerReader, openServerSinks } from "./open-servers.ts";
 import { sinkName, type PipelineSpec } from "./pipeline-spec.ts";
 import type { Sink, Source, TopicReader } from "./ports.ts";
 
@@ -36,6 +36,22 @@ export async function openPorts(spec: PipelineSpec, place: PortsPlace): Promise<
   const { topics } = place.folders;
   const source = openFileSource(join(topics, spec.topic), spec.topic);
   return ok({ source, sinks: sinks.value, reader: openFileTopicReader(topics) });
+}
+
+/** Sinks and topic alone, to be looked at without taking part in the reading. */
+export async function openLook(
+  spec: PipelineSpec,
+  place: PortsPlace,
+): Promise<Result<Pick<Ports, "sinks" | "reader">>> {
+  const reader = openReader(spec, place);
+  if (!reader.ok) return reader;
+  const sinks = await openSinks(spec, place);
+  return sinks.ok ? ok({ sinks: sinks.value, reader: reader.value }) : sinks;
+}
+
+function openReader(spec: PipelineSpec, place: PortsPlace): Result<TopicReader> {
+  if (spec.where.kind === "embedded") return ok(openFileTopicReader(place.folders.topics));
+  return openServerReader(spec.where, surroundingsOf(place));
 }
 
 export async function closePorts({ source, sinks, reader, deadLetters }: Ports): Promise<void> {

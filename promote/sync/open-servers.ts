@@ -9,7 +9,7 @@ import { openKafkaSink } from "./kafka/sink.ts";
 import { openKafkaSource } from "./kafka/source.ts";
 import type { Ports } from "./open-ports.ts";
 import type { PipelineSpec, SinkChoice, Where } from "./pipeline-spec.ts";
-import type { Sink } from "./ports.ts";
+import type { Sink, TopicReader } from "./ports.ts";
 
 type Servers = Extract<Where, { kind: "servers" }>;
 
@@ -25,7 +25,7 @@ export async function openServerPorts(
   surroundings: Surroundings,
 ): Promise<Result<Ports>> {
   const connection = servers.kafka;
-  const reader = openKafkaReader(connection, surroundings);
+  const reader = openServerReader(servers, surroundings);
   if (!reader.ok) return reader;
   const sinks = await openServerSinks(spec, servers, surroundings);
   if (!sinks.ok) return sinks;
@@ -53,6 +53,13 @@ export async function openServerPorts(
       close: () => producer.value.close(),
     },
   });
+}
+
+export function openServerReader(
+  { kafka }: Servers,
+  surroundings: Surroundings,
+): Result<TopicReader> {
+  return openKafkaReader(kafka, surroundings);
 }
 
 export async function openServerSinks(

@@ -16,7 +16,7 @@ import type {
   SourceRecord,
   TopicReader,
 } from "./ports.ts";
-import { commitProgress } from "./progress.ts";
+import { commitProgress, type Finished } from "./progress.ts";
 import type { ReleaseSpec } from "./release-spec.ts";
 import { rewriting } from "./rewriting.ts";
 import { openRuntimes, type Runtime, type RuntimeParts } from "./runtimes.ts";
@@ -236,8 +236,13 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
       if ("code" in runtime) return runtime;
       const read = await decode(runtime, piece.epoch, piece.records);
       if ("code" in read) return read.code === "stopped" ? undefined : read;
-      const finish = (settled: SettledBatch): Promise<void> => commit(piece, settled);
-      await hand({ ...piece, contract: runtime.contract, decoded: read, finish });
+      const nowMs = parts.now().getTime();
+      const batch = { decoded: read, records: piece.records, topic, partition, nowMs };
+      const { decoded: judged, tallies, halt: unmet } = runtime.expectations.judge(batch);
+      if (unmet !== undefined) return unmet;
+      const finish = (settled: SettledBatch): Promise<void> =>
+        commit(piece, { ...settled, tallies, conflicts: read.conflicts });
+      await hand({ ...piece, contract: runtime.contract, decoded: judged, finish });
     }
     return undefined;
   }
@@ -336,10 +341,14 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
     return patiently("dead letters", () => buryIn(letters), waiting);
   }
 
-  async function commit(piece: Piece, settled: SettledBatch): Promise<void> {
+  async function commit(
+    piece: Piece,
+    settled: Omit<Finished, "stretch" | "next" | "at">,
+  ): Promise<void> {
     const startedAt = performance.now();
     const { stretch, next, records } = piece;
-    const isOurs = commitProgress(state, id, { stretch, next, ...settled }, parts.owner);
+    const at = parts.now().toISOString();
+    const isOurs = commitProgress(state, id, { stretch, next, at, ...settled }, parts.owner);
     if (isOurs) {
       await source.commit([{ topic: stretch.topic, partition: stretch.partition, next }]);
       const ms = performance.now() - startedAt;

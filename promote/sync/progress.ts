@@ -1,5 +1,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import { z } from "zod";
+import { recordConflicts } from "./conflicts.ts";
+import type { SchemaConflict } from "./decode/decode.ts";
 import { insertDeadLetters, type DeadLetter } from "./dead-letters.ts";
 import type { PipelineId, Stretch } from "./epochs.ts";
 import type { Tally } from "./expectations/expectations.ts";
@@ -117,6 +119,9 @@ export type Finished = {
   deadLetters: readonly DeadLetter[];
   /** What the batch adds to the history of its source's expectations. */
   tallies?: readonly Tally[];
+  /** Writers' schemas of the batch that the contract cannot read. */
+  conflicts?: readonly SchemaConflict[];
+  at?: string;
 };
 
 /**
@@ -148,6 +153,7 @@ export function commitProgress(
     if (moved.changes === 0) return false;
     insertDeadLetters(state, id, finished.deadLetters);
     recordTallies(state, id, finished.tallies ?? []);
+    recordConflicts(state, id, finished.conflicts ?? [], finished.at ?? "");
     addToCounts(state, id, counts);
     return true;
   });

@@ -1,5 +1,6 @@
 import type { Problem, Result } from "#snapshots/problem.ts";
 import type { Decoder } from "./decode/open-decoder.ts";
+import { openExpectations, type Expectations } from "./expectations/expectations.ts";
 import type { GuestStage } from "./guest-stage.ts";
 import type { SinkContract } from "./ports.ts";
 import type { ReleaseSpec } from "./release-spec.ts";
@@ -10,6 +11,7 @@ export type Runtime = {
   release: ReleaseSpec;
   decoder: Decoder;
   contract: SinkContract;
+  expectations: Expectations;
   guest: GuestStage;
 };
 
@@ -17,6 +19,8 @@ export type RuntimeParts = {
   readRelease(hash: string): Result<ReleaseSpec>;
   openDecoder(release: ReleaseSpec): Result<Decoder>;
   openGuest(release: ReleaseSpec): GuestStage;
+  /** What the source expects of its records; nothing where a topic is only looked back on. */
+  openExpectations(release: ReleaseSpec): Result<Expectations>;
 };
 
 /** Runtimes by release, each opened when its first record comes: also of releases that epochs name and that run no more. */
@@ -44,8 +48,11 @@ export function openRuntimes(
     if (!decoder.ok) return decoder.problem;
     const contract = contractOf(release.value);
     if (!contract.ok) return contract.problem;
+    const expectations = parts.openExpectations(release.value);
+    if (!expectations.ok) return expectations.problem;
     const runtime = {
       release: release.value,
+      expectations: expectations.value,
       decoder: decoder.value,
       contract: contract.value,
       guest: parts.openGuest(release.value),
@@ -62,4 +69,9 @@ export function openRuntimes(
       opened.clear();
     },
   };
+}
+
+/** For looking back: what was expected of a record was judged when it came. */
+export function expectNothing({ input }: ReleaseSpec): Result<Expectations> {
+  return openExpectations([], input, () => []);
 }

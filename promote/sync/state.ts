@@ -94,6 +94,11 @@ create table if not exists sync_dead_letters (
   record_key blob, record_value blob, headers text not null, record_at real not null, at text not null,
   primary key (environment, name, topic, incarnation, partition, record_offset, stage)
 ) strict;
+create table if not exists sync_conflicts (
+  environment text not null, name text not null, part text not null, schema_id integer not null,
+  subject text, writer_schema text not null, reader_schema text not null, conflict text not null, seen_at text not null,
+  primary key (environment, name, part, schema_id)
+) strict;
 create table if not exists sync_expectations (
   environment text not null, name text not null, expectation text not null, minute integer not null,
   checked integer not null, failed integer not null, example text, is_cut_short integer not null default 0,

@@ -4,9 +4,12 @@ import { fail, ok, type Problem, type Result } from "#snapshots/problem.ts";
 import type { ContentStore } from "#snapshots/store.ts";
 import { openRegistry, type Registry } from "./decode/registry.ts";
 import type { PipelineEvent } from "./events.ts";
+import { openExpectations } from "./expectations/expectations.ts";
+import { readMinutes } from "./expectations/history.ts";
 import { openReleaseGuest, type GuestLimits } from "./guest.ts";
 import {
   closePorts,
+  openLook,
   openPorts,
   openSinks,
   surroundingsOf,
@@ -26,7 +29,7 @@ import { readOffset, readProgress, setPaused } from "./progress.ts";
 import { keepRelease, readRelease } from "./release-spec.ts";
 import { contractOf, planSinks, type SinkPlan } from "./sink-plan.ts";
 import { openSpecDecoder } from "./spec-decoder.ts";
-import { openRuntimes } from "./runtimes.ts";
+import { expectNothing, openRuntimes } from "./runtimes.ts";
 import { openRateMeter } from "./status.ts";
 import { GROWTH, type Growth } from "./stretches.ts";
 import { verify, type VerifyProgress, type VerifyReport } from "./verify/verify.ts";
@@ -169,6 +172,10 @@ export function openSupervisor(first: PipelineSpec, place: Place): Supervisor {
       openDecoder: (release) => openSpecDecoder({ ...spec, ...release }, registry),
       readRelease: (hash) => readRelease(place.state, place.store, hash),
       openGuest: (release) => openReleaseGuest(release, place),
+      openExpectations: ({ input }) =>
+        openExpectations(spec.stream.expectations, input, (name) =>
+          readMinutes(place.state, id, name),
+        ),
       now: () => new Date(),
       random: Math.random,
       tuning: { ...TUNING, ...place.tuning },
@@ -282,18 +289,20 @@ export function openSupervisor(first: PipelineSpec, place: Place): Supervisor {
   ): Promise<Result<T>> {
     // A file belongs to who has it open; servers are looked at apart, beside the pipeline's own work.
     if (ports !== undefined && spec.where.kind === "embedded") return look(ports);
-    const opened = await openPorts(spec, place);
+    const opened = await openLook(spec, place);
     if (!opened.ok) return opened;
+    const { sinks, reader } = opened.value;
     try {
       const contract = contractOf(spec);
       if (!contract.ok) return contract;
-      for (const sink of opened.value.sinks) {
+      for (const sink of sinks) {
         const refused = await sink.prepare(contract.value);
         if (refused !== undefined) return fail(refused);
       }
       return await look(opened.value);
     } finally {
-      await closePorts(opened.value);
+      for (const sink of sinks) await sink.close();
+      await reader.close();
     }
   }
 
@@ -308,6 +317,7 @@ export function openSupervisor(first: PipelineSpec, place: Place): Supervisor {
             readRelease: (hash) => readRelease(place.state, place.store, hash),
             openDecoder: (release) => openSpecDecoder({ ...known, ...release }, registry),
             openGuest: (release) => openReleaseGuest(release, place),
+            openExpectations: expectNothing,
           },
           (hash) => (hash === known.release ? known : undefined),
         );

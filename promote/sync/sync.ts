@@ -4,8 +4,10 @@ import { dirname } from "node:path";
 import { fail, ok, type Problem, type Result } from "#snapshots/problem.ts";
 import type { ContentStore } from "#snapshots/store.ts";
 import type { Workspace } from "#snapshots/workspace.ts";
+import { listConflicts, type SeenConflict } from "./conflicts.ts";
 import { listDeadLetters, type DeadLetter } from "./dead-letters.ts";
 import type { PipelineEvent } from "./events.ts";
+import { listExpectationHistory } from "./expectations/history.ts";
 import type { GuestLimits } from "./guest.ts";
 import { listEpochs, type Epoch } from "./epochs.ts";
 import type { Tuning } from "./pipeline.ts";
@@ -51,11 +53,10 @@ export type Sync = {
     page: { offset: number; limit: number },
   ): { total: number; letters: DeadLetter[] };
   /** Sends dead letters through the release that runs now, in the order of their topic. */
-  replay(environment: string, name: string, letters: LetterChoice): Promise<Result<Replay>>;
+  replay(spec: PipelineSpec, letters: LetterChoice): Promise<Result<Replay>>;
   /** Compares every sink with a batch run of the topic, at a cut. `samples`: how many differences to bring. */
   verify(
-    environment: string,
-    name: string,
+    spec: PipelineSpec,
     options: {
       signal: AbortSignal;
       samples?: number;
@@ -64,14 +65,18 @@ export type Sync = {
   ): Promise<Result<VerifyReport>>;
   /** Verifies, and plans what would heal every difference; with `isApplied`, asks the workers to do it. */
   repair(
-    environment: string,
-    name: string,
+    spec: PipelineSpec,
     options: {
       signal: AbortSignal;
       isApplied: boolean;
       onProgress: (progress: VerifyProgress) => void;
     },
   ): Promise<Result<Repair>>;
+  /** How often each of the source's expectations was met, minute by minute; and the writers' schemas that could not be read. */
+  quality(
+    environment: string,
+    name: string,
+  ): { expectations: ExpectationHistory; conflicts: SeenConflict[] };
   /** Replays, repairs and backfills, oldest first. */
   rewrites(environment: string, name: string): Rewrite[];
   /** What ran when, oldest first. */
@@ -79,6 +84,8 @@ export type Sync = {
   /** Drains every pipeline. */
   close(): Promise<void>;
 };
+
+type ExpectationHistory = ReturnType<typeof listExpectationHistory>;
 
 export type Repair = { report: VerifyReport; plan: RepairPlan; isApplied: boolean };
 
@@ -139,6 +146,11 @@ export function openSync(options: SyncOptions): Sync {
     return [...byPipeline.values()].flatMap(([first, ...rest]) =>
       first === undefined ? [] : [statusOf([first, ...rest], readProgress(state, first).counts)],
     );
+  }
+
+  /** What can look at a pipeline, also where it runs in other processes or not at all. */
+  function lookerOf(spec: PipelineSpec): Supervisor {
+    return supervisors.get(keyOf(spec.environment, spec.name)) ?? openSupervisor(spec, place);
   }
 
   /** A pipeline that other workers run is told through the state database. */
@@ -210,33 +222,31 @@ export function openSync(options: SyncOptions): Sync {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
-    async replay(environment, name, letters) {
-      const found = find(environment, name);
-      if (!found.ok) return found;
-      const id = { environment, name };
-      return found.value.looking(({ reader }) =>
+    async replay(spec, letters) {
+      const id = { environment: spec.environment, name: spec.name };
+      return lookerOf(spec).looking(({ reader }) =>
         replayDeadLetters(state, id, letters, reader, new Date()),
       );
     },
-    async verify(environment, name, options) {
-      const found = find(environment, name);
-      return found.ok ? found.value.verify(options) : found;
-    },
-    async repair(environment, name, { isApplied, ...options }) {
-      const found = find(environment, name);
-      if (!found.ok) return found;
-      const report = await found.value.verify({ ...options, samples: MOST_REPAIRS });
+    verify: (spec, options) => lookerOf(spec).verify(options),
+    async repair(spec, { isApplied, ...options }) {
+      const looker = lookerOf(spec);
+      const report = await looker.verify({ ...options, samples: MOST_REPAIRS });
       if (!report.ok) return report;
-      const contract = contractOf(found.value.spec());
+      const contract = contractOf(looker.spec());
       if (!contract.ok) return contract;
       const plan = planRepair(report.value, contract.value);
-      if (isApplied) applyRepair(state, { environment, name }, plan, new Date());
+      if (isApplied) applyRepair(state, spec, plan, new Date());
       const shown = report.value.sinks.map((sink) => ({
         ...sink,
         differences: sink.differences.slice(0, 20),
       }));
       return ok({ report: { ...report.value, sinks: shown }, plan, isApplied });
     },
+    quality: (environment, name) => ({
+      expectations: listExpectationHistory(state, { environment, name }),
+      conflicts: listConflicts(state, { environment, name }),
+    }),
     rewrites: (environment, name) => listRewrites(state, { environment, name }),
     deadLetters: (environment, name, page) => listDeadLetters(state, { environment, name }, page),
     epochs: (environment, name) => listEpochs(state, { environment, name }),

@@ -2,14 +2,30 @@ import { isUtf8 } from "node:buffer";
 import { Hono } from "hono";
 import { z } from "zod";
 import type { DeadLetter } from "#promote/sync/dead-letters.ts";
+import type { Repair } from "#promote/sync/sync.ts";
+import type { VerifyProgress, VerifyReport } from "#promote/sync/verify/verify.ts";
+import { wantedSpec } from "#promote/wanted-spec.ts";
 import type { Workbench } from "#promote/workbench.ts";
 import { unwrap } from "#snapshots/problem.ts";
-import { count, name, path, query } from "./door.ts";
+import { body, count, name, path, query } from "./door.ts";
+import { streamWork } from "./long-work.ts";
 
 const pageQuery = z.object({
   offset: count({ default: 0, max: Number.MAX_SAFE_INTEGER }),
   limit: count({ default: 50, max: 1_000 }),
 });
+
+const replayBody = z.strictObject({
+  letters: z.union([
+    z.literal("all"),
+    z
+      .array(z.strictObject({ topic: z.string(), partition: z.int(), offset: z.int() }))
+      .min(1)
+      .max(10_000),
+  ]),
+});
+
+const repairBody = z.strictObject({ apply: z.boolean().default(false) });
 
 /** What runs now. `WS /api/pipelines/live` sends the same statuses as they change. */
 export function pipelineRoutes(workbench: Workbench) {
@@ -38,6 +54,38 @@ export function pipelineRoutes(workbench: Workbench) {
       const { env, name } = c.req.valid("param");
       const page = sync.deadLetters(env, name, c.req.valid("query"));
       return c.json({ total: page.total, letters: page.letters.map(readable) });
+    })
+    .post("/:env/:name/dead-letters/replay", pipeline, body(replayBody), async (c) => {
+      const { env, name } = c.req.valid("param");
+      const spec = unwrap(await wantedSpec(workbench, env, name));
+      return c.json(unwrap(await sync.replay(spec, c.req.valid("json").letters)));
+    })
+    .get("/:env/:name/rewrites", pipeline, (c) => {
+      const { env, name } = c.req.valid("param");
+      return c.json({ rewrites: sync.rewrites(env, name) });
+    })
+    .get("/:env/:name/quality", pipeline, (c) => {
+      const { env, name } = c.req.valid("param");
+      return c.json(sync.quality(env, name));
+    })
+    .get("/:env/:name/epochs", pipeline, (c) => {
+      const { env, name } = c.req.valid("param");
+      return c.json({ epochs: sync.epochs(env, name) });
+    })
+    .post("/:env/:name/verify", pipeline, async (c) => {
+      const { env, name } = c.req.valid("param");
+      const spec = unwrap(await wantedSpec(workbench, env, name));
+      return streamWork<VerifyProgress, VerifyReport>(c.req.raw, (signal, onProgress) =>
+        sync.verify(spec, { signal, onProgress }),
+      );
+    })
+    .post("/:env/:name/repair", pipeline, body(repairBody), async (c) => {
+      const { env, name } = c.req.valid("param");
+      const spec = unwrap(await wantedSpec(workbench, env, name));
+      const { apply } = c.req.valid("json");
+      return streamWork<VerifyProgress, Repair>(c.req.raw, (signal, onProgress) =>
+        sync.repair(spec, { signal, onProgress, isApplied: apply }),
+      );
     });
 }
 

@@ -1,0 +1,141 @@
+import type { Command } from "commander";
+import { ProblemError } from "#snapshots/problem.ts";
+import type { Repair } from "#promote/sync/sync.ts";
+import type { SinkVerdict, VerifyReport } from "#promote/sync/verify/verify.ts";
+import { withConnection } from "./connect.ts";
+import { columns } from "./columns.ts";
+import { cancelled, follow } from "./follow.ts";
+import { count, counted, paint } from "./paint.ts";
+import { openProgress } from "./progress.ts";
+import { print, printJson, verb, workspaceOf, type Common } from "./verb.ts";
+
+type Options = Common & { repair?: boolean; yes?: boolean };
+
+/** `penstock verify ENVIRONMENT:PIPELINE [--repair [--yes]]`; exit code 1 where a sink differs. */
+export function verifyVerb(program: Command): void {
+  verb(
+    program,
+    "verify <pipeline>",
+    "Read the sinks back and compare them with a batch run of the topic.",
+    ["verify production:delays", "verify production:delays --repair"],
+  )
+    .option("--repair", "plan the writes that would heal every difference")
+    .option("--yes", "with --repair: carry the plan out, in a new epoch")
+    .action(async (pipeline: string, options: Options) => {
+      const param = pipelineOf(pipeline);
+      const progress = openProgress({ isSilent: options.json ?? false });
+      progress.show(`Verifying ${pipeline}`);
+      const init = { init: { signal: cancelled() } };
+      const show = ({ step }: { step?: string }): void =>
+        progress.show(`Verifying ${pipeline}: ${step ?? ""}`);
+      await withConnection(workspaceOf(options), async ({ api }) => {
+        const routes = api.pipelines[":env"][":name"];
+        if (options.repair === true) {
+          const json = { apply: options.yes === true };
+          const asked = routes.repair.$post({ param, json }, init);
+          const repair = await follow<Repair>(asked, show).finally(() => progress.end());
+          return tellRepair(repair, options);
+        }
+        const asked = routes.verify.$post({ param }, init);
+        const report = await follow<VerifyReport>(asked, show).finally(() => progress.end());
+        tellReport(report, options);
+      });
+    });
+}
+
+/** `ENVIRONMENT:PIPELINE` as the API's path has it. */
+export function pipelineOf(text: string): { env: string; name: string } {
+  const [env, name, more] = text.split(":");
+  if (env && name && more === undefined) return { env, name };
+  throw new ProblemError({
+    code: "usage",
+    message: `${JSON.stringify(text)} names no pipeline.`,
+    hint: "Say ENVIRONMENT:PIPELINE, for example production:delays.",
+  });
+}
+
+function tellReport(report: VerifyReport, options: Options): void {
+  if (!report.isEqual) process.exitCode = 1;
+  if (options.json) return printJson(report);
+  printReport(report);
+}
+
+function tellRepair({ report, plan, isApplied }: Repair, options: Options): void {
+  const isNeeded = plan.rewrites.length > 0;
+  if (isNeeded && !isApplied) process.exitCode = 1;
+  if (options.json) return printJson({ report, plan, isApplied });
+  printReport(report);
+  if (!isNeeded) return print("Nothing to repair.");
+  const writes = plan.partitions.map(
+    ({ topic, partition, identities }) =>
+      `  ${counted(identities, "row")} of ${topic}/${partition} written again from their records`,
+  );
+  print(
+    isApplied
+      ? "Asked of the pipeline, in a new epoch:"
+      : "A repair would do this, in a new epoch:",
+  );
+  for (const line of writes) print(line);
+  if (plan.clears > 0)
+    print(`  ${counted(plan.clears, "row")} cleared that no record accounts for`);
+  if (!isApplied) print("Say it again with --repair --yes to carry it out.");
+}
+
+function printReport(report: VerifyReport): void {
+  const offsets = report.cut.map(({ partition, from, to }) => `${partition}: ${from}–${to}`);
+  print(
+    `${report.environment}:${report.name}, release ${report.release.slice(0, 6)}, offsets by partition ${offsets.join(", ")}`,
+  );
+  const rows = report.sinks.map(({ sink, isEqual, counts: c }) => [
+    sink,
+    isEqual ? paint("green", "equal") : paint("red", "differs"),
+    ...[
+      c.left,
+      c.right,
+      c.equal,
+      c.changed,
+      c.added,
+      c.removed,
+      c.unverifiable,
+      c.moving.right,
+    ].map(count),
+  ]);
+  const titles = [
+    "sink",
+    "",
+    ">should",
+    ">is",
+    ">equal",
+    ">changed",
+    ">added",
+    ">removed",
+    ">unverifiable",
+    ">moving",
+  ];
+  for (const line of columns(titles, rows)) print(line);
+  for (const sink of report.sinks) printDifferences(sink);
+}
+
+function printDifferences({ sink, counts, differences }: SinkVerdict): void {
+  const all = counts.changed + counts.added + counts.removed;
+  if (all === 0) return;
+  print("");
+  print(
+    `${sink}: ${counted(all, "difference")}${differences.length < all ? `, the first ${differences.length}` : ""}`,
+  );
+  for (const { kind, key, part, expected, found } of differences) {
+    print(`  ${kind} ${key}${part > 0 ? ` part ${part}` : ""}`);
+    if (expected)
+      print(
+        `    should be ${shown(expected.row)}  (offset ${expected.offset} of partition ${expected.partition})`,
+      );
+    if (found) print(`    is        ${shown(found.row)}`);
+  }
+}
+
+/** A ledger's row as `{a: 1, b: 2}`, within a line. */
+function shown(row: string): string {
+  const pairs = JSON.parse(row) as [string, unknown][]; // ledger-rows.ts writes pairs
+  const text = pairs.map(([name, value]) => `${name} ${JSON.stringify(value)}`).join(", ");
+  return text.length > 160 ? `${text.slice(0, 159)}…` : text;
+}
