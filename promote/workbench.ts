@@ -7,7 +7,8 @@ import { fail, ok, type Problem, type Result } from "#snapshots/problem.ts";
 import { openQueries, type Queries } from "#snapshots/queries.ts";
 import { openContentStore, type ContentStore } from "#snapshots/store.ts";
 import { openWorkspace, type Workspace } from "#snapshots/workspace.ts";
-import { openDemoFeed } from "./demo-feed.ts";
+import { openDemoFeeds } from "./demo-feed.ts";
+import { listEnvironments } from "./environments.ts";
 import { git, type Git } from "./git.ts";
 import { holdWorkspace } from "./lock.ts";
 import { reconcile, type Reconciled } from "./reconcile.ts";
@@ -105,7 +106,7 @@ async function compose(
   let last: Reconciled = { actions: [], refused: [] };
   let turn: Promise<unknown> = Promise.resolve();
   const isWorker = options.only !== undefined;
-  const feed = options.withSync && !isWorker ? await openDemoFeed(workspace) : ok(undefined);
+  const feeds = options.withSync && !isWorker ? openDemoFeeds(workspace, process.env) : undefined;
   const headLog = await repository.headLogPath();
   const commitSeen = () => {
     workbench.reconcile().catch((error: unknown) => console.error(`penstock: ${String(error)}`));
@@ -124,6 +125,7 @@ async function compose(
     reconcile: () => {
       const next = turn.then(async () => {
         if (options.withSync) last = await reconcile(workbench);
+        if (feeds) feeds.follow((await listEnvironments(repository)).environments);
         options.watch?.refused(last.refused);
         return last;
       });
@@ -131,10 +133,10 @@ async function compose(
       return next;
     },
     refusals: () => last.refused,
-    feedProblem: () => (feed.ok ? feed.value?.problem() : feed.problem),
+    feedProblem: () => feeds?.problem(),
     close: async () => {
       unwatchFile(headLog, commitSeen);
-      if (feed.ok) await feed.value?.stop();
+      await feeds?.stop();
       await turn;
       await Promise.all([...sessions.values()].map((session) => session.close()));
       sessions.clear();

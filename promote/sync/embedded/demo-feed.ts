@@ -6,8 +6,6 @@ import { planRecord, type Planned } from "./demo-plan.ts";
 import type { NewRecord } from "./frames.ts";
 
 export type DemoFeedOptions = {
-  /** The topic's folder, e.g. `.penstock/topics/flights`. */
-  topic: string;
   /** The workspace's copy of `flights-3m.parquet`. */
   parquet: string;
   /** Flights from this date on, where the demo's snapshot ends. */
@@ -28,19 +26,34 @@ export type DemoFeed = {
   stop(): Promise<void>;
 };
 
+/** Where the feed goes. `end` is what the next record is the n-th of; a topic has one feed. */
+export type FeedTopic = {
+  end(): number;
+  append(records: readonly NewRecord[]): Promise<Result<unknown>>;
+  close(): Promise<void>;
+};
+
 const TICK_MS = 100;
 /** After a sleep of the machine the feed goes on at its rate; it does not make up for the night. */
 const MOST_AT_ONCE = 5000;
 
 /**
- * Appends the flights after the snapshot's end to a topic as if live, with later corrections, cancellations, repeats, late ones and now and
- * then a broken field (demo-plan.ts). Goes on from the log's own end after any kind of stop. A topic has one writer: `log-in-use` if another lives.
+ * Feeds a topic in a folder, e.g. `.penstock/topics/flights`. It has one writer: `log-in-use` if another lives.
  */
-export async function startDemoFeed(options: DemoFeedOptions): Promise<Result<DemoFeed>> {
+export async function startDemoFeed({
+  topic,
+  ...options
+}: DemoFeedOptions & { topic: string }): Promise<Result<DemoFeed>> {
+  const opened = await openFileLogWriter(topic, { fsync: "always" });
+  return opened.ok ? ok(feedTopic(opened.value, options)) : opened;
+}
+
+/**
+ * Appends the flights after the snapshot's end to a topic as if live, with later corrections, cancellations, repeats, late ones and now and
+ * then a broken field (demo-plan.ts). Goes on from the topic's own end after any kind of stop.
+ */
+export function feedTopic(log: FeedTopic, options: DemoFeedOptions): DemoFeed {
   const { recordsPerSecond = 300, seed = 2001, from = "2001-04-01" } = options;
-  const opened = await openFileLogWriter(options.topic, { fsync: "always" });
-  if (!opened.ok) return opened;
-  const log = opened.value;
   const stop = new AbortController();
   let problem: Problem | undefined;
 
@@ -85,7 +98,7 @@ export async function startDemoFeed(options: DemoFeedOptions): Promise<Result<De
     }
   }
 
-  return ok({
+  return {
     sent: () => log.end(),
     problem: () => problem,
     done,
@@ -93,7 +106,7 @@ export async function startDemoFeed(options: DemoFeedOptions): Promise<Result<De
       stop.abort();
       await done;
     },
-  });
+  };
 }
 
 /** Records `first`… of the plan; fewer at the end of the flights, none beyond it. */
