@@ -1,6 +1,7 @@
 import type { Problem } from "#snapshots/problem.ts";
 import type { DeadLetter } from "./dead-letters.ts";
 import type { Epoch } from "./epochs.ts";
+import type { Tally } from "./expectations/expectations.ts";
 import type { Counts } from "./progress.ts";
 import type { Piece } from "./stretches.ts";
 import type { WorkerReport } from "./workers.ts";
@@ -21,6 +22,7 @@ export type PipelineEvent =
       piece: Piece;
       counts: Counts;
       deadLetters: readonly DeadLetter[];
+      tallies: readonly Tally[];
       oldestMs: number;
       newestMs: number;
     }

@@ -11,6 +11,7 @@ export type LogLine = {
   level: "debug" | "info" | "warn" | "error";
   message: string;
   fields: Record<string, unknown>;
+  labels: Labels;
 };
 
 type Labels = Record<string, string | number>;
@@ -158,8 +159,10 @@ function placeOf(epoch: Epoch, offset: number): Labels {
 function withProblem(line: LogLine, problem: Problem): LogLine {
   const message = messageWithoutValues(problem);
   const says = [line.message, message, problem.hint ?? ""].filter((part) => part !== "").join(" ");
+  const { offset } = problem.at ?? {};
   const fields = { ...line.fields, "error.code": problem.code, "error.message": message };
-  return { ...line, message: says, fields };
+  const labels = offset === undefined ? line.labels : { ...line.labels, offset };
+  return { ...line, message: says, fields, labels };
 }
 
 function lineOf(
@@ -171,8 +174,8 @@ function lineOf(
 ): LogLine {
   const { environment, name, release } = spec;
   const labels = { environment, pipeline: name, release, ...more };
-  const fields = { "service.environment": environment, "event.action": action, labels };
-  return { level, message, fields };
+  const fields = { "service.environment": environment, "event.action": action };
+  return { level, message, fields, labels };
 }
 
 function idOf({ environment, name }: PipelineSpec): string {

@@ -8,8 +8,11 @@ import type { Stage } from "./dead-letters.ts";
 export function reasonWithoutValues(stage: Stage, reason: string): string {
   switch (stage) {
     case "decode":
-    case "validate":
-      return columnOf(reason, stage === "decode" ? "cannot be read" : "fails an expectation");
+      return columnOf(reason);
+    case "validate": {
+      const [, name] = /^expectation "(.*?)": /s.exec(reason) ?? [];
+      return name === undefined ? "an expectation is not met" : `expectation "${name}" is not met`;
+    }
     case "transform": {
       const place = /\(line (\d{1,6})(?:, column (\d{1,6}))?(?: of the bundle)?\)$/.exec(reason);
       return `the transform failed${place === null ? "" : ` ${place[0]}`}`;
@@ -20,17 +23,17 @@ export function reasonWithoutValues(stage: Stage, reason: string): string {
 }
 
 /** A reason begins with the words of the decoder; a column's name stands in backticks right after them. */
-function columnOf(reason: string, what: string): string {
+function columnOf(reason: string): string {
   const [, of = "", name] = /^(column|the key's) `((?:[^`])*)` /.exec(reason) ?? [];
-  if (name !== undefined) return `${of} \`${name}\` ${what}`;
-  return /^the key\b/.test(reason) ? `the key ${what}` : `the value ${what}`;
+  if (name !== undefined) return `${of} \`${name}\` cannot be read`;
+  return /^the key\b/.test(reason) ? "the key cannot be read" : "the value cannot be read";
 }
 
-/** Their messages quote what the release's code or an unforeseen error said, and that may be anything. */
-const QUOTING = new Set(["guest-keeps-failing", "pipeline-crashed"]);
+/** Their messages quote a record, or what the release's code or an unforeseen error said, and that may be anything. */
+const QUOTING = new Set(["expectation-failed", "guest-keeps-failing", "pipeline-crashed"]);
 
 export function messageWithoutValues({ code, message }: Problem): string {
   if (!QUOTING.has(code)) return message;
-  const first = /^[^:.]*/.exec(message)?.[0] ?? "";
-  return `${first}. The rest may quote a record: see the pipeline's page.`;
+  const end = message.search(/[:.] |$/);
+  return `${message.slice(0, end)}. The rest may quote a record: see the pipeline's page.`;
 }

@@ -61,6 +61,7 @@ const committed = (deadLetters: DeadLetter[]): PipelineEvent => ({
   piece: { stretch: epoch, epoch, records: [], next: 20 },
   counts: { ...NOTHING, read: 10, written: 10 },
   deadLetters,
+  tallies: [],
   oldestMs: 0,
   newestMs: 0,
 });
@@ -117,12 +118,15 @@ describe("a line", () => {
   });
 
   test("tells a halt with its cause and the way out", () => {
-    const [line] = told([{ kind: "state", state: "halted", problem: away }]);
+    const [line] = told([
+      { kind: "state", state: "halted", problem: { ...away, at: { offset: 12 } } },
+    ]);
     expect(line).toMatchObject({
       "log.level": "error",
       "event.action": "pipeline-halted",
       message: "Pipeline staging:delays has halted and needs a person. Kafka is away. Wait.",
       "error.code": "kafka-unavailable",
+      labels: { offset: 12 },
     });
   });
 
@@ -186,7 +190,7 @@ describe("dead letters", () => {
     ["decode", 'the key\'s `id` is "x", which is not BIGINT', "the key's `id` cannot be read"],
     ["decode", 'the value is not JSON: "x"', "the value cannot be read"],
     ["decode", 'the key "x" holds no `id`', "the key cannot be read"],
-    ["validate", "column `delay` is 7, above 5", "column `delay` fails an expectation"],
+    ["validate", 'expectation "late: x": column `d` is "x": x', 'expectation "late: x" is not met'],
     ["transform", "Error: x (line 3, column 9)", "the transform failed (line 3, column 9)"],
     ["transform", "Error: x", "the transform failed"],
     ["sink:search", "Elasticsearch refused it (x): x", "refused by the sink search"],
@@ -201,6 +205,7 @@ describe("dead letters", () => {
       fc.property(value, fc.constantFrom(...stages), (text, stage) => {
         for (const reason of [
           `column \`delay\` is ${JSON.stringify(text)}, which is not BIGINT`,
+          `expectation "late": column \`delay\` is ${JSON.stringify(text)}, above 5`,
           `the value is not JSON: ${text}`,
           `the key ${text} holds no \`id\``,
           `Error: ${text} (line 1, column 2)`,
@@ -210,14 +215,20 @@ describe("dead letters", () => {
         }
       }),
     );
-    const problem = {
-      code: "pipeline-crashed",
-      message: "The pipeline met an error it does not know: s3cret",
-    };
+    const halts: PipelineEvent[] = [
+      ["pipeline-crashed", "The pipeline met an error it does not know: s3cret"],
+      ["expectation-failed", 'The expectation "late" is not met: column `d` is "s3cret", above 5.'],
+      ["guest-keeps-failing", "The guest failed on 16 records. The last time: s3cret"],
+    ].map(([code = "", message = ""]) => ({
+      kind: "state",
+      state: "halted",
+      problem: { code, message },
+    }));
     const lines = told([
       committed([letter(1), letter(2, { stage: "transform", reason: "Error: s3cret" })]),
-      { kind: "state", state: "halted", problem },
+      ...halts,
     ]);
+    expect(lines).toHaveLength(5);
     expect(JSON.stringify(lines)).not.toContain("s3cret");
   });
 });

@@ -69,7 +69,8 @@ export function openLog(options: LogOptions): Log {
   });
   return {
     observe(spec, event) {
-      for (const { level, message, fields } of linesOf(spec, event)) logger[level](fields, message);
+      for (const { level, message, fields, labels } of linesOf(spec, event))
+        logger[level]({ ...fields, labels }, message);
     },
     say(action, message, labels = {}) {
       logger.info({ "event.action": action, labels }, message);

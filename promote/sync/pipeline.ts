@@ -354,8 +354,8 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
       const ms = performance.now() - startedAt;
       observe({ kind: "stage", stage: "commit", ms, records: records.length });
       const times = timesOf(piece);
-      const { counts, deadLetters } = settled;
-      observe({ kind: "committed", piece, counts, deadLetters, ...times });
+      const { counts, deadLetters, tallies = [] } = settled;
+      observe({ kind: "committed", piece, counts, deadLetters, tallies, ...times });
     }
   }
 

@@ -63,6 +63,16 @@ export const counters = {
     help: "Waits for something transient, by where it is (source, registry, dead letters or a sink's name) and the problem's code.",
     labels: [...pipeline, "where", "code"],
   },
+  expectationChecks: {
+    name: "penstock_expectation_checks_total",
+    help: "Rows, or minutes of a volume, that an expectation of the source was held against.",
+    labels: [...pipeline, "expectation"],
+  },
+  expectationFailures: {
+    name: "penstock_expectation_failures_total",
+    help: "Those that did not meet it, whatever its severity.",
+    labels: [...pipeline, "expectation"],
+  },
   guestRestarts: {
     name: "penstock_guest_restarts_total",
     help: "Guests that hung, died or sent garbage, and were replaced.",

@@ -34,11 +34,13 @@ export function openObserver(registry: Registry, nowMs: () => number): Observer 
     for (const counter of [written, filtered, stale, retracted, guestRestarts]) counter.inc(own, 0);
     const sinks = spec.sinks.map(sinkName);
     for (const sink of sinks) operations.inc({ ...own, sink }, 0);
+    for (const { name: expectation } of spec.stream.expectations)
+      count.expectationFailures.inc({ ...own, expectation }, 0);
     for (const stage of ["decode", "validate", "transform", ...sinks.map((sink) => `sink:${sink}`)])
       deadLettered.inc({ ...own, stage }, 0);
   }
 
-  function committed(own: Labels, { piece, counts, deadLetters }: Committed): void {
+  function committed(own: Labels, { piece, counts, deadLetters, tallies }: Committed): void {
     const { topic, partition } = piece.stretch;
     const place = { ...own, topic, partition: String(partition) };
     count.commits.inc(place);
@@ -49,6 +51,10 @@ export function openObserver(registry: Registry, nowMs: () => number): Observer 
     count.retracted.inc(own, counts.retracted);
     for (const [stage, records] of recordsByStage(deadLetters))
       count.deadLettered.inc({ ...own, stage }, records);
+    for (const { expectation, checked, failed } of tallies) {
+      count.expectationChecks.inc({ ...own, expectation }, checked);
+      count.expectationFailures.inc({ ...own, expectation }, failed);
+    }
     spread.batchRecords.observe(own, piece.records.length);
     ages.addAges(own, piece.records, nowMs());
   }
