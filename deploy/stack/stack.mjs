@@ -138,14 +138,13 @@ async function waitUntilReady(way, server, address) {
   const until = Date.now() + (way.kind === "given" ? givenTimeoutMs : bootTimeoutMs);
   for (;;) {
     try {
-      return await readiness[server.name](address);
+      const version = await readiness[server.name](address);
+      // Ours may have died while another took the port: that one's answer is not ours.
+      await requireAlive(way, server);
+      return version;
     } catch (error) {
-      const { state } = await way.look(server);
-      if (state === "stopped") {
-        throw new StackProblem(
-          `${server.title} ended while it started. ${await way.lastWords(server)}`,
-        );
-      }
+      if (error instanceof StackProblem) throw error;
+      await requireAlive(way, server);
       if (Date.now() > until) {
         const reason = error.code ?? error.message;
         throw new StackProblem(
@@ -155,6 +154,12 @@ async function waitUntilReady(way, server, address) {
       await delay(100);
     }
   }
+}
+
+async function requireAlive(way, server) {
+  const { state } = await way.look(server);
+  if (state !== "stopped") return;
+  throw new StackProblem(`${server.title} ended while it started. ${await way.lastWords(server)}`);
 }
 
 function stopThen(names, log, also) {
