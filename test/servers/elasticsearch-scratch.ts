@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { expect } from "vitest";
 import type { ElasticsearchConnection } from "#promote/sync/connections.ts";
 import { openElasticsearchSink } from "#promote/sync/elasticsearch/elasticsearch-sink.ts";
 import type { ElasticsearchSinkOptions } from "#promote/sync/elasticsearch/index-place.ts";
@@ -15,7 +16,7 @@ export type ScratchIndex = {
   open(options?: Partial<ElasticsearchSinkOptions>): Promise<Sink>;
   refresh(): Promise<void>;
   /** Asks the server itself; a string body is sent as it is. */
-  ask(method: string, path: string, body?: object): Promise<unknown>;
+  ask(method: string, path: string, body?: object): Promise<object>;
   remove(): Promise<void>;
 };
 
@@ -48,19 +49,23 @@ export async function scratchIndex(node = ELASTICSEARCH): Promise<ScratchIndex> 
         },
       };
     },
+    // By their names: Elasticsearch deletes nothing by a pattern (action.destructive_requires_name).
     async remove() {
-      await ask("DELETE", `/${prefix}*?expand_wildcards=all`);
+      const indices = Object.keys(await ask("GET", `/${prefix}*?expand_wildcards=all`));
+      if (indices.length > 0) await ask("DELETE", `/${indices.join(",")}`);
       await ask("DELETE", `/_index_template/${prefix}*`);
+      expect(await ask("GET", `/${prefix}*?expand_wildcards=all`)).toEqual({});
     },
   };
 }
 
-async function ask(method: string, path: string, body?: object): Promise<unknown> {
+async function ask(method: string, path: string, body?: object): Promise<object> {
   const response = await fetch(`${ELASTICSEARCH}${path}`, {
     method,
     ...(body === undefined
       ? {}
       : { body: JSON.stringify(body), headers: { "content-type": "application/json" } }),
   });
-  return response.json();
+  const answer: unknown = await response.json();
+  return typeof answer === "object" && answer !== null ? answer : {};
 }
