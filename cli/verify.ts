@@ -36,7 +36,7 @@ export function verifyVerb(program: Command): void {
           const repair = await follow<Repair>(asked, show).finally(() => progress.end());
           return tellRepair(repair, options);
         }
-        const asked = routes.verify.$post({ param }, init);
+        const asked = routes.verify.$post({ param, json: {} }, init);
         const report = await follow<VerifyReport>(asked, show).finally(() => progress.end());
         tellReport(report, options);
       });

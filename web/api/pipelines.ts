@@ -25,6 +25,9 @@ const replayBody = z.strictObject({
   ]),
 });
 
+/** How many differences of each sink to show. */
+const verifyBody = z.strictObject({ samples: z.int().min(0).max(1000).default(20) });
+
 const repairBody = z.strictObject({ apply: z.boolean().default(false) });
 
 /** What runs now. `WS /api/pipelines/live` sends the same statuses as they change. */
@@ -72,11 +75,12 @@ export function pipelineRoutes(workbench: Workbench) {
       const { env, name } = c.req.valid("param");
       return c.json({ epochs: sync.epochs(env, name) });
     })
-    .post("/:env/:name/verify", pipeline, async (c) => {
+    .post("/:env/:name/verify", pipeline, body(verifyBody), async (c) => {
       const { env, name } = c.req.valid("param");
+      const { samples } = c.req.valid("json");
       const spec = unwrap(await wantedSpec(workbench, env, name));
       return streamWork<VerifyProgress, VerifyReport>(c.req.raw, (signal, onProgress) =>
-        sync.verify(spec, { signal, onProgress }),
+        sync.verify(spec, { signal, onProgress, samples }),
       );
     })
     .post("/:env/:name/repair", pipeline, body(repairBody), async (c) => {
