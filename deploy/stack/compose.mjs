@@ -90,7 +90,7 @@ export function stateOf(output) {
 
 /** What compose.yaml leaves open. */
 export function composeVariables(settings) {
-  const [plain, , sasl, tls] = settings.ports.kafka;
+  const [plain, , sasl, tls, proxied] = settings.ports.kafka;
   const keytool = certificateCommands("/stack/kafka/tls");
   const shell = (arguments_) => arguments_.map((text) => `'${text}'`).join(" ");
   return {
@@ -99,6 +99,7 @@ export function composeVariables(settings) {
     STACK_KAFKA_PORT: String(plain),
     STACK_KAFKA_SASL_PORT: String(sasl),
     STACK_KAFKA_TLS_PORT: String(tls),
+    STACK_KAFKA_PROXIED_PORT: String(proxied),
     STACK_KAFKA_CERTIFICATE: keytool
       .map((arguments_) => `keytool ${shell(arguments_)}`)
       .join(" && "),

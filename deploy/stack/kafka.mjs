@@ -1,4 +1,4 @@
-// Kafka 4 as one broker that is its own controller, with a plain, a SASL and a TLS listener.
+// Kafka 4 as one broker that is its own controller, with a plain, a SASL and a TLS listener, and one that expects a proxy before it.
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { credentials, makeCertificate } from "./certificate.mjs";
@@ -23,11 +23,12 @@ export const kafka = {
   version,
   needs: ["maven", "java17"],
   addresses(settings) {
-    const [plain, , sasl, tls] = settings.ports.kafka;
+    const [plain, , sasl, tls, proxied] = settings.ports.kafka;
     return {
       address: `127.0.0.1:${plain}`,
       sasl: `127.0.0.1:${sasl}`,
       tls: `127.0.0.1:${tls}`,
+      proxied: `127.0.0.1:${proxied}`,
       ca: join(settings.home, "kafka/tls/ca.pem"),
     };
   },
@@ -99,17 +100,18 @@ export function formatArguments(properties) {
 export function writeKafkaFiles(settings, { bind, data, tls }) {
   const folder = join(settings.home, "kafka");
   mkdirSync(folder, { recursive: true });
-  const [plain, controller, sasl, secure] = settings.ports.kafka;
-  const listeners = (host) =>
-    `PLAIN://${host}:${plain},SASL://${host}:${sasl},TLS://${host}:${secure}`;
+  const [plain, controller, sasl, secure, proxied, proxy] = settings.ports.kafka;
+  const listeners = (host, last) =>
+    `PLAIN://${host}:${plain},SASL://${host}:${sasl},TLS://${host}:${secure},PROXIED://${host}:${last}`;
   writeFileSync(
     join(folder, "server.properties"),
     `process.roles=broker,controller
 node.id=1
 controller.quorum.bootstrap.servers=127.0.0.1:${controller}
-listeners=${listeners(bind)},CONTROLLER://127.0.0.1:${controller}
-advertised.listeners=${listeners("127.0.0.1")},CONTROLLER://127.0.0.1:${controller}
-listener.security.protocol.map=PLAIN:PLAINTEXT,SASL:SASL_PLAINTEXT,TLS:SSL,CONTROLLER:PLAINTEXT
+listeners=${listeners(bind, proxied)},CONTROLLER://127.0.0.1:${controller}
+# Who asks the PROXIED listener for brokers is sent to the port above it: a test listens there, and passes on what it likes.
+advertised.listeners=${listeners("127.0.0.1", proxy)},CONTROLLER://127.0.0.1:${controller}
+listener.security.protocol.map=PLAIN:PLAINTEXT,SASL:SASL_PLAINTEXT,TLS:SSL,PROXIED:PLAINTEXT,CONTROLLER:PLAINTEXT
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAIN
 listener.name.sasl.sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512
@@ -130,6 +132,8 @@ transaction.state.log.num.partitions=4
 share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
+# A killed worker keeps its partitions for its session: the tests that kill many ask for short ones.
+group.min.session.timeout.ms=1000
 # A broker that was killed may come back at once: by default the controller holds it dead for 9 s.
 broker.heartbeat.interval.ms=500
 broker.session.timeout.ms=3000

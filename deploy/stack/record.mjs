@@ -22,11 +22,17 @@ export function addressesOf(settings) {
     if (entry.state !== "started") continue;
     flat[name] = entry.address;
     if (entry.sasl)
-      Object.assign(flat, { kafkaSasl: entry.sasl, kafkaTls: entry.tls, kafkaCa: entry.ca });
+      Object.assign(flat, {
+        kafkaSasl: entry.sasl,
+        kafkaTls: entry.tls,
+        kafkaCa: entry.ca,
+        kafkaProxied: entry.proxied,
+      });
   }
   Object.assign(flat, given);
   if (given.kafka) {
     flat.kafkaSasl = environment.PENSTOCK_STACK_KAFKA_SASL || undefined;
+    flat.kafkaProxied = environment.PENSTOCK_STACK_KAFKA_PROXIED || undefined;
     flat.kafkaTls = environment.PENSTOCK_STACK_KAFKA_TLS || undefined;
     flat.kafkaCa = environment.PENSTOCK_STACK_KAFKA_CA || undefined;
   }
@@ -39,6 +45,7 @@ export function addressVariables(addresses) {
     kafka: "KAFKA",
     kafkaSasl: "KAFKA_SASL",
     kafkaTls: "KAFKA_TLS",
+    kafkaProxied: "KAFKA_PROXIED",
     kafkaCa: "KAFKA_CA",
     cassandra: "CASSANDRA",
     elasticsearch: "ELASTICSEARCH",

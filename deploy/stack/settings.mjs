@@ -9,7 +9,7 @@ export const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 /** First port of each server, and how many it takes from there on. */
 const portsOf = {
   cassandra: { first: 19042, count: 2 },
-  kafka: { first: 19092, count: 4 },
+  kafka: { first: 19092, count: 6 },
   elasticsearch: { first: 19200, count: 2 },
   registry: { first: 18081, count: 2 },
   prometheus: { first: 19090, count: 1 },

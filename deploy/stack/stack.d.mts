@@ -10,6 +10,8 @@ export interface StackAddresses {
   /** TLS without SASL; `kafkaCa` is what to trust. */
   kafkaTls?: string;
   kafkaCa?: string;
+  /** Sends those who ask for its brokers to the next port, where nothing listens but the proxy that a test puts there. */
+  kafkaProxied?: string;
   elasticsearch?: string;
   registry?: string;
   prometheus?: string;

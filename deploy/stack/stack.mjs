@@ -210,8 +210,8 @@ function describe(settings, server, { isNew = false } = {}) {
   if (given) return { address: given };
   const recorded = settings.record.servers[server.name];
   if (isNew || recorded?.state !== "started") return server.addresses(settings);
-  const { address, sasl, tls, ca } = recorded;
-  return { address, sasl, tls, ca };
+  const { address, sasl, tls, ca, proxied } = recorded;
+  return { address, sasl, tls, ca, proxied };
 }
 
 /** A server whose protocol does not tell its version has the one we started, if we started it. */

@@ -25,6 +25,8 @@ export const kafkaSchema = z.strictObject({
       password: secret,
     })
     .exactOptional(),
+  /** How long a worker that fell silent keeps its partitions, before the pipeline's other workers take them over. */
+  sessionTimeoutMs: z.int().min(1000).exactOptional(),
 });
 
 export const cassandraSchema = z.strictObject({

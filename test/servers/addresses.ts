@@ -6,6 +6,7 @@ const schema = z.object({
   kafka: hostAndPort,
   kafkaSasl: hostAndPort.optional(),
   kafkaTls: hostAndPort.optional(),
+  kafkaProxied: hostAndPort.optional(),
   kafkaCa: z.string().optional(),
   cassandra: hostAndPort,
   elasticsearch: hostAndPort,

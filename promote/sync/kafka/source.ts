@@ -49,7 +49,7 @@ export async function openKafkaSource(options: KafkaSourceOptions): Promise<Sour
   const worker = openWorker(client);
   const member = openMember(client, {
     groupId: options.group,
-    sessionTimeoutMs: options.sessionTimeoutMs ?? 15_000,
+    sessionTimeoutMs: options.sessionTimeoutMs ?? options.connection.sessionTimeoutMs ?? 15_000,
     rebalanceTimeoutMs: options.rebalanceTimeoutMs ?? 60_000,
   });
   const membership = keepMembership(worker, member, {
