@@ -95,6 +95,15 @@ test("it says where it is in one line, and keeps its key for its owner only", ()
   expect(statSync(file).mode & 0o777).toBe(0o600);
 });
 
+test("whoever is on this machine may ask whether it is well, and nothing else", async () => {
+  const ask = (path: string): Promise<Response> =>
+    fetch(`http://127.0.0.1:${served.port}${path}`, { headers: { accept: "application/json" } });
+  expect(await (await ask("/healthz")).text()).toBe("alive\n");
+  expect(await (await ask("/readyz")).json()).toEqual({ status: "ready", pipelines: [] });
+  expect(await (await ask("/metrics")).text()).toContain("process_start_time_seconds");
+  expect((await ask("/api/status")).status).toBe(401);
+});
+
 test("a second server on the same workspace is refused and leaves the first one's file alone", async () => {
   const second = await serve({
     workspace: tiny.dir,
