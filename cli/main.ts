@@ -1,6 +1,7 @@
 import { Command, CommanderError } from "commander";
 import { explain } from "./explain.ts";
 import { approveVerb } from "./approve.ts";
+import { backfillVerb } from "./backfill.ts";
 import { diffVerb } from "./diff.ts";
 import { environmentsVerb } from "./environments.ts";
 import { freezeVerb } from "./freeze.ts";
@@ -42,6 +43,7 @@ for (const add of [
   syncVerb,
   verifyVerb,
   replayVerb,
+  backfillVerb,
   statusVerb,
   openVerb,
 ]) {

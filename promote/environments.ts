@@ -1,4 +1,4 @@
-import { isMap, isScalar, parseDocument } from "yaml";
+import { isMap, isScalar, parseDocument, type Document } from "yaml";
 import { z } from "zod";
 import { fail, ok, type Problem, type Result } from "#snapshots/problem.ts";
 import type { Git } from "./git.ts";
@@ -128,7 +128,16 @@ export function withServers(text: string, servers: Servers): string {
     if (value === undefined) document.delete(key);
     else document.set(key, document.createNode(value));
   }
+  putLast(document, "pipelines");
   return document.toString({ lineWidth: 0, flowCollectionPadding: false });
+}
+
+/** The part that grows stands at the end. */
+function putLast(document: Document, key: string): void {
+  const { contents } = document;
+  if (!isMap(contents)) return;
+  const at = contents.items.findIndex((pair) => isScalar(pair.key) && pair.key.value === key);
+  contents.items.push(...(at < 0 ? [] : contents.items.splice(at, 1)));
 }
 
 /** Brings an environment back to files in the workspace. */

@@ -146,6 +146,14 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
       const runtime = runtimes.of(epoch.release);
       return "code" in runtime ? runtime : decode(runtime, epoch, records);
     },
+    async backfilled() {
+      for (const sink of sinks) {
+        const turn = async (): Promise<Problem | undefined> => sink.turnReaders?.();
+        const refused = await patiently(sink.name, turn, waiting);
+        if (refused !== undefined) return refused;
+      }
+      return undefined;
+    },
     decodeTombstones(epoch, records) {
       const runtime = runtimes.of(epoch.release);
       if ("code" in runtime) return runtime;

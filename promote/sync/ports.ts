@@ -194,6 +194,11 @@ export type Sink = {
   /** Does what `plan` says: makes or extends what is missing; never drops. A problem halts the pipeline before anything is written. */
   prepare(contract: SinkContract): Promise<Problem | undefined>;
   write(batch: SinkBatch, signal?: AbortSignal): Promise<Outcome[]>;
+  /**
+   * Called when every record of the topic has been written again under the contract that is prepared. Where people still read what was there before
+   * (a breaking change made a new index), they are turned to what is written. Absent where rows are read where they are written.
+   */
+  turnReaders?(): Promise<Problem | undefined>;
   /** Living rows. About once a second, for status; may be an estimate. */
   count(): Promise<number>;
   /** Every row, and every tombstone the sink can show, in any order; for verify. */

@@ -32,6 +32,8 @@ export type RewritingParts = {
   /** Whether the stretch is still read here. */
   isHeld(stretch: Stretch): boolean;
   decode(epoch: Epoch, records: readonly SourceRecord[]): Promise<Decoded | Problem>;
+  /** Every record of every partition has been written again. */
+  backfilled(): Promise<Problem | undefined>;
   /** Tombstones whose keys are JSON, whatever format the topic's own have. */
   decodeTombstones(epoch: Epoch, records: readonly SourceRecord[]): Decoded | Problem;
 };
@@ -120,8 +122,13 @@ async function* rewriteOne(
       signal.addEventListener("abort", () => resolve(), { once: true });
     });
   }
-  if (!signal.aborted && parts.isHeld(rewrite))
-    finishRewrite(state, rewrite.rewrite, chosen.selection());
+  if (signal.aborted || !parts.isHeld(rewrite)) return;
+  finishRewrite(state, rewrite.rewrite, chosen.selection());
+  const isOver = listRewrites(state, id).every(
+    (other) => other.state === "done" || !("all" in other.selection),
+  );
+  const problem = "all" in selection && isOver ? await parts.backfilled() : undefined;
+  if (problem !== undefined) yield problem;
 }
 
 function tombstone(key: string, offset: number): SourceRecord {

@@ -115,7 +115,8 @@ export function openSupervisor(first: PipelineSpec, place: Place): Supervisor {
     const progress = readProgress(place.state, id);
     resumes = progress.resumes;
     backoffs.clear();
-    partitions = reached();
+    // Which partitions of a shared topic this worker will read is the group's to say.
+    partitions = spec.where.kind === "embedded" || progress.isPaused ? reached() : new Map();
     change({ problem: undefined, state: progress.isPaused ? "paused" : "starting" });
     ports ??= await open();
     const asked = openSpecRegistry(spec, place);

@@ -4,6 +4,7 @@ import { dirname } from "node:path";
 import { fail, ok, type Problem, type Result } from "#snapshots/problem.ts";
 import type { ContentStore } from "#snapshots/store.ts";
 import type { Workspace } from "#snapshots/workspace.ts";
+import { askBackfill, type Backfill } from "./backfill.ts";
 import { listConflicts, type SeenConflict } from "./conflicts.ts";
 import { listDeadLetters, type DeadLetter } from "./dead-letters.ts";
 import type { PipelineEvent } from "./events.ts";
@@ -72,6 +73,8 @@ export type Sync = {
       onProgress: (progress: VerifyProgress) => void;
     },
   ): Promise<Result<Repair>>;
+  /** Writes every record the topic holds again, by the release that runs now. */
+  backfill(spec: PipelineSpec): Promise<Result<Backfill>>;
   /** How often each of the source's expectations was met, minute by minute; and the writers' schemas that could not be read. */
   quality(
     environment: string,
@@ -243,6 +246,8 @@ export function openSync(options: SyncOptions): Sync {
       }));
       return ok({ report: { ...report.value, sinks: shown }, plan, isApplied });
     },
+    backfill: (spec) =>
+      lookerOf(spec).looking(({ reader }) => askBackfill(state, spec, reader, new Date())),
     quality: (environment, name) => ({
       expectations: listExpectationHistory(state, { environment, name }),
       conflicts: listConflicts(state, { environment, name }),

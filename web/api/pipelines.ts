@@ -63,6 +63,10 @@ export function pipelineRoutes(workbench: Workbench) {
       const spec = unwrap(await wantedSpec(workbench, env, name));
       return c.json(unwrap(await sync.replay(spec, c.req.valid("json").letters)));
     })
+    .post("/:env/:name/backfill", pipeline, body(z.strictObject({})), async (c) => {
+      const { env, name } = c.req.valid("param");
+      return c.json(unwrap(await sync.backfill(unwrap(await wantedSpec(workbench, env, name)))));
+    })
     .get("/:env/:name/rewrites", pipeline, (c) => {
       const { env, name } = c.req.valid("param");
       return c.json({ rewrites: sync.rewrites(env, name) });

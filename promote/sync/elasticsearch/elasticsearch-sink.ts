@@ -3,6 +3,7 @@ import type { Outcome, Sink, SinkBatch, SinkContract } from "../ports.ts";
 import type { BulkShape } from "./bulk-body.ts";
 import { sendBulk } from "./bulk-send.ts";
 import { usualLimits, writeBulk } from "./bulk-write.ts";
+import { switchAlias } from "./generations.ts";
 import { openPlace, type ElasticsearchSinkOptions, type IndexPlace } from "./index-place.ts";
 import { scanIndex } from "./index-scan.ts";
 import { planFor, prepareFor, shown } from "./prepare-index.ts";
@@ -47,6 +48,11 @@ export async function openElasticsearchSink(options: ElasticsearchSinkOptions): 
       return writeBulk(batch, prepared.shape, limits, (body, count) =>
         sendBulk(client, target, body, count, signal),
       );
+    },
+    async turnReaders() {
+      if (prepared === undefined) return undefined;
+      const turned = await switchAlias(options, prepared.generation);
+      return turned.ok ? undefined : turned.problem;
     },
     async count() {
       return prepared === undefined ? 0 : countRead(place);

@@ -115,6 +115,26 @@ describe("verify", () => {
   });
 });
 
+test("a backfill writes every record again by the release that runs now; live traffic stays above it", async () => {
+  await send(...[1, 2, 3].map((id) => flight(id, { distance: id })), raw("2", null));
+  await run(await specOf(place, { release: "before" }));
+  const after = await specOf(place, {
+    release: "after",
+    apply: "(f) => ({ ...f, distance: f.distance * 100, late: false })",
+  });
+  unwrap(await sync.start(after));
+  current = after;
+  await send(flight(3, { distance: 33 }));
+  await settled();
+  expect(unwrap(await sync.backfill(spec()))).toEqual({ partitions: 1, records: 5 });
+  await until("backfilled", () =>
+    sync.rewrites("staging", "delays").every((one) => one.state === "done"),
+  );
+  const report = unwrap(await sync.verify(spec(), quiet));
+  expect(report.isEqual).toBe(true);
+  expect(await distances(after)).toEqual([100, 3300]);
+});
+
 describe("dead letters replayed with a new release", () => {
   const failing =
     "(f) => { if (f.distance < 0) throw new Error('no'); return { ...f, late: false }; }";
