@@ -24,6 +24,43 @@ describe("a DuckDB file as a Sink", () => {
   });
 });
 
+test("a scan is whole, however often rows are counted meanwhile", async () => {
+  const directory = mkdtempSync(join(tmpdir(), "penstock-sink-"));
+  directories.push(directory);
+  const sink = await openDuckdbSink({ name: "table", path: join(directory, "table.duckdb") });
+  const id = { name: "id", type: "BIGINT", nullable: false };
+  const contract = { key: [id], columns: [id], maxParts: 1 };
+  expect(await sink.prepare(contract)).toBeUndefined();
+  const count = 20_000;
+  const rows = Int32Array.from({ length: count }, (_, i) => i);
+  const records = Array.from(rows, (i) => ({
+    offset: i,
+    timestampMs: 0,
+    key: null,
+    headers: [],
+    value: Buffer.from(`{"id":${i}}`),
+  }));
+  const decoded = unwrap(openDecoder({ input: [id], key: ["id"] })).decode(records, 0);
+  await sink.write({
+    contract,
+    topic: "t",
+    partition: 0,
+    count,
+    kind: new Uint8Array(count).fill(1),
+    part: new Int32Array(count),
+    version: BigInt64Array.from(rows, BigInt),
+    offset: Float64Array.from(rows),
+    keyRow: rows,
+    keys: decoded.keys,
+    row: rows,
+    rows: decoded.encode(0, count),
+  });
+  let scanned = 0;
+  for await (const _ of sink.scan()) if (scanned++ % 1000 === 0) await sink.count();
+  expect(scanned).toBe(count);
+  await sink.close();
+});
+
 describe("every type goes through a sink file without loss", () => {
   // A second value, so that a null, a long text and a short one stand in one vector.
   test.each([

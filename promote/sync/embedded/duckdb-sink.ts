@@ -166,7 +166,15 @@ export async function openDuckdbSink(options: DuckdbSinkOptions): Promise<Sink> 
       return Number(found.getRows()[0]?.[0] ?? 0);
     },
     async *scan() {
-      if (prepared !== undefined) yield* scanRows(reading, prepared.table);
+      if (prepared === undefined) return;
+      // A connection of its own: another query on it would end the stream early, without a word.
+      const scanning = await instance.connect();
+      try {
+        await scanning.run("set TimeZone = 'UTC'");
+        yield* scanRows(scanning, prepared.table);
+      } finally {
+        scanning.closeSync();
+      }
     },
     async close() {
       connection.closeSync();
