@@ -25,7 +25,7 @@ function penstock(arguments_: string[], env = {}): ChildProcess & { told: () => 
 
 test("a process that runs pipelines serves its health where it says, and logs nothing but lines of JSON", async () => {
   const child = penstock(["sync", "--json", "--metrics-port", "0", "--log", "json"]);
-  while (!child.told().includes("\n")) await Promise.race([once(child.stderr ?? child, "data")]);
+  while (!child.told().includes("\n")) await once(child.stderr ?? child, "data");
   const [first = ""] = child.told().split("\n");
   const { message, ...fields } = JSON.parse(first) as Record<string, string>;
   expect(fields).toMatchObject({ "event.action": "metrics-served", "log.level": "info" });
