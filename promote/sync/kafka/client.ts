@@ -5,14 +5,8 @@ import type { ConnectionOptions } from "node:tls";
 import kafkajs, { type Cluster, type KafkaConfig, type SASLOptions } from "kafkajs";
 import { fail, ok, type Result } from "#snapshots/problem.ts";
 import { readSecret, type KafkaConnection, type Surroundings } from "../connections.ts";
-import {
-  clusterOf,
-  nodeOf,
-  quietTimers,
-  type Connection,
-  type Node,
-  type RawRequest,
-} from "./internals.ts";
+import { clusterOf, connectionsOf, nodeOf, type Node, type RawRequest } from "./internals.ts";
+import { repairKafkajs } from "./repair-kafkajs.ts";
 
 const { Kafka, logLevel } = kafkajs;
 
@@ -31,7 +25,8 @@ export type KafkaClient = {
 };
 
 /** kafkajs sends fetches over a connection of their own, so that a long poll holds nothing up. */
-const FETCH = 1;
+const FETCH_CONNECTION = 1;
+const FETCH_API = 1;
 
 export function openKafkaClient(
   connection: KafkaConnection,
@@ -40,29 +35,13 @@ export function openKafkaClient(
 ): Result<KafkaClient> {
   const config = kafkaConfig(connection, surroundings, log);
   if (!config.ok) return config;
-  quietTimers();
+  repairKafkajs();
   const cluster = clusterOf(new Kafka(config.value));
-  const connecting = new WeakMap<object, Promise<Connection>>();
-  const used = new Set<Node>();
   let isClosed = false;
-
-  /** kafkajs opens two sockets for one connection when two requests find it down. */
-  async function connected(node: Node, index: number): Promise<Connection> {
-    const connection = node.connectionPool.pool[index];
-    const key = connection ?? node;
-    const running = connecting.get(key) ?? node.connectionPool.getConnection(index);
-    connecting.set(key, running);
-    try {
-      return await running;
-    } finally {
-      connecting.delete(key);
-    }
-  }
 
   async function ready(broker: unknown): Promise<Node> {
     const node = nodeOf(broker);
-    await connected(node, 0);
-    used.add(node);
+    await node.connectionPool.getConnection(0);
     return node;
   }
 
@@ -98,14 +77,16 @@ export function openKafkaClient(
       return ready(await cluster.findGroupCoordinator({ groupId }));
     },
     async send(node, request) {
-      const connection = await connected(node, request.request.apiKey === 1 ? FETCH : 0);
-      return connection.send(request);
+      const index = request.request.apiKey === FETCH_API ? FETCH_CONNECTION : 0;
+      return (await node.connectionPool.getConnection(index)).send(request);
     },
     async close() {
       isClosed = true;
       const closed = new Error("the client is closed");
-      for (const node of used)
-        for (const open of node.connectionPool.pool) open.rejectRequests(closed);
+      for (const open of connectionsOf(cluster)) {
+        open.rejectRequests(closed);
+        open.socket?.destroy(closed);
+      }
       await turn();
       await cluster.disconnect();
     },
@@ -129,7 +110,7 @@ export function kafkaConfig(
     ...(sasl.value === undefined ? {} : { sasl: sasl.value }),
     connectionTimeout: 3000,
     authenticationTimeout: 10_000,
-    requestTimeout: 30_000,
+    requestTimeout: 15_000,
     retry: { retries: 2, initialRetryTime: 100, maxRetryTime: 1000 },
     logLevel: log === undefined ? logLevel.NOTHING : logLevel.INFO,
     logCreator: () => (entry) => {

@@ -1,4 +1,3 @@
-import { createRequire } from "node:module";
 import type { Cluster, Kafka } from "kafkajs";
 
 /**
@@ -67,6 +66,7 @@ export type ConnectionPool = {
 
 export type Connection = {
   rejectRequests(error: Error): void;
+  socket?: { destroy(error: Error): unknown };
   send<T>(request: RawRequest<T>): Promise<T>;
 };
 
@@ -99,6 +99,16 @@ export function clusterOf(kafka: Kafka): Cluster {
 
 const UNUSED = { name: "unused", metadata: Buffer.alloc(0) };
 
+/** Every connection there is, up or not. */
+export function connectionsOf(cluster: Cluster): Connection[] {
+  const { brokerPool } = cluster as unknown as {
+    brokerPool: { seedBroker?: Node; brokers: Record<string, Node> };
+  }; // kafkajs's Cluster: its public type leaves its pool out
+  const nodes = new Set(Object.values(brokerPool.brokers));
+  if (brokerPool.seedBroker !== undefined) nodes.add(brokerPool.seedBroker);
+  return [...nodes].flatMap(({ connectionPool }) => connectionPool.pool);
+}
+
 export function nodeOf(broker: unknown): Node {
   return broker as Node; // kafkajs's Broker: its public type leaves these methods out
 }
@@ -120,20 +130,5 @@ export function rawRequest<T>(
       parse: async (data) => data,
     },
     logResponseError: false,
-  };
-}
-
-type Queue = { pending: unknown[]; scheduleCheckPendingRequests: (this: Queue) => void };
-let areTimersQuiet = false;
-
-/** kafkajs sets a timer for requests that are not there, and at a negative time, of which Node 24 warns on the terminal. */
-export function quietTimers(): void {
-  if (areTimersQuiet) return;
-  areTimersQuiet = true;
-  const load = createRequire(import.meta.url);
-  const queue = load("kafkajs/src/network/requestQueue") as { prototype: Queue }; // its class; kafkajs is pinned
-  const schedule = queue.prototype.scheduleCheckPendingRequests;
-  queue.prototype.scheduleCheckPendingRequests = function scheduleWhatIsPending(this: Queue) {
-    if (this.pending.length > 0) schedule.call(this);
   };
 }

@@ -101,25 +101,30 @@ function headersWriter(batch: SinkBatch): (operation: number) => EncodedHeaders 
   return (i) => {
     const partNumber = batch.part[i] ?? 0;
     out.reset();
-    out.byte((partNumber > 0 ? 5 : 4) * 2);
+    const carried = batch.headers?.(i) ?? [];
+    // A varint of one byte: a trace has a traceparent and at most some tracestates.
+    out.byte(((partNumber > 0 ? 5 : 4) + Math.min(carried.length, MOST_CARRIED)) * 2);
     number(version, () => writeLongDigits(digits, versions, i * 8));
     out.raw(place);
     number(offset, () => digits.integer(batch.offset[i] ?? 0));
     if (partNumber > 0) number(part, () => digits.integer(partNumber));
+    for (const { key, value } of carried.slice(0, MOST_CARRIED)) out.raw(header(key, value));
     return out.bytes;
   };
 }
 
-/** A length as a zigzag varint, then the text. */
-function sized(text: string): Buffer {
-  const bytes = Buffer.from(text);
+const MOST_CARRIED = 32;
+
+/** A length as a zigzag varint, then the text or bytes; up to 8,191 of them. */
+function sized(text: string | Uint8Array): Buffer {
+  const bytes = typeof text === "string" ? Buffer.from(text) : text;
   const length = bytes.length * 2;
   const varint = length < 0x80 ? [length] : [(length & 0x7f) | 0x80, length >> 7];
   return Buffer.concat([Buffer.from(varint), bytes]);
 }
 
-function header(name: string, value: Buffer): Buffer {
-  return Buffer.concat([sized(name), sized(value.toString())]);
+function header(name: string, value: Uint8Array): Buffer {
+  return Buffer.concat([sized(name), sized(value)]);
 }
 
 function onlyBatch(

@@ -187,6 +187,8 @@ export async function openKafkaSource(options: KafkaSourceOptions): Promise<Sour
       await Promise.race([left, delay(LEAVE_MS, undefined, { ref: false })]);
       await client.close().catch(() => undefined);
       await Promise.all([membership.stop(), ...leaders.values()]);
+      // What was being connected meanwhile.
+      await client.close().catch(() => undefined);
     },
   };
 }
