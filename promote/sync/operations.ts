@@ -1,6 +1,14 @@
 import type { Decoded } from "./decode/decode.ts";
 import type { Chunk } from "./guest-stage.ts";
-import { CLEAR, WRITE, type SinkBatch, type SinkContract, type SourceRecord } from "./ports.ts";
+import {
+  CLEAR,
+  WRITE,
+  type Header,
+  type SinkBatch,
+  type SinkContract,
+  type SourceRecord,
+} from "./ports.ts";
+import { carriedTrace } from "./trace.ts";
 import type { Epoch, Ordering } from "./epochs.ts";
 import { transitionVersionWriter, versionWriter } from "./version.ts";
 
@@ -70,8 +78,12 @@ export function effectsOf(request: EffectsRequest): Effects {
       recordOf[i] = record;
     }
   }
+  batch.headers = (operation) =>
+    carriedTrace(records[recordOf[operation] ?? 0]?.headers ?? NO_HEADERS);
   return { batch, recordOf };
 }
+
+const NO_HEADERS: readonly Header[] = [];
 
 const EMPTY = new Uint8Array();
 
@@ -134,8 +146,10 @@ function outputRows(
 /** The operations at `indices` as a batch of their own; Arrow bytes are shared. */
 export function selectOperations(batch: SinkBatch, indices: readonly number[]): SinkBatch {
   const at = Int32Array.from(indices);
+  const { headers } = batch;
   return {
     ...batch,
+    ...(headers === undefined ? {} : { headers: (i: number) => headers(at[i] ?? 0) }),
     count: at.length,
     kind: Uint8Array.from(at, (i) => batch.kind[i] ?? CLEAR),
     version: BigInt64Array.from(indices, (i) => batch.version[i] ?? 0n),

@@ -141,6 +141,8 @@ export type SinkBatch = {
   row: Int32Array;
   /** Arrow IPC stream of `contract.columns`. */
   rows: Uint8Array;
+  /** What of the headers of its record an operation carries on, for sinks that can: its place in a trace. */
+  headers?: (operation: number) => readonly Header[];
 };
 
 /** What became of one operation. */

@@ -6,7 +6,7 @@ export type TraceContext = { traceId: string; parentId: string; isSampled: boole
 const TRACEPARENT = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/s;
 const ZEROS = /^0+$/;
 /** Longer ones may be dropped whole (section 3.3.1.5 asks for 512 at least). */
-const LONGEST_STATE = 8192;
+const LONGEST_STATE = 8191;
 
 /** Undefined: not a valid `traceparent`. Versions to come are read by what they share with version 00, as section 4 asks. */
 export function parseTraceparent(text: string): TraceContext | undefined {

@@ -131,6 +131,31 @@ describe("records", () => {
     await sink.close();
   });
 
+  test("carry on where their record stands in a trace", async () => {
+    const topic = freshName("sink");
+    const sink = await open(topic, { partitions: 1 });
+    expect(await sink.prepare(CONTRACT)).toBeUndefined();
+    const parent = `00-${"ab".repeat(16)}-${"cd".repeat(8)}-01`;
+    const trace = [
+      { key: "traceparent", value: Buffer.from(parent) },
+      { key: "tracestate", value: Buffer.from(`v=${"x".repeat(300)}`) },
+    ];
+    const notes = [0, 1, 2].map((part) => ({ part, note: "n" }));
+    const headers: SinkBatch["headers"] = (i) => (i === 1 ? trace : []);
+    await sink.write({ ...batchOf(notes), headers });
+    const source = await openSource({ topics: [topic] });
+    const records = await take(source, 3);
+    expect(
+      records.map((record) =>
+        record.headers.flatMap(({ key, value }) =>
+          key.startsWith("trace") ? [`${key} ${Buffer.from(value).toString()}`] : [],
+        ),
+      ),
+    ).toEqual([[], [`traceparent ${parent}`, `tracestate v=${"x".repeat(300)}`], []]);
+    await source.close();
+    await sink.close();
+  });
+
   test("too large for the topic is rejected, alone", async () => {
     const topic = freshName("sink");
     refuse(
