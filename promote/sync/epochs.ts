@@ -75,14 +75,19 @@ export function openTransition(
   untilMs: number,
 ): Epoch {
   return inTransaction(state, () => {
-    const shared = listEpochs(state, id).find(
+    const epochs = listEpochs(state, id);
+    const own = epochs.findLast((other) => isOf(other, epoch))?.epoch;
+    const open = epochs.filter(
       (other) =>
         other.ordering === "timestamp" &&
         other.topic === epoch.topic &&
         other.incarnation === epoch.incarnation &&
         other.partitions === epoch.partitions &&
-        other.release === epoch.release,
+        other.release === epoch.release &&
+        other.epoch > (own ?? 0),
     );
+    // A release that comes back has several: the stretch goes through them in turn, a new one joins in where the others are.
+    const shared = own === undefined ? open.at(-1) : open[0];
     const until = shared?.ordering === "timestamp" ? shared.untilMs : untilMs;
     const number = shared?.epoch ?? nextNumber(state, id);
     return insertEpoch(state, id, epoch, number, until);

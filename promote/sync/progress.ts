@@ -87,20 +87,23 @@ export function readOffset(
     : z.object({ next_offset: z.number() }).parse(found).next_offset;
 }
 
-/** Makes a worker the one that moves the stretch's offset, from `offset` on. What another still has in flight counts no more. */
+/**
+ * Makes a worker the one that moves the stretch's offset, and says where that is by now: at `offset` where nobody has moved it. In one statement: what
+ * another worker commits before counts, what it still has in flight counts no more.
+ */
 export function claimStretch(
   state: DatabaseSync,
   id: PipelineId,
   stretch: Stretch,
   owner: string,
   offset: number,
-): void {
-  state
+): number {
+  const claimed = state
     .prepare(
       `insert into sync_offsets (environment, name, topic, incarnation, partition, next_offset, owner) values (?, ?, ?, ?, ?, ?, ?)
-       on conflict do update set next_offset = excluded.next_offset, owner = excluded.owner`,
+       on conflict do update set owner = excluded.owner returning next_offset`,
     )
-    .run(
+    .get(
       id.environment,
       id.name,
       stretch.topic,
@@ -109,6 +112,21 @@ export function claimStretch(
       offset,
       owner,
     );
+  return z.object({ next_offset: z.number() }).parse(claimed).next_offset;
+}
+
+/** Takes the stretch's offset back, so that what lies behind is handled again. */
+export function rewindStretch(
+  state: DatabaseSync,
+  id: PipelineId,
+  stretch: Stretch,
+  offset: number,
+): void {
+  state
+    .prepare(
+      "update sync_offsets set next_offset = ? where environment = ? and name = ? and topic = ? and incarnation = ? and partition = ?",
+    )
+    .run(offset, id.environment, id.name, stretch.topic, stretch.incarnation, stretch.partition);
 }
 
 /** A finished batch: durable in every sink before this is called. */

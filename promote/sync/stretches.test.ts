@@ -1,6 +1,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import { beforeEach, describe, expect, test } from "vitest";
 import type { SourceRecord } from "./ports.ts";
+import { commitProgress, NOTHING, readOffset } from "./progress.ts";
 import { openSyncState } from "./state.ts";
 import { openStretches, type Piece, type Stretches } from "./stretches.ts";
 
@@ -72,6 +73,69 @@ describe("partitions added to a topic", () => {
   });
 });
 
+test("a swap and a rollback within a transition each open an epoch above the last, one for all partitions", async () => {
+  const worker = open("w1");
+  const other = open("w2");
+  await assign(worker, [0], 1);
+  await assign(worker, [0], 2);
+  await assign(other, [1], 2);
+  // The other worker is later with both.
+  const numbers = [worker, other].map((one) => [swapped(one, "r2"), swapped(one, "r1")]);
+  expect(numbers).toEqual([
+    [1025 + 8192, 1025 + 2 * 8192],
+    [1025 + 8192, 1025 + 2 * 8192],
+  ]);
+});
+
+test("a worker killed while it takes a partition of a grown topic looks back when it takes it again", async () => {
+  await assign(open("w1"), [0], 1);
+  commitProgress(
+    state,
+    id,
+    { stretch: place(0), next: 90, counts: NOTHING, deadLetters: [] },
+    "w1",
+  );
+  offsetsByTime = [40];
+  state.exec(
+    "create trigger killed before update on sync_offsets when new.next_offset <> old.next_offset begin select raise(abort, 'killed'); end",
+  );
+  await expect(assign(open("w1"), [0], 2)).rejects.toThrow("killed");
+  state.exec("drop trigger killed");
+  const [taken] = await assign(open("w1"), [0], 2);
+  expect([taken?.from, taken?.epoch.firstOffset, taken?.epoch.ordering]).toEqual([
+    40,
+    40,
+    "timestamp",
+  ]);
+  expect(readOffset(state, id, place(0))).toBe(40);
+});
+
+test("a commit that comes just before its partition is taken counts, and is gone on from; one just after does not", async () => {
+  const worker = open("w1");
+  await assign(worker, [0], 1);
+  const finished = { stretch: place(0), counts: NOTHING, deadLetters: [] };
+  const committed: boolean[] = [];
+  let next = 0;
+  // Whenever another worker looks at the clock, the first commits.
+  const other = openStretches({
+    id,
+    state,
+    owner: "w2",
+    release: "r2",
+    now() {
+      next += 10;
+      committed.push(commitProgress(state, id, { ...finished, next }, "w1"));
+      return new Date(nowMs);
+    },
+    reader: { offsetAt: async () => 0 },
+    growth: { transitionMs: MINUTE, lookBackMs: MINUTE },
+  });
+  const [taken] = await assign(other, [0], 1);
+  expect(committed[0]).toBe(true);
+  expect(taken?.from).toBe(committed.filter(Boolean).length * 10);
+  expect(readOffset(state, id, place(0))).toBe(taken?.from);
+});
+
 test("a swap opens an epoch in each partition at what is read next, and cuts a delivery there when it comes again", async () => {
   const worker = open("w1");
   await assign(worker, [0, 1], 2);
@@ -96,11 +160,21 @@ function open(owner: string, growth = { transitionMs: MINUTE, lookBackMs: MINUTE
   return openStretches({ id, state, owner, release: "r1", now, reader, growth });
 }
 
+function swapped(worker: Stretches, release: string): number {
+  return worker.swap(release)[0]?.epoch ?? 0;
+}
+
+function place(partition: number) {
+  return { topic: "flights", incarnation: "one", partition };
+}
+
 async function assign(worker: Stretches, of: number[], partitions: number) {
   const taken = [];
   for (const partition of of) {
-    const place = { topic: "flights", incarnation: "one", partition };
-    const one = await worker.assign({ ...place, first: 0, committed: null, partitions }, undefined);
+    const one = await worker.assign(
+      { ...place(partition), first: 0, committed: null, partitions },
+      undefined,
+    );
     if ("code" in one) throw new Error(one.message);
     taken.push(one);
   }

@@ -12,7 +12,7 @@ import {
   type Stretch,
 } from "./epochs.ts";
 import type { Assignment, Delivery, PartitionRange, SourceRecord, TopicReader } from "./ports.ts";
-import { claimStretch, readOffset } from "./progress.ts";
+import { claimStretch, rewindStretch } from "./progress.ts";
 
 /** Part of a delivery that falls into one epoch. `next` is where reading goes on after it. */
 export type Piece = {
@@ -120,6 +120,8 @@ export function openStretches(options: StretchesOptions): Stretches {
       ? first
       : await options.reader.offsetAt(stretch.topic, stretch.partition, nowMs - lookBackMs);
     const start = Math.max(first, Math.min(from, since));
+    // Before the epoch: a worker killed between the two finds that the topic has grown, and looks back again.
+    rewindStretch(state, id, stretch, start);
     const fresh = draft(stretch, partitions, start, "partitions added");
     return { epoch: openTransition(state, id, fresh, nowMs + transitionMs), from: start };
   }
@@ -130,8 +132,8 @@ export function openStretches(options: StretchesOptions): Stretches {
   ): Promise<{ epoch: Epoch; from: number } | Problem> {
     const { topic, incarnation, partition, first, partitions = 1 } = assignment;
     const stretch = { topic, incarnation, partition };
+    let from = claimStretch(state, id, stretch, owner, assignment.committed ?? first);
     epochs = listEpochs(state, id);
-    let from = readOffset(state, id, stretch) ?? assignment.committed ?? first;
     if (range !== undefined && (from < range.first || from > range.end))
       return outOfRange(stretch, from, range);
     const ofTopic = epochs.filter(
@@ -150,7 +152,6 @@ export function openStretches(options: StretchesOptions): Stretches {
       epoch = open(draft(stretch, partitions, from, reason));
     }
     epochs = listEpochs(state, id);
-    claimStretch(state, id, stretch, owner, from);
     held.set(keyOf(stretch), { stretch, position: from, partitions });
     return epoch === undefined ? unassigned(assignment) : { epoch, from };
   }
