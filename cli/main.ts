@@ -9,6 +9,7 @@ import { initVerb } from "./init.ts";
 import { openVerb } from "./open.ts";
 import { promoteVerb } from "./promote.ts";
 import { replayVerb } from "./replay.ts";
+import { registerVerb } from "./register.ts";
 import { releaseVerb } from "./release.ts";
 import { rollbackVerb } from "./rollback.ts";
 import { runVerb } from "./run.ts";
@@ -44,6 +45,7 @@ for (const add of [
   verifyVerb,
   replayVerb,
   backfillVerb,
+  registerVerb,
   statusVerb,
   openVerb,
 ]) {

@@ -23,7 +23,13 @@ const pipelineSchema = z.strictObject({
     .min(1),
   /** Where reading starts when nothing was ever committed; the beginning when absent. */
   start: z
-    .union([z.enum(["earliest", "latest"]), z.strictObject({ at: z.iso.datetime() })])
+    .union([
+      z.enum(["earliest", "latest"]),
+      z.strictObject({ at: z.iso.datetime() }),
+      z.strictObject({
+        offsets: z.record(z.string().regex(/^\d+$/, "a partition is a number"), z.int().min(0)),
+      }),
+    ])
     .exactOptional(),
   /** A topic that dead letters are sent to as well. */
   deadLetters: topicName.exactOptional(),

@@ -23,7 +23,7 @@ export function pipelineSpec(
     where: whereOf(environment),
     sinks,
     stream,
-    ...(start === undefined ? {} : { start: startOf(start) }),
+    ...(start === undefined ? {} : { start: startOf(start, topic) }),
     ...(deadLetters === undefined ? {} : { deadLetterTopic: deadLetters }),
     ...(expiresAt === undefined ? {} : { expiresAt }),
     bundle,
@@ -49,6 +49,16 @@ function whereOf(environment: Environment): Where {
   };
 }
 
-function startOf(start: NonNullable<DesiredPipeline["start"]>): NonNullable<PipelineSpec["start"]> {
-  return typeof start === "string" ? start : { timestampMs: Date.parse(start.at) };
+function startOf(
+  start: NonNullable<DesiredPipeline["start"]>,
+  topic: string,
+): NonNullable<PipelineSpec["start"]> {
+  if (typeof start === "string") return start;
+  if ("at" in start) return { timestampMs: Date.parse(start.at) };
+  const offsets = Object.entries(start.offsets).map(([partition, offset]) => ({
+    topic,
+    partition: Number(partition),
+    offset,
+  }));
+  return { offsets };
 }

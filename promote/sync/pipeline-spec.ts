@@ -31,7 +31,11 @@ export type PipelineSpec = ReleaseSpec & {
   /** How the topic's records are written, and what is expected of them. */
   stream: StreamSettings;
   /** Where reading starts when nothing was ever committed. */
-  start?: "earliest" | "latest" | { timestampMs: number };
+  start?:
+    | "earliest"
+    | "latest"
+    | { timestampMs: number }
+    | { offsets: readonly { topic: string; partition: number; offset: number }[] };
   /** A topic that dead letters go to as well. */
   deadLetterTopic?: string;
   /** A timestamp column of the output: rows are gone from the sinks after it. */

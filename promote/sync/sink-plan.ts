@@ -1,4 +1,5 @@
-import { ok, type Problem, type Result } from "#snapshots/problem.ts";
+import { setTimeout as delay } from "node:timers/promises";
+import { fail, ok, type Problem, type Result } from "#snapshots/problem.ts";
 import { keyColumns } from "./decode/decode.ts";
 import { layoutOf } from "./decode/layout.ts";
 import type { ReleaseSpec } from "./release-spec.ts";
@@ -23,11 +24,23 @@ export async function planSinks(
   if (!contract.ok) return contract;
   const plans = await Promise.all(
     sinks.map(async (sink): Promise<SinkPlan> => {
-      const planned = await sink.plan(contract.value);
+      const planned = await Promise.race([sink.plan(contract.value), silence(sink)]);
       return planned.ok
         ? { sink: sink.name, changes: planned.value }
         : { sink: sink.name, changes: [], problem: planned.problem };
     }),
   );
   return ok(plans);
+}
+
+const PATIENCE_MS = 8000;
+
+/** A person waits for a plan: a server that does not answer is said to be silent. */
+async function silence({ name }: Sink): Promise<Result<never>> {
+  await delay(PATIENCE_MS, undefined, { ref: false });
+  return fail({
+    code: "sink-unreachable",
+    message: `The sink ${name} did not say within ${PATIENCE_MS / 1000} s what it would change.`,
+    hint: "Look whether its server runs, then look at the plan again. The pipeline itself waits for it.",
+  });
 }

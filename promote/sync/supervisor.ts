@@ -379,7 +379,7 @@ export function openSupervisor(first: PipelineSpec, place: Place): Supervisor {
   };
 }
 
-function openSpecRegistry(
+export function openSpecRegistry(
   spec: PipelineSpec,
   place: { root: string },
 ): Result<Registry | undefined> {

@@ -8,6 +8,7 @@ import { askBackfill, type Backfill } from "./backfill.ts";
 import { listConflicts, type SeenConflict } from "./conflicts.ts";
 import { listDeadLetters, type DeadLetter } from "./dead-letters.ts";
 import type { PipelineEvent } from "./events.ts";
+import { registerContract, type Registration } from "./decode/register-contract.ts";
 import { listExpectationHistory } from "./expectations/history.ts";
 import type { GuestLimits } from "./guest.ts";
 import { listEpochs, type Epoch } from "./epochs.ts";
@@ -18,7 +19,7 @@ import { replayDeadLetters, type LetterChoice, type Replay } from "./replay.ts";
 import { listRewrites, type Rewrite } from "./rewrites.ts";
 import { openSyncState } from "./state.ts";
 import { contractOf, type SinkPlan } from "./sink-plan.ts";
-import { openSupervisor, planApart, type Supervisor } from "./supervisor.ts";
+import { openSpecRegistry, openSupervisor, planApart, type Supervisor } from "./supervisor.ts";
 import { statusOf, type PipelineStatus } from "./status.ts";
 import type { Growth } from "./stretches.ts";
 import { applyRepair, planRepair, type RepairPlan } from "./verify/repair.ts";
@@ -75,6 +76,8 @@ export type Sync = {
   ): Promise<Result<Repair>>;
   /** Writes every record the topic holds again, by the release that runs now. */
   backfill(spec: PipelineSpec): Promise<Result<Backfill>>;
+  /** Registers the output contract of a release at its environment's schema registry. */
+  register(spec: PipelineSpec, subject: string): Promise<Result<Registration>>;
   /** How often each of the source's expectations was met, minute by minute; and the writers' schemas that could not be read. */
   quality(
     environment: string,
@@ -248,6 +251,12 @@ export function openSync(options: SyncOptions): Sync {
     },
     backfill: (spec) =>
       lookerOf(spec).looking(({ reader }) => askBackfill(state, spec, reader, new Date())),
+    async register(spec, subject) {
+      const registry = openSpecRegistry(spec, place);
+      if (!registry.ok) return registry;
+      if (registry.value === undefined) return fail(noRegistry(spec));
+      return registerContract(registry.value, subject, spec.output);
+    },
     quality: (environment, name) => ({
       expectations: listExpectationHistory(state, { environment, name }),
       conflicts: listConflicts(state, { environment, name }),
@@ -266,6 +275,14 @@ export function openSync(options: SyncOptions): Sync {
 
 function keyOf(environment: string, name: string): string {
   return JSON.stringify([environment, name]);
+}
+
+function noRegistry({ environment }: PipelineSpec): Problem {
+  return {
+    code: "no-registry",
+    message: `The environment ${environment} names no schema registry.`,
+    hint: `Add \`registry: { url: … }\` to environments/${environment}.yaml and commit it.`,
+  };
 }
 
 function notRunning(environment: string, name: string): Problem {

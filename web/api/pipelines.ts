@@ -1,32 +1,54 @@
 import { isUtf8 } from "node:buffer";
 import { Hono } from "hono";
 import { z } from "zod";
+import {
+  openDeadLetterView,
+  type DeadLetterView,
+  type LetterPlace,
+} from "#promote/dead-letter-groups.ts";
 import type { DeadLetter } from "#promote/sync/dead-letters.ts";
+import type { Rewrite } from "#promote/sync/rewrites.ts";
 import type { Repair } from "#promote/sync/sync.ts";
 import type { VerifyProgress, VerifyReport } from "#promote/sync/verify/verify.ts";
 import { wantedSpec } from "#promote/wanted-spec.ts";
 import type { Workbench } from "#promote/workbench.ts";
-import { unwrap } from "#snapshots/problem.ts";
+import { fail, ok, ProblemError, unwrap, type Result } from "#snapshots/problem.ts";
 import { body, count, name, path, query } from "./door.ts";
 import { streamWork } from "./long-work.ts";
+
+/** The id of a group of dead letters. */
+const group = z.string().regex(/^[0-9a-f]{12}$/, "is not a group of dead letters");
 
 const pageQuery = z.object({
   offset: count({ default: 0, max: Number.MAX_SAFE_INTEGER }),
   limit: count({ default: 50, max: 1_000 }),
+  group: group.optional(),
 });
+
+const placeQuery = z.object({
+  topic: z.string().min(1),
+  partition: count({ default: 0, max: 1_000_000 }),
+  offset: count({ default: 0, max: Number.MAX_SAFE_INTEGER }),
+});
+
+/** One replay takes at most this many letters of a group, oldest first; all of a pipeline's go at once. */
+const mostReplayed = 10_000;
 
 const replayBody = z.strictObject({
   letters: z.union([
     z.literal("all"),
+    z.strictObject({ group }),
     z
       .array(z.strictObject({ topic: z.string(), partition: z.int(), offset: z.int() }))
       .min(1)
-      .max(10_000),
+      .max(mostReplayed),
   ]),
 });
 
 /** How many differences of each sink to show. */
 const verifyBody = z.strictObject({ samples: z.int().min(0).max(1000).default(20) });
+
+const registerBody = z.strictObject({ subject: z.string().min(1).max(500) });
 
 const repairBody = z.strictObject({ apply: z.boolean().default(false) });
 
@@ -34,6 +56,17 @@ const repairBody = z.strictObject({ apply: z.boolean().default(false) });
 export function pipelineRoutes(workbench: Workbench) {
   const { sync } = workbench;
   const pipeline = path(z.object({ env: name, name }));
+
+  /** Looks on beside the pipelines that write. */
+  function look<T>(at: (view: DeadLetterView) => T): T {
+    const view = openDeadLetterView(workbench.workspace.paths.state);
+    try {
+      return at(view);
+    } finally {
+      view.close();
+    }
+  }
+
   return new Hono()
     .get("/", (c) =>
       c.json({
@@ -55,21 +88,48 @@ export function pipelineRoutes(workbench: Workbench) {
     })
     .get("/:env/:name/dead-letters", pipeline, query(pageQuery), (c) => {
       const { env, name } = c.req.valid("param");
-      const page = sync.deadLetters(env, name, c.req.valid("query"));
+      const { group, ...wanted } = c.req.valid("query");
+      const id = { environment: env, name };
+      const page =
+        group === undefined
+          ? sync.deadLetters(env, name, wanted)
+          : look((view) => view.letters(id, group, wanted));
       return c.json({ total: page.total, letters: page.letters.map(readable) });
+    })
+    .get("/:env/:name/dead-letters/groups", pipeline, (c) => {
+      const { env, name } = c.req.valid("param");
+      return c.json(look((view) => view.groups({ environment: env, name })));
+    })
+    .get("/:env/:name/dead-letters/letter", pipeline, query(placeQuery), (c) => {
+      const { env, name } = c.req.valid("param");
+      const place = c.req.valid("query");
+      const letter = look((view) => view.letter({ environment: env, name }, place));
+      if (letter === undefined) throw new ProblemError(letterGone(place));
+      return c.json({ group: letter.group, letter: readable(letter) });
     })
     .post("/:env/:name/dead-letters/replay", pipeline, body(replayBody), async (c) => {
       const { env, name } = c.req.valid("param");
+      const { letters } = c.req.valid("json");
       const spec = unwrap(await wantedSpec(workbench, env, name));
-      return c.json(unwrap(await sync.replay(spec, c.req.valid("json").letters)));
+      const isGroup = letters !== "all" && !Array.isArray(letters);
+      const places = isGroup ? look((view) => view.places(spec, letters.group)) : [];
+      const chosen = isGroup ? unwrap(someOf(places)) : letters;
+      const replay = unwrap(await sync.replay(spec, chosen));
+      /** `left`: letters of the group that this replay did not take. */
+      return c.json({ ...replay, left: Math.max(0, places.length - mostReplayed) });
     })
     .post("/:env/:name/backfill", pipeline, body(z.strictObject({})), async (c) => {
       const { env, name } = c.req.valid("param");
       return c.json(unwrap(await sync.backfill(unwrap(await wantedSpec(workbench, env, name)))));
     })
+    .post("/:env/:name/register", pipeline, body(registerBody), async (c) => {
+      const { env, name } = c.req.valid("param");
+      const spec = unwrap(await wantedSpec(workbench, env, name));
+      return c.json(unwrap(await sync.register(spec, c.req.valid("json").subject)));
+    })
     .get("/:env/:name/rewrites", pipeline, (c) => {
       const { env, name } = c.req.valid("param");
-      return c.json({ rewrites: sync.rewrites(env, name) });
+      return c.json({ rewrites: sync.rewrites(env, name).map(summary) });
     })
     .get("/:env/:name/quality", pipeline, (c) => {
       const { env, name } = c.req.valid("param");
@@ -95,6 +155,38 @@ export function pipelineRoutes(workbench: Workbench) {
         sync.repair(spec, { signal, onProgress, isApplied: apply }),
       );
     });
+}
+
+function someOf(places: readonly LetterPlace[]): Result<LetterPlace[]> {
+  if (places.length > 0) return ok(places.slice(0, mostReplayed));
+  return fail({
+    code: "nothing-to-replay",
+    message: "None of these dead letters is there any more.",
+    hint: "Look at the page again: they may have been replayed.",
+  });
+}
+
+function letterGone({ topic, partition, offset }: LetterPlace) {
+  return {
+    code: "dead-letter-not-found",
+    message: `No dead letter of this pipeline is at offset ${offset} of ${topic}, partition ${partition}.`,
+    hint: "If it was replayed it has passed: its row is in the sinks now.",
+  };
+}
+
+/** A selection may name a million identities: a page needs their number. */
+function summary({ selection, incarnation: _, ...rewrite }: Rewrite) {
+  const what =
+    "all" in selection
+      ? { kind: "all" as const }
+      : "clears" in selection
+        ? { kind: "clears" as const, identities: selection.clears.length }
+        : {
+            kind: "some" as const,
+            records: selection.offsets.length,
+            identities: selection.tokens.length,
+          };
+  return { ...rewrite, what };
 }
 
 /** A letter as JSON can carry it: text where the bytes are text, base64 where they are not. */
