@@ -18,8 +18,18 @@ export const producer = unwrap(
   await openKafkaProducer({ connection: CONNECTION, surroundings: SURROUNDINGS }),
 );
 
+const run = randomUUID().slice(0, 8);
+
 export function freshName(kind: string): string {
-  return `test-${kind}-${randomUUID().slice(0, 8)}`;
+  return `test-${kind}-${run}-${randomUUID().slice(0, 8)}`;
+}
+
+/** Leaves no topic of this run behind. */
+export async function closeFixture(): Promise<void> {
+  for (const topic of unwrap(await topics.list()))
+    if (topic.includes(`-${run}-`)) await topics.remove(topic);
+  await producer.close();
+  await topics.close();
 }
 
 export async function freshTopic(

@@ -4,13 +4,13 @@ import { createInterface } from "node:readline";
 import { afterAll, expect, test } from "vitest";
 import {
   append,
+  closeFixture,
   freshName,
   freshTopic,
   nextAssigned,
   numbered,
   openSource,
   pollUntil,
-  producer,
   topics,
 } from "./kafka-fixture.ts";
 
@@ -18,8 +18,7 @@ const children: ChildProcess[] = [];
 
 afterAll(async () => {
   for (const child of children) child.kill("SIGKILL");
-  await producer.close();
-  await topics.close();
+  await closeFixture();
 });
 
 test("the partitions of a killed worker come to the other from where it committed; every record is handled, and kafkajs says nothing on the terminal", async () => {

@@ -9,6 +9,7 @@ import { openKafkaProducer } from "#promote/sync/kafka/producer.ts";
 import { openKafkaReader } from "#promote/sync/kafka/reader.ts";
 import {
   append,
+  closeFixture,
   CONNECTION,
   freshTopic,
   nextAssigned,
@@ -26,10 +27,7 @@ import {
 const { Kafka, CompressionCodecs, CompressionTypes, logLevel } = kafkajs;
 const other = new Kafka({ brokers: [...CONNECTION.brokers], logLevel: logLevel.NOTHING });
 
-afterAll(async () => {
-  await producer.close();
-  await topics.close();
-});
+afterAll(closeFixture);
 
 describe("compression", () => {
   for (const compression of ["gzip", "snappy", "lz4", "zstd"] as const)

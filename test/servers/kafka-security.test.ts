@@ -6,11 +6,11 @@ import type { KafkaConnection } from "#promote/sync/connections.ts";
 import { servers } from "./addresses.ts";
 import {
   append,
+  closeFixture,
   freshTopic,
   numbered,
   openSource,
   pollUntil,
-  producer,
   take,
   topics,
   valuesOf,
@@ -21,8 +21,7 @@ const surroundings = { root, variables: { KAFKA_PASSWORD: "penstock-secret", WRO
 if (servers.kafkaCa !== undefined) copyFileSync(servers.kafkaCa, join(root, "ca.pem"));
 
 afterAll(async () => {
-  await producer.close();
-  await topics.close();
+  await closeFixture();
   rmSync(root, { recursive: true });
 });
 

@@ -9,21 +9,18 @@ import { CLEAR, WRITE, type Sink, type SinkBatch, type SinkContract } from "#pro
 import { sinkConformance } from "#promote/sync/sink-conformance.ts";
 import { versionOf } from "#promote/sync/version.ts";
 import {
+  closeFixture,
   CONNECTION,
   freshName,
   freshTopic,
   openSource,
-  producer,
   refuse,
   SURROUNDINGS,
   take,
   topics,
 } from "./kafka-fixture.ts";
 
-afterAll(async () => {
-  await producer.close();
-  await topics.close();
-});
+afterAll(closeFixture);
 
 function open(topic: string, options: Partial<KafkaSinkOptions> = {}): Promise<Sink> {
   return openKafkaSink({

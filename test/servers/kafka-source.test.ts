@@ -3,23 +3,20 @@ import { sourceConformance } from "#promote/sync/source-conformance.ts";
 import type { Source } from "#promote/sync/ports.ts";
 import {
   append,
+  closeFixture,
   freshName,
   freshTopic,
   nextAssigned,
   numbered,
   openSource,
   pollUntil,
-  producer,
   refuse,
   take,
   topics,
   valuesOf,
 } from "./kafka-fixture.ts";
 
-afterAll(async () => {
-  await producer.close();
-  await topics.close();
-});
+afterAll(closeFixture);
 
 describe("Kafka as a Source", () => {
   sourceConformance(async () => {

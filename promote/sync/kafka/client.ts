@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { setImmediate as turn } from "node:timers/promises";
 import type { ConnectionOptions } from "node:tls";
-import kafkajs, { type Cluster, type KafkaConfig, type SASLOptions } from "kafkajs";
+import kafkajs, { type KafkaConfig, type SASLOptions } from "kafkajs";
 import { fail, ok, type Result } from "#snapshots/problem.ts";
 import { readSecret, type KafkaConnection, type Surroundings } from "../connections.ts";
 import { clusterOf, connectionsOf, nodeOf, type Node, type RawRequest } from "./internals.ts";
@@ -15,7 +15,6 @@ export type KafkaLog = (level: "error" | "warn" | "info" | "debug", message: str
 
 /** A connection to a cluster, and the requests sent over it. */
 export type KafkaClient = {
-  cluster: Cluster;
   /** A broker, connected and logged in. */
   node(nodeId: number): Promise<Node>;
   anyNode(): Promise<Node>;
@@ -27,6 +26,7 @@ export type KafkaClient = {
 /** kafkajs sends fetches over a connection of their own, so that a long poll holds nothing up. */
 const FETCH_CONNECTION = 1;
 const FETCH_API = 1;
+const GROUP = 0;
 
 export function openKafkaClient(
   connection: KafkaConnection,
@@ -52,29 +52,34 @@ export function openKafkaClient(
     await cluster.refreshMetadata();
   }
 
-  return ok({
-    cluster,
-    async node(nodeId) {
-      await known();
-      return ready(await cluster.findBroker({ nodeId: String(nodeId) }));
-    },
-    async anyNode() {
-      await known();
-      let cause: unknown;
-      for (const nodeId of cluster.getNodeIds()) {
-        try {
-          return await ready(await cluster.findBroker({ nodeId: String(nodeId) }));
-        } catch (failed) {
-          cause = failed;
-        }
+  async function nodeWith(nodeId: number): Promise<Node> {
+    await known();
+    return ready(await cluster.findBroker({ nodeId: String(nodeId) }));
+  }
+
+  async function anyNode(): Promise<Node> {
+    await known();
+    let cause: unknown;
+    for (const nodeId of cluster.getNodeIds()) {
+      try {
+        return await ready(await cluster.findBroker({ nodeId: String(nodeId) }));
+      } catch (failed) {
+        cause = failed;
       }
-      await cluster.connect();
-      await cluster.refreshMetadata();
-      throw cause;
-    },
+    }
+    await cluster.connect();
+    await cluster.refreshMetadata();
+    throw cause;
+  }
+
+  return ok({
+    node: nodeWith,
+    anyNode,
+    /** Asked of the broker itself: kafkajs's cluster swallows why it is refused. */
     async coordinator(groupId) {
-      await known();
-      return ready(await cluster.findGroupCoordinator({ groupId }));
+      const node = await anyNode();
+      const found = await node.findGroupCoordinator({ groupId, coordinatorType: GROUP });
+      return nodeWith(found.coordinator.nodeId);
     },
     async send(node, request) {
       const index = request.request.apiKey === FETCH_API ? FETCH_CONNECTION : 0;

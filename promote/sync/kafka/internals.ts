@@ -10,6 +10,10 @@ export type Node = {
   nodeId: string | number | null;
   versions: Record<number, { minVersion: number; maxVersion: number } | undefined> | null;
   connectionPool: ConnectionPool;
+  findGroupCoordinator(request: {
+    groupId: string;
+    coordinatorType: number;
+  }): Promise<{ coordinator: { nodeId: number } }>;
   joinGroup(request: {
     groupId: string;
     sessionTimeout: number;

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { fail, ok, type Problem, type Result } from "#snapshots/problem.ts";
 import type { KafkaConnection, Surroundings } from "../connections.ts";
 import { typedColumns } from "../identity.ts";
@@ -29,6 +30,8 @@ export type KafkaSinkOptions = {
   nowMs?: () => number;
 };
 
+const PATIENCE_MS = 30_000;
+const PREPARE_AGAIN_MS = 500;
 /** How long a tombstone outlives its key's compaction, for those who read the topic now and then. */
 const TOMBSTONES_MS = 7 * 24 * 60 * 60 * 1000;
 
@@ -83,10 +86,21 @@ export async function openKafkaSink(options: KafkaSinkOptions): Promise<Sink> {
     return undefined;
   }
 
+  /** A broker that is away for a moment must not stop the pipeline. */
+  async function prepareInTime(contract: SinkContract): Promise<Problem | undefined> {
+    const until = performance.now() + PATIENCE_MS;
+    let refused = await prepare(contract);
+    while (refused?.code === "kafka-unavailable" && performance.now() < until) {
+      await delay(PREPARE_AGAIN_MS);
+      refused = await prepare(contract);
+    }
+    return refused;
+  }
+
   return {
     name: options.name,
     plan,
-    prepare,
+    prepare: prepareInTime,
     async write(batch) {
       if (prepared?.contract !== textOf(batch.contract)) throw new Error("write before prepare");
       const found = await partitionsOf(writer, topic);
