@@ -48,7 +48,7 @@ export type FaultWorker = {
 };
 
 const child = fileURLToPath(new URL("./worker-child.ts", import.meta.url));
-const PATIENCE_MS = 180_000;
+const PATIENCE_MS = 600_000;
 
 export function openWorker(options: WorkerOptions, command: string[] = []): FaultWorker {
   const [program = process.execPath, ...before] = command;

@@ -1,0 +1,253 @@
+import { afterEach, expect, test } from "vitest";
+import { listEpochs } from "#promote/sync/epochs.ts";
+import { until } from "#promote/sync/fixture.ts";
+import { readProgress } from "#promote/sync/progress.ts";
+import { listRewrites } from "#promote/sync/rewrites.ts";
+import { openSync } from "#promote/sync/sync.ts";
+import { unwrap } from "#snapshots/problem.ts";
+import {
+  deadLettersOf,
+  expectedOf,
+  expectSinks,
+  expectSum,
+  expectVerified,
+  foundOf,
+  livingOf,
+} from "./faults/compare.ts";
+import { flightsOf, recordOf, seeded, valueOf, type FlightRecord } from "./faults/flights.ts";
+import { readerOf } from "./faults/memory-reader.ts";
+import { openStage, refuse, SEED, type Stage } from "./faults/stage.ts";
+import { tamper } from "./faults/tamper.ts";
+
+let stage: Stage;
+afterEach(() => stage.remove());
+
+const PATIENCE_MS = 600_000;
+/** How far the topic is ahead of the pipeline while traffic is live. */
+const AHEAD = 3000;
+
+/** Sends as the pipeline takes it, so that there is traffic at all times. */
+async function live(records: readonly FlightRecord[], committedBefore: number): Promise<void> {
+  for (let from = 0; from < records.length; from += 500) {
+    await until(
+      "the pipeline keeps up",
+      () => stage.committed() - committedBefore >= from - AHEAD,
+      PATIENCE_MS,
+    );
+    await stage.send(records.slice(from, from + 500));
+  }
+}
+
+test(
+  "a swap, a repair of what people changed by hand, and a rollback, while updates go on",
+  { timeout: 900_000 },
+  async () => {
+    stage = await openStage(3);
+    const count = 24_000;
+    const { records, broken } = flightsOf(seeded(SEED), {
+      count,
+      partitions: 3,
+      startMs: Date.now(),
+      broken: 0.001,
+    });
+    const story = `seed ${SEED}`;
+    const first = await stage.spec();
+    const second = await stage.spec({
+      release: "release-2",
+      apply: '(f) => f.delay > 60 ? null : { ...f, origin: "2 " + f.origin, late: f.delay > 30 }',
+    });
+    const worker = stage.worker();
+    await worker.start(first);
+    const sending = live(records, 0);
+    const at = (share: number): Promise<void> =>
+      worker.until(`${share} is committed`, () => stage.committed() >= share * count);
+
+    await at(0.2);
+    await worker.start(second);
+    await at(0.45);
+    const changed = await tamper(second, 60);
+    expect(changed).toBe(60);
+    const sync = openSync(stage.place);
+    const { signal } = new AbortController();
+    const repair = unwrap(
+      await sync.repair(second, { signal, isApplied: true, onProgress: () => undefined }),
+    );
+    await sync.close();
+    expect(repair.report.isEqual, story).toBe(false);
+    await worker.until("the repair is done", () => {
+      const rewrites = listRewrites(stage.state(), second);
+      return rewrites.length > 0 && rewrites.every(({ state }) => state === "done");
+    });
+    await at(0.7);
+    await worker.start(first);
+    await sending;
+    await at(1);
+    await worker.close();
+
+    const expected = await expectedOf(stage, first);
+    const living = livingOf(expected, first);
+    await expectSinks(stage, first, living, story);
+    await expectVerified(stage, first, living, story);
+    expect(deadLettersOf(stage, first), story).toEqual(broken.toSorted());
+    const { counts } = readProgress(stage.state(), first);
+    expect(counts, story).toMatchObject({ read: count, deadLettered: broken.length });
+    expectSum(counts, story);
+    const rows = [...living.values()];
+    expect(
+      rows.some((row) => row.includes('"2 ')),
+      "rows of the second release",
+    ).toBe(true);
+    expect(
+      rows.some((row) => !row.includes('"2 ')),
+      "rows of the first release",
+    ).toBe(true);
+    const epochs = listEpochs(stage.state(), first);
+    expect([...new Set(epochs.map(({ reason }) => reason))]).toEqual([
+      "start",
+      "release",
+      "repair",
+    ]);
+  },
+);
+
+test(
+  "a topic deleted and made again while it is read: its new records count, whatever their offsets",
+  { timeout: 900_000 },
+  async () => {
+    stage = await openStage(3);
+    const count = 8000;
+    const { topic } = stage;
+    const story = `seed ${SEED}`;
+    const random = seeded(SEED);
+    const options = { partitions: 3, broken: 0.002, startMs: Date.now() };
+    const old = flightsOf(random, { ...options, count });
+    // Fewer: some of the old topic's rows stay.
+    const again = 2000;
+    const made = flightsOf(random, { ...options, count: again });
+    const spec = await stage.spec();
+    const worker = stage.worker();
+    await worker.start(spec);
+    await stage.send(old.records);
+    const incarnation = (await stage.reader.incarnation(topic)) ?? "";
+    await worker.until("a third is committed", () => stage.committed() >= count / 3);
+    refuse(await stage.topics.remove(topic));
+    await worker.until("it is missed", () => worker.troubles.has("kafka-topic-absent"));
+    refuse(await stage.topics.create({ topic, partitions: 3, config: { "retention.ms": "-1" } }));
+    await stage.send(made.records);
+    const offsets = (): { partition: number; incarnation: string; to: number }[] =>
+      stage
+        .state()
+        .prepare("select partition, incarnation, next_offset from sync_offsets")
+        .all()
+        .map((row) => ({
+          partition: Number(row["partition"]),
+          incarnation: String(row["incarnation"]),
+          to: Number(row["next_offset"]),
+        }));
+    const sumOf = (isOld: boolean): number =>
+      offsets()
+        .filter((row) => (row.incarnation === incarnation) === isOld)
+        .reduce((sum, { to }) => sum + to, 0);
+    await worker.until("the new records are committed", () => sumOf(false) === again);
+    await worker.close();
+
+    const handled = offsets().filter((row) => row.incarnation === incarnation);
+    const reader = readerOf(topic, incarnation, old.records, handled);
+    const before = await expectedOf(stage, spec, reader);
+    const after = await expectedOf(stage, spec);
+    const rows = new Map([...before.rows, ...after.rows]);
+    const living = livingOf({ rows }, spec);
+    await expectSinks(stage, spec, living, story);
+    const fresh = livingOf(after, spec);
+    const unverifiable = living.size - fresh.size;
+    expect(unverifiable, "rows of the old topic alone").toBeGreaterThan(0);
+    await expectVerified(stage, spec, fresh, story, unverifiable);
+    expect(deadLettersOf(stage, spec), story).toEqual(
+      [...before.deadLetters, ...after.deadLetters].toSorted(),
+    );
+    expect(after.deadLetters, story).toEqual(made.broken.toSorted());
+    const { counts } = readProgress(stage.state(), spec);
+    expect(counts.read, story).toBe(sumOf(true) + again);
+    expect(counts.filtered, story).toBe(before.counts.filtered + after.counts.filtered);
+    expectSum(counts, story);
+  },
+);
+
+test(
+  "partitions added while producers write on, some by what they knew before: the newest record of each key is left",
+  { timeout: 900_000 },
+  async () => {
+    stage = await openStage(2);
+    const story = `seed ${SEED}`;
+    const random = seeded(SEED);
+    const spec = await stage.spec();
+    const worker = stage.worker({ growth: { transitionMs: 8000, lookBackMs: 60_000 } });
+    await worker.start(spec);
+    const newest = new Map<string, FlightRecord>();
+    let sent = 0;
+    let clockMs = Date.now();
+
+    /** Records of one moment each, a key's to whichever partition the producer that happens to write it takes. */
+    async function produce(knownPartitions: readonly number[]): Promise<void> {
+      await until("time goes on", () => Date.now() > clockMs);
+      clockMs = Date.now();
+      const records = Array.from({ length: 50 }, (_, n): FlightRecord => {
+        const id = Math.floor(random() * 1000);
+        const value = random() < 0.1 ? null : valueOf(id, random);
+        const partitions = knownPartitions[Math.floor(random() * knownPartitions.length)] ?? 1;
+        return { ...recordOf(id, value, partitions), timestampMs: clockMs + 1 + n };
+      });
+      clockMs = records.at(-1)?.timestampMs ?? clockMs;
+      for (const record of records) newest.set(Buffer.from(record.key ?? "").toString(), record);
+      await stage.send(records);
+      sent += records.length;
+    }
+
+    while (sent < 3000) await produce([2]);
+    await worker.until("some is committed", () => stage.committed() > 1000);
+    refuse(await stage.topics.addPartitions(stage.topic, 4));
+    const transition = (): number =>
+      Math.min(
+        ...listEpochs(stage.state(), spec).map((epoch) =>
+          epoch.ordering === "timestamp" ? epoch.untilMs : Infinity,
+        ),
+      );
+    const MARGIN_MS = 500;
+    while (clockMs < transition() - MARGIN_MS) await produce([2, 4]);
+    while (clockMs < transition() + MARGIN_MS) await produce([4]);
+    const end = sent + 2000;
+    while (sent < end) await produce([4]);
+    await worker.until("everything is committed", () => stage.committed() === sent);
+    await worker.close();
+
+    const expected = await expectedOf(stage, spec);
+    const living = livingOf(expected, spec);
+    await expectSinks(stage, spec, living, story);
+    await expectVerified(stage, spec, living, story);
+    const epochs = listEpochs(stage.state(), spec);
+    expect(new Set(epochs.map(({ reason }) => reason)), story).toEqual(
+      new Set(["start", "partitions added", "order by offset again"]),
+    );
+    // What the records themselves say, apart from any epoch.
+    const offsetsByTime = [...newest.values()].filter(({ value }) => isKept(value));
+    for (const [sink, rows] of await foundOf(stage, spec)) {
+      expect(rows.size, `${sink}; ${story}`).toBe(offsetsByTime.length);
+      for (const { key, value } of offsetsByTime) {
+        const id = Number(Buffer.from(key ?? "").toString());
+        const { delay, origin } = JSON.parse(Buffer.from(value ?? "").toString()) as Flight;
+        const row = JSON.parse(rows.get(JSON.stringify([[id], 0])) ?? "[[]]") as [unknown[]];
+        expect([row[0][2], row[0][4]], `${sink}, flight ${id}; ${story}`).toEqual([delay, origin]);
+      }
+    }
+    expect(deadLettersOf(stage, spec), story).toEqual([]);
+    const { counts } = readProgress(stage.state(), spec);
+    expect(counts.read, story).toBeGreaterThanOrEqual(sent);
+    expectSum(counts, story);
+  },
+);
+
+type Flight = { delay: number; origin: string };
+
+function isKept(value: Uint8Array | null): boolean {
+  return value !== null && (JSON.parse(Buffer.from(value).toString()) as Flight).delay >= -20;
+}
