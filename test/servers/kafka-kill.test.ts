@@ -11,7 +11,6 @@ import {
   numbered,
   openSource,
   pollUntil,
-  topics,
 } from "./kafka-fixture.ts";
 
 const children: ChildProcess[] = [];

@@ -16,7 +16,6 @@ import {
   numbered,
   openSource,
   pollUntil,
-  producer,
   refuse,
   SURROUNDINGS,
   take,

@@ -12,7 +12,6 @@ import {
   openSource,
   pollUntil,
   take,
-  topics,
   valuesOf,
 } from "./kafka-fixture.ts";
 
