@@ -8,7 +8,6 @@ import type { Workspace } from "#snapshots/workspace.ts";
 import type { Environment } from "./environments.ts";
 import { feedTopic, type DemoFeedOptions, type FeedTopic } from "./sync/embedded/demo-feed.ts";
 import { openFileLogWriter } from "./sync/embedded/file-log.ts";
-import { openKafkaFeedTopic } from "./sync/kafka/feed-topic.ts";
 
 type Variables = Readonly<Record<string, string | undefined>>;
 
@@ -60,9 +59,10 @@ export function openDemoFeeds({ root, paths }: Workspace, variables: Variables):
       for (const environment of environments) {
         if (environment.kind !== "servers") continue;
         const { kafka } = environment;
-        wanted.set(JSON.stringify(kafka), () =>
-          openKafkaFeedTopic(topic, kafka, { root, variables }),
-        );
+        wanted.set(JSON.stringify(kafka), async () => {
+          const { openKafkaFeedTopic } = await import("./sync/kafka/feed-topic.ts");
+          return openKafkaFeedTopic(topic, kafka, { root, variables });
+        });
       }
       for (const [key, feed] of feeds) {
         if (wanted.has(key)) continue;

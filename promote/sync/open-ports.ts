@@ -5,7 +5,6 @@ import type { DeadLetter } from "./dead-letters.ts";
 import { openDuckdbSink } from "./embedded/duckdb-sink.ts";
 import { openFileTopicReader } from "./embedded/file-reader.ts";
 import { openFileSource } from "./embedded/file-source.ts";
-import { openServerPorts, openServerReader, openServerSinks } from "./open-servers.ts";
 import { sinkName, type PipelineSpec } from "./pipeline-spec.ts";
 import type { Sink, Source, TopicReader } from "./ports.ts";
 
@@ -30,7 +29,7 @@ export type PortsPlace = { folders: Folders; root: string };
 /** Opens the adapters a pipeline's environment asks for. What was opened is closed again when something cannot be. */
 export async function openPorts(spec: PipelineSpec, place: PortsPlace): Promise<Result<Ports>> {
   if (spec.where.kind === "servers")
-    return openServerPorts(spec, spec.where, surroundingsOf(place));
+    return (await servers()).openServerPorts(spec, spec.where, surroundingsOf(place));
   const sinks = await openSinks(spec, place);
   if (!sinks.ok) return sinks;
   const { topics } = place.folders;
@@ -43,15 +42,20 @@ export async function openLook(
   spec: PipelineSpec,
   place: PortsPlace,
 ): Promise<Result<Pick<Ports, "sinks" | "reader">>> {
-  const reader = openReader(spec, place);
+  const reader = await openReader(spec, place);
   if (!reader.ok) return reader;
   const sinks = await openSinks(spec, place);
   return sinks.ok ? ok({ sinks: sinks.value, reader: reader.value }) : sinks;
 }
 
-function openReader(spec: PipelineSpec, place: PortsPlace): Result<TopicReader> {
+async function openReader(spec: PipelineSpec, place: PortsPlace): Promise<Result<TopicReader>> {
   if (spec.where.kind === "embedded") return ok(openFileTopicReader(place.folders.topics));
-  return openServerReader(spec.where, surroundingsOf(place));
+  return (await servers()).openServerReader(spec.where, surroundingsOf(place));
+}
+
+/** Their clients take half a second to load: only who has servers waits for it. */
+function servers(): Promise<typeof import("./open-servers.ts")> {
+  return import("./open-servers.ts");
 }
 
 export async function closePorts({ source, sinks, reader, deadLetters }: Ports): Promise<void> {
@@ -63,7 +67,7 @@ export async function closePorts({ source, sinks, reader, deadLetters }: Ports):
 
 export async function openSinks(spec: PipelineSpec, place: PortsPlace): Promise<Result<Sink[]>> {
   if (spec.where.kind === "servers")
-    return openServerSinks(spec, spec.where, surroundingsOf(place));
+    return (await servers()).openServerSinks(spec, spec.where, surroundingsOf(place));
   const sinks: Sink[] = [];
   try {
     for (const name of spec.sinks.map(sinkName)) {

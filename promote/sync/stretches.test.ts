@@ -136,6 +136,18 @@ test("a commit that comes just before its partition is taken counts, and is gone
   expect(readOffset(state, id, place(0))).toBe(taken?.from);
 });
 
+test("reading starts where the source was told to, only where nothing is committed", async () => {
+  const worker = open("w1");
+  const place = { topic: "flights", incarnation: "one", first: 5, start: 40, partitions: 2 };
+  const at = async (partition: number, committed: number | null): Promise<number> => {
+    const taken = await worker.assign({ ...place, partition, committed }, undefined);
+    if ("code" in taken) throw new Error(taken.message);
+    return taken.from;
+  };
+  expect(await at(0, null)).toBe(40);
+  expect(await at(1, 12)).toBe(12);
+});
+
 test("a swap opens an epoch in each partition at what is read next, and cuts a delivery there when it comes again", async () => {
   const worker = open("w1");
   await assign(worker, [0, 1], 2);

@@ -132,7 +132,8 @@ export function openStretches(options: StretchesOptions): Stretches {
   ): Promise<{ epoch: Epoch; from: number } | Problem> {
     const { topic, incarnation, partition, first, partitions = 1 } = assignment;
     const stretch = { topic, incarnation, partition };
-    let from = claimStretch(state, id, stretch, owner, assignment.committed ?? first);
+    const fresh = assignment.committed ?? assignment.start ?? first;
+    let from = claimStretch(state, id, stretch, owner, fresh);
     epochs = listEpochs(state, id);
     if (range !== undefined && (from < range.first || from > range.end))
       return outOfRange(stretch, from, range);
