@@ -12,6 +12,8 @@ import type { StoredRow, TopicReader } from "#promote/sync/ports.ts";
 import { unwrap } from "#snapshots/problem.ts";
 import type { Stage } from "./stage.ts";
 
+type Compared = Pick<Stage, "place" | "ports" | "reader" | "state">;
+
 /** Rows by key and part, as text. */
 export type Rows = Map<string, string>;
 
@@ -25,7 +27,7 @@ export type Expected = {
 
 /** What a batch run gives over a topic, record by record under the epochs the pipeline recorded. */
 export async function expectedOf(
-  stage: Stage,
+  stage: Compared,
   spec: PipelineSpec,
   reader: TopicReader = stage.reader,
 ): Promise<Expected> {
@@ -54,7 +56,7 @@ export function livingOf({ rows }: Pick<Expected, "rows">, spec: PipelineSpec): 
 }
 
 /** The sinks' own living rows, by sink. */
-export async function foundOf(stage: Stage, spec: PipelineSpec): Promise<Map<string, Rows>> {
+export async function foundOf(stage: Compared, spec: PipelineSpec): Promise<Map<string, Rows>> {
   const sinks = unwrap(await openSinks(spec, stage.ports));
   const contract = unwrap(contractOf(spec));
   const found = new Map<string, Rows>();
@@ -95,7 +97,7 @@ export function differenceOf(
 
 /** Each sink holds exactly the expected rows, with their versions and positions. */
 export async function expectSinks(
-  stage: Stage,
+  stage: Compared,
   spec: PipelineSpec,
   expected: Rows,
   story: string,
@@ -108,7 +110,7 @@ export async function expectSinks(
  * Verify finds every sink equal, and has looked at each of the expected rows. `unverifiable`: rows from before the topic was what it is.
  */
 export async function expectVerified(
-  stage: Stage,
+  stage: Compared,
   spec: PipelineSpec,
   expected: Rows,
   story: string,
@@ -135,7 +137,7 @@ export async function expectVerified(
   }
 }
 
-export function deadLettersOf(stage: Stage, spec: PipelineSpec): string[] {
+export function deadLettersOf(stage: Compared, spec: PipelineSpec): string[] {
   const page = { offset: 0, limit: 1_000_000 };
   return listDeadLetters(stage.state(), spec, page).letters.map(placeOf).toSorted();
 }
@@ -145,7 +147,7 @@ export function deadLettersOf(stage: Stage, spec: PipelineSpec): string[] {
  * belong among the dead letters.
  */
 export async function expectSameAsBatch(
-  stage: Stage,
+  stage: Compared,
   spec: PipelineSpec,
   { records, broken, story }: { records: number; broken: readonly string[]; story: string },
 ): Promise<void> {

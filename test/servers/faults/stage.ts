@@ -8,6 +8,7 @@ import { openKafkaProducer, type KafkaRecord } from "#promote/sync/kafka/produce
 import { openKafkaReader } from "#promote/sync/kafka/reader.ts";
 import { kafkaTopics, type KafkaTopics } from "#promote/sync/kafka/topics.ts";
 import type { PortsPlace } from "#promote/sync/open-ports.ts";
+import type { Where } from "#promote/sync/pipeline-spec.ts";
 import type { TopicReader } from "#promote/sync/ports.ts";
 import { openSyncState } from "#promote/sync/state.ts";
 import type { PipelineSpec } from "#promote/sync/sync.ts";
@@ -28,6 +29,8 @@ export type Stage = {
   topics: KafkaTopics;
   reader: TopicReader;
   spec(options?: SpecOptions): Promise<PipelineSpec>;
+  /** Where the servers are, past what `through` named. */
+  straight: Where;
   /** The pipeline's state, as its workers write it. */
   state(): DatabaseSync;
   /** Sum of the committed offsets. */
@@ -68,25 +71,24 @@ export async function openStage(
   const name = `flights_${id}`;
   refuse(await topics.create({ topic, partitions, config: { "retention.ms": "-1" } }));
 
-  const where = {
-    kind: "servers" as const,
-    // The shortest the stack's broker takes: a killed worker's partitions come free soon.
-    kafka: kafkaSchema.parse({
-      brokers: [through.kafka ?? servers.kafka],
-      sessionTimeoutMs: 3000,
-    }),
+  const whereBy = (at: Addresses): Where => ({
+    kind: "servers",
+    // The shortest that a busy machine keeps: a killed worker's partitions come free soon.
+    kafka: kafkaSchema.parse({ brokers: [at.kafka], sessionTimeoutMs: 3000 }),
     cassandra: cassandraSchema.parse({
-      contactPoints: [through.cassandra ?? servers.cassandra],
+      contactPoints: [at.cassandra],
       localDataCenter: "datacenter1",
       keyspace: `faults_${id}`,
       replicas: 1,
     }),
     elasticsearch: elasticsearchSchema.parse({
-      nodes: [`http://${through.elasticsearch ?? servers.elasticsearch}`],
+      nodes: [`http://${at.elasticsearch}`],
       prefix: `faults-${id}-`,
       replicas: 0,
     }),
-  };
+  });
+  const straight = whereBy(servers);
+  const where = whereBy({ ...servers, ...through });
 
   async function dropTables(): Promise<void> {
     const client = new Client({
@@ -111,6 +113,7 @@ export async function openStage(
     topic,
     topics,
     reader,
+    straight,
     spec: (options = {}) =>
       specOf(place, { where, topic, environment: "faults", name, apply: DELAYS, ...options }),
     state: () => state,

@@ -29,10 +29,11 @@ async function act(asked: Asked): Promise<string | undefined> {
       const started = await sync.start(asked.spec);
       return started.ok ? undefined : started.problem.message;
     }
+    case "pause":
     case "resume": {
       const { environment, name } = asked.spec;
-      const resumed = await sync.resume(environment, name);
-      return resumed.ok ? undefined : resumed.problem.message;
+      const done = await sync[asked.act](environment, name);
+      return done.ok ? undefined : done.problem.message;
     }
     case "close":
       await sync.close();

@@ -14,7 +14,7 @@ export type WorkerOptions = {
   growth?: Partial<Growth>;
 };
 
-export type Asked = { id: number; act: "start" | "resume"; spec: PipelineSpec } | Close;
+export type Asked = { id: number; act: "start" | "pause" | "resume"; spec: PipelineSpec } | Close;
 type Close = { id: number; act: "close" };
 
 export type Told =
@@ -39,7 +39,10 @@ export type FaultWorker = {
   troubles: ReadonlySet<string>;
   /** Starts the pipeline, or swaps its release. */
   start(spec: PipelineSpec): Promise<void>;
+  pause(spec: PipelineSpec): Promise<void>;
   resume(spec: PipelineSpec): Promise<void>;
+  /** As `until`, where a halt is no surprise. */
+  stands(what: string, holds: () => boolean): Promise<void>;
   until(what: string, holds: () => boolean, timeoutMs?: number): Promise<void>;
   /** SIGKILL. */
   kill(): Promise<void>;
@@ -89,25 +92,32 @@ export function openWorker(options: WorkerOptions, command: string[] = []): Faul
     if (problem !== undefined) throw new Error(problem);
   }
 
+  function wait(what: string, timeoutMs: number, holds: () => boolean): Promise<void> {
+    return until(
+      what,
+      () => {
+        if (hasEnded) throw new Error(`the worker ended: ${errors}`);
+        return holds();
+      },
+      timeoutMs,
+    ).catch((cause: unknown) => {
+      throw new Error(`${what}: ${String(cause)}; last seen: ${JSON.stringify(seen)}`, { cause });
+    });
+  }
+
   return {
     process: started,
     seen: () => seen,
     troubles,
     start: (spec) => ask((id) => ({ id, act: "start", spec })),
+    pause: (spec) => ask((id) => ({ id, act: "pause", spec })),
     resume: (spec) => ask((id) => ({ id, act: "resume", spec })),
+    stands: (what, holds) => wait(what, PATIENCE_MS, holds),
     until: (what, holds, timeoutMs = PATIENCE_MS) =>
-      until(
-        what,
-        () => {
-          if (holds()) return true;
-          if (hasEnded) throw new Error(`${what}: the worker ended: ${errors}`);
-          if (seen.state === "halted")
-            throw new Error(`${what}: it halted: ${seen.problem?.code}: ${seen.problem?.message}`);
-          return false;
-        },
-        timeoutMs,
-      ).catch((cause: unknown) => {
-        throw new Error(`${String(cause)}; last seen: ${JSON.stringify(seen)}`, { cause });
+      wait(what, timeoutMs, () => {
+        if (holds()) return true;
+        if (seen.state === "halted") throw new Error("it halted");
+        return false;
       }),
     async kill() {
       if (hasEnded) return;
