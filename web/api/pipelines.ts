@@ -131,9 +131,13 @@ export function pipelineRoutes(workbench: Workbench) {
       const { env, name } = c.req.valid("param");
       return c.json({ rewrites: sync.rewrites(env, name).map(summary) });
     })
-    .get("/:env/:name/quality", pipeline, (c) => {
+    .get("/:env/:name/quality", pipeline, async (c) => {
       const { env, name } = c.req.valid("param");
-      return c.json(sync.quality(env, name));
+      const spec = await wantedSpec(workbench, env, name);
+      const expected = spec.ok ? spec.value.stream.expectations : [];
+      /** As the last commit has them; the history may name others, of earlier. */
+      const rules = expected.map(({ name, severity }) => ({ name, severity }));
+      return c.json({ rules, ...sync.quality(env, name) });
     })
     .get("/:env/:name/epochs", pipeline, (c) => {
       const { env, name } = c.req.valid("param");
@@ -175,7 +179,7 @@ function letterGone({ topic, partition, offset }: LetterPlace) {
 }
 
 /** A selection may name a million identities: a page needs their number. */
-function summary({ selection, incarnation: _, ...rewrite }: Rewrite) {
+function summary({ selection, ...rewrite }: Rewrite) {
   const what =
     "all" in selection
       ? { kind: "all" as const }

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { PipelineStatus } from "#promote/sync/sync.ts";
-import { atGate, board } from "./board.ts";
+import { atGate, board, whereabouts } from "./board.ts";
 
 const environment = (name: string, pipelines: Record<string, string>) => ({
   name,
@@ -38,4 +38,16 @@ test("what staging runs and production does not waits at the gate", () => {
     { name: "delays", release: "b" },
   ]);
   expect(atGate(undefined, staging)).toEqual([]);
+});
+
+test("an environment says where it runs: in a line, and in full", () => {
+  expect(whereabouts(environment("staging", {})).short).toBe("embedded");
+  const where = whereabouts({
+    ...environment("staging", {}),
+    kind: "servers",
+    kafka: { brokers: ["a:9092", "b:9092"] },
+    cassandra: { contactPoints: ["c:9042"], keyspace: "flights" },
+  });
+  expect(where.short).toBe("servers, Kafka a:9092 and 1 more");
+  expect(where.whole).toEqual(["Kafka a:9092, b:9092", "Cassandra c:9042, keyspace flights"]);
 });

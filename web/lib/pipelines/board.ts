@@ -5,7 +5,39 @@ export type DesiredEnvironment = {
   kind: string;
   approvals: number;
   pipelines: Record<string, { release: string; topic: string }>;
+  /** Of an environment on servers. `separate`: only workers started beside the server run its pipelines. */
+  workers?: string;
+  kafka?: { brokers: string[] };
+  cassandra?: { contactPoints: string[]; keyspace: string };
+  elasticsearch?: { nodes: string[]; prefix: string };
 };
+
+/** Where an environment runs, in a line and in full. */
+export function whereabouts({
+  kind,
+  kafka,
+  cassandra,
+  elasticsearch,
+  workers,
+}: DesiredEnvironment): {
+  short: string;
+  whole: string[];
+} {
+  if (kind === "embedded" || !kafka) return { short: kind, whole: ["Files in the workspace"] };
+  return {
+    short: `servers, Kafka ${kafka.brokers[0] ?? ""}${kafka.brokers.length > 1 ? ` and ${kafka.brokers.length - 1} more` : ""}`,
+    whole: [
+      `Kafka ${kafka.brokers.join(", ")}`,
+      ...(cassandra
+        ? [`Cassandra ${cassandra.contactPoints.join(", ")}, keyspace ${cassandra.keyspace}`]
+        : []),
+      ...(elasticsearch
+        ? [`Elasticsearch ${elasticsearch.nodes.join(", ")}, indices ${elasticsearch.prefix}…`]
+        : []),
+      ...(workers === "separate" ? ["Workers are started apart, with penstock sync"] : []),
+    ],
+  };
+}
 
 /** A place on the board: what runs there, or what should run there and does not. */
 export type Place =

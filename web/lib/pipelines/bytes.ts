@@ -7,7 +7,7 @@ export function recordBytes(value: string | null, encoding: "utf-8" | "base64"):
 
 export type Shown = { kind: "text" | "hex" | "tombstone"; text: string };
 
-/** Bytes for the eye: text where they are UTF-8, else sixteen a line in hexadecimal. */
+/** Bytes for the eye: text where they are UTF-8, else sixteen a line in hexadecimal, with what of them is ASCII. */
 export function shownBytes(bytes: Uint8Array | null): Shown {
   if (bytes === null)
     return { kind: "tombstone", text: "no value: the identity in the key is deleted" };
@@ -21,12 +21,19 @@ export function shownBytes(bytes: Uint8Array | null): Shown {
   return { kind: "hex", text: hexLines(bytes) };
 }
 
+const ROW = 16;
+const MOST_SHOWN = 4_096;
+
 export function hexLines(bytes: Uint8Array): string {
   const lines: string[] = [];
-  for (let at = 0; at < Math.min(bytes.length, 1_024); at += 16) {
-    const row = [...bytes.subarray(at, at + 16)].map((byte) => byte.toString(16).padStart(2, "0"));
-    lines.push(`${at.toString(16).padStart(4, "0")}  ${row.join(" ")}`);
+  for (let at = 0; at < Math.min(bytes.length, MOST_SHOWN); at += ROW) {
+    const row = [...bytes.subarray(at, at + ROW)];
+    const hex = row.map((byte) => byte.toString(16).padStart(2, "0")).join(" ");
+    const ascii = row
+      .map((byte) => (byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : "·"))
+      .join("");
+    lines.push(`${at.toString(16).padStart(4, "0")}  ${hex.padEnd(3 * ROW - 1)}  ${ascii}`);
   }
-  if (bytes.length > 1_024) lines.push(`… ${bytes.length} bytes in all`);
+  if (bytes.length > MOST_SHOWN) lines.push(`… ${bytes.length} bytes in all`);
   return lines.join("\n");
 }

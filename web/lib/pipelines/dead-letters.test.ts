@@ -1,34 +1,28 @@
 import { expect, test } from "vitest";
-import { byReason, cause, type DeadLetter } from "./dead-letters.ts";
+import { parsePlace, placeText, stageName, wayOut } from "./dead-letters.ts";
 
-const letter = (offset: number, reason: string, at: string): DeadLetter => ({
-  topic: "flights",
-  partition: 0,
-  offset,
-  stage: "decode",
-  reason,
-  release: "8c41d0",
-  encoding: "utf-8",
-  key: null,
-  value: null,
-  headers: [],
-  timestampMs: 0,
-  at,
+test("a letter's place goes through the address bar and back", () => {
+  const place = { topic: "flights-v2.eu", partition: 3, offset: 12_345 };
+  expect(parsePlace(placeText(place))).toEqual(place);
 });
 
-test("letters of one cause stand together, the largest group first", () => {
-  const groups = byReason([
-    letter(1, "`origin` is null, but is in the key", "2026-11-21T10:00:00Z"),
-    letter(2, 'Column `delay` is "N/A"; BIGINT expected', "2026-11-21T10:00:01Z"),
-    letter(3, 'Column `delay` is "x12"; BIGINT expected', "2026-11-21T10:00:02Z"),
-  ]);
-  expect(groups.map(({ reason, letters, last }) => [reason, letters.length, last])).toEqual([
-    ['Column `delay` is "N/A"; BIGINT expected', 2, "2026-11-21T10:00:02Z"],
-    ["`origin` is null, but is in the key", 1, "2026-11-21T10:00:00Z"],
-  ]);
+test.each([null, "", "flights", "flights/1", "flights/x/1", "a/b/1/2"])(
+  "%j is no letter's place",
+  (text) => {
+    expect(parsePlace(text)).toBeUndefined();
+  },
+);
+
+test.each([
+  ["decode", /contract/, /replay/],
+  ["validate", /expectation/, /replay/],
+  ["transform", /transform/, /promote/],
+  ["sink:search", /sink search/, /replay/],
+])("a letter of stage %s has a way out", (stage, what, how) => {
+  expect(wayOut(stage).what).toMatch(what);
+  expect(wayOut(stage).how.join(" ")).toMatch(how);
 });
 
-test("numbers vary within a cause, names do not", () => {
-  expect(cause("delay 12.5 is above 10")).toBe(cause("delay -3 is above 10"));
-  expect(cause("Column `q1` is missing")).not.toBe(cause("Column `q2` is missing"));
+test("a sink is called by its name", () => {
+  expect(stageName("sink:table")).toBe("sink table");
 });

@@ -14,31 +14,60 @@ export type DeadLetter = {
   at: string;
 };
 
-export type ReasonGroup = { reason: string; stage: string; letters: DeadLetter[]; last: string };
+export type LetterPlace = { topic: string; partition: number; offset: number };
 
-/** Letters of one cause together, the largest group first. What varies between records (values, numbers) is left out of the cause. */
-export function byReason(letters: readonly DeadLetter[]): ReasonGroup[] {
-  const groups = new Map<string, ReasonGroup>();
-  for (const letter of letters) {
-    const key = `${letter.stage}\0${cause(letter.reason)}`;
-    const group = groups.get(key) ?? {
-      reason: letter.reason,
-      stage: letter.stage,
-      letters: [],
-      last: letter.at,
-    };
-    group.letters.push(letter);
-    if (letter.at > group.last) group.last = letter.at;
-    groups.set(key, group);
-  }
-  return [...groups.values()].toSorted(
-    (a, b) => b.letters.length - a.letters.length || (a.last < b.last ? 1 : -1),
-  );
+/** A letter's place as the address bar has it: `flights/2/1234`. */
+export function placeText({ topic, partition, offset }: LetterPlace): string {
+  return `${topic}/${partition}/${offset}`;
 }
 
-/** "Column `delay` is "12x"" and "Column `delay` is "N/A"" have one cause. Names between backticks stay. */
-export function cause(reason: string): string {
-  return reason
-    .replaceAll(/"(?:[^"\\]|\\.)*"|“[^”]*”|'[^']*'/g, "…")
-    .replaceAll(/(?<![\w`])-?\d+(?:\.\d+)?(?![\w`])/g, "#");
+export function parsePlace(text: string | null): LetterPlace | undefined {
+  const [, topic, partition, offset] = /^([\w.-]+)\/(\d{1,7})\/(\d{1,15})$/.exec(text ?? "") ?? [];
+  if (topic === undefined) return undefined;
+  return { topic, partition: Number(partition), offset: Number(offset) };
+}
+
+export function stageName(stage: string): string {
+  return stage.startsWith("sink:") ? `sink ${stage.slice(5)}` : stage;
+}
+
+export type WayOut = { what: string; how: string[]; link?: "release" | "sources" };
+
+/** What a letter's stage says of the record, and what somebody can do about it. Every way ends in a replay. */
+export function wayOut(stage: string): WayOut {
+  if (stage === "decode")
+    return {
+      what: "The record is not what its source's contract says.",
+      how: [
+        "If the record is wrong: fix what produces it, and have it sent again. A newer record of the same identity settles the matter by itself.",
+        "If the record is right: correct the column in the source's file, freeze a snapshot, and promote a release built on it; then replay.",
+      ],
+      link: "sources",
+    };
+  if (stage === "validate")
+    return {
+      what: "The record breaks an expectation of its source, which keeps such records from the sinks.",
+      how: [
+        "If the record is wrong: fix the data where it comes from, and have it sent again.",
+        "If the rule is too strict: relax the expectation in the source's file, or let it `flag` in place of `deadLetter`, and commit; then replay.",
+      ],
+      link: "sources",
+    };
+  if (stage === "transform")
+    return {
+      what: "The transform threw on this record.",
+      how: [
+        "Try it in the notebook: fix the transform at the line the reason names, build a release and promote it; then replay. The release that runs then handles the record.",
+      ],
+      link: "release",
+    };
+  const sink = stageName(stage);
+  return {
+    what: `The ${sink} refused the row. What other sinks took, they keep.`,
+    how: [
+      "If the value is out of what the column can hold: bring it in range in the transform, and promote the release; then replay.",
+      `If the ${sink} is at fault (a mapping or a table altered by hand): put it right there; then replay.`,
+    ],
+    link: "release",
+  };
 }

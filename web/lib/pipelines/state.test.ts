@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { PipelineStatus } from "#promote/sync/status.ts";
-import { lagText, ledger, verdict } from "./state.ts";
+import { lagText, ledger, troubles, verdict } from "./state.ts";
 
 const status = (more: Partial<PipelineStatus>): PipelineStatus =>
   ({
@@ -44,4 +44,18 @@ test("read = written + filtered + stale + dead-lettered, and what is missing to 
 
 test("lag is counted in records", () => {
   expect([lagText({ lag: 0 }), lagText({ lag: 1_026 })]).toEqual(["no lag", "1,026 behind"]);
+});
+
+test("a sink that backs off is named beside those that are fine, and its problem is told once", () => {
+  const problem = { code: "away", message: "Elasticsearch does not answer." };
+  const sinks = [
+    { name: "table", rows: 5 },
+    { name: "search", rows: 4, problem },
+  ];
+  expect(troubles({ problem, sinks })).toEqual([
+    { key: "search", title: "Sink search is backing off; table is fine.", problem },
+  ]);
+  const other = { code: "away", message: "Kafka does not answer." };
+  expect(troubles({ problem: other, sinks }).map(({ key }) => key)).toEqual(["", "search"]);
+  expect(troubles({ sinks: [{ name: "table", rows: 5 }] })).toEqual([]);
 });

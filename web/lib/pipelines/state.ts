@@ -1,4 +1,5 @@
 import type { PipelineStatus } from "#promote/sync/sync.ts";
+import type { Problem } from "#snapshots/problem.ts";
 import { count, counted } from "../format.ts";
 import type { IconName } from "../shell/Icon.svelte";
 
@@ -73,4 +74,20 @@ export function ledger(status: PipelineStatus): {
 /** How far behind the end of the topic. */
 export function lagText(status: Pick<PipelineStatus, "lag">): string {
   return status.lag === 0 ? "no lag" : `${count(status.lag)} behind`;
+}
+
+export type Trouble = { key: string; title?: string; problem: Problem };
+
+/** What keeps a pipeline from flowing: its own problem, and each sink's that backs off while another may be fine. */
+export function troubles({ problem, sinks }: Pick<PipelineStatus, "problem" | "sinks">): Trouble[] {
+  const ofSinks = sinks.flatMap(({ name, problem }): Trouble[] =>
+    problem ? [{ key: name, problem }] : [],
+  );
+  const fine = sinks.filter((sink) => !sink.problem).map(({ name }) => name);
+  const told = ofSinks.map((one): Trouble => ({
+    ...one,
+    title: `Sink ${one.key} is backing off${fine.length > 0 ? `; ${fine.join(", ")} is fine` : ""}.`,
+  }));
+  const isOfSink = ofSinks.some((one) => one.problem.message === problem?.message);
+  return problem && !isOfSink ? [{ key: "", problem }, ...told] : told;
 }

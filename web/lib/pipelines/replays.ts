@@ -1,0 +1,85 @@
+import { counted, count } from "../format.ts";
+
+/** A rewrite as the API sends it: records below where a partition is read, written again in a new epoch. */
+export type Rewrite = {
+  rewrite: number;
+  topic: string;
+  partition: number;
+  from: number;
+  to?: number;
+  epoch?: number;
+  release?: string;
+  reason: string;
+  state: "asked" | "running" | "done";
+  askedAt: string;
+  written: number;
+  deadLettered: number;
+  what:
+    | { kind: "all" }
+    | { kind: "clears"; identities: number }
+    | { kind: "some"; records: number; identities: number };
+};
+
+/** What was asked at once, whatever partitions it touches: a replay, a repair, a backfill. */
+export type Rewriting = {
+  key: string;
+  reason: string;
+  askedAt: string;
+  state: Rewrite["state"];
+  parts: Rewrite[];
+  partsDone: number;
+  written: number;
+  deadLettered: number;
+};
+
+export const REPLAY = "dead letters replayed";
+
+/** Newest first. */
+export function rewritings(rewrites: readonly Rewrite[]): Rewriting[] {
+  const groups = new Map<string, Rewrite[]>();
+  for (const one of rewrites) {
+    const key = `${one.reason}\0${one.askedAt}`;
+    groups.set(key, [...(groups.get(key) ?? []), one]);
+  }
+  const sum = (of: Rewrite[], value: (one: Rewrite) => number) =>
+    of.reduce((total, one) => total + value(one), 0);
+  return [...groups]
+    .map(([key, parts]): Rewriting => {
+      const partsDone = parts.filter(({ state }) => state === "done").length;
+      const hasBegun = parts.some(({ state }) => state !== "asked");
+      return {
+        key,
+        reason: parts[0]?.reason ?? "",
+        askedAt: parts[0]?.askedAt ?? "",
+        state: partsDone === parts.length ? "done" : hasBegun ? "running" : "asked",
+        parts,
+        partsDone,
+        written: sum(parts, ({ written }) => written),
+        deadLettered: sum(parts, ({ deadLettered }) => deadLettered),
+      };
+    })
+    .toReversed();
+}
+
+/** "412 letters", "all records", "3 rows cleared": what a rewriting takes. */
+export function scope({ reason, parts }: Rewriting): string {
+  if (parts.some(({ what }) => what.kind === "all")) return "all records";
+  const some = parts.reduce(
+    (total, { what }) =>
+      what.kind === "some" ? total + (what.records > 0 ? what.records : what.identities) : total,
+    0,
+  );
+  const clears = parts.reduce(
+    (total, { what }) => (what.kind === "clears" ? total + what.identities : total),
+    0,
+  );
+  const said = [
+    some > 0 && counted(some, reason === REPLAY ? "letter" : "row"),
+    clears > 0 && `${count(clears)} cleared`,
+  ].filter((part) => part !== false);
+  return said.join(" and ");
+}
+
+export function isUnderWay(rewriting: Rewriting): boolean {
+  return rewriting.state !== "done";
+}
