@@ -1,7 +1,8 @@
 import type { Client } from "cassandra-driver";
 import { WRITTEN, type Outcome, type SinkBatch } from "../ports.ts";
 import type { Parameters, Request } from "./encode-batch.ts";
-import type { Statements } from "./statements.ts";
+import { kindOf, openGrouping, sizeOf, type Member } from "./group-requests.ts";
+import type { RequestKind, Statements } from "./statements.ts";
 import { isUnprepared, outcomeOf } from "./outcome-of.ts";
 
 export type SendOptions = {
@@ -10,13 +11,18 @@ export type SendOptions = {
   statements: Statements;
   lanes: number;
   signal: AbortSignal | undefined;
+  /** Where a request's row lies; rows of one node may go as one request. */
+  nodeOf: (request: Request) => string;
   /** Asked when no host knows a statement: what is wrong with the table, if anything is. */
   whyUnprepared(): Promise<unknown>;
 };
 
+/** What goes as one request: records of one kind, or the parts of one record, which lie in one partition. */
+type Unit = { members: readonly Member[]; kind: RequestKind | undefined };
+
 /**
- * Sends a batch's operations, up to `lanes` requests at a time. The parts of one record lie in one partition and go as one
- * request. A lane that meets trouble closes for the rest of the batch, down to one: a cluster that cannot keep up is not pushed on.
+ * Sends a batch's operations, up to `lanes` requests at a time. A lane that meets trouble closes for the rest of the batch, down to one: a
+ * cluster that cannot keep up is not pushed on.
  */
 export async function sendBatch(
   batch: SinkBatch,
@@ -24,34 +30,66 @@ export async function sendBatch(
   options: SendOptions,
 ): Promise<Outcome[]> {
   const outcomes: Outcome[] = Array.from({ length: batch.count }, () => WRITTEN);
+  const grouping = openGrouping(options.nodeOf);
+  const rest: Unit[] = [];
   let next = 0;
   let open = Math.min(options.lanes, batch.count);
   let stopped: Outcome | undefined;
 
-  const lane = async (): Promise<void> => {
+  function encode(from: number, to: number): Member[] {
+    const members: Member[] = [];
+    for (let operation = from; operation < to; operation++) {
+      const request = requestOf(operation);
+      if ("reason" in request) outcomes[operation] = { kind: "reject", reason: request.reason };
+      else members.push({ operation, request });
+    }
+    return members;
+  }
+
+  /** Undefined once all has gone. */
+  function take(): Unit | undefined {
     while (next < batch.count) {
       const from = next;
       next = endOfRecord(batch, from);
-      const to = next;
-      const outcome = stopped ?? (await sendRecord(from, to));
-      if (outcome === WRITTEN) continue;
-      for (let i = from; i < to; i++) if (outcomes[i] === WRITTEN) outcomes[i] = outcome;
-      if (outcome.kind === "halt") stopped = outcome;
+      const members = encode(from, next);
+      if (next - from > 1) return { members, kind: undefined };
+      for (const { operation, request } of members) {
+        const full = grouping.add(operation, request);
+        if (full !== undefined) return full;
+      }
+    }
+    rest.push(...grouping.rest());
+    return rest.pop();
+  }
+
+  async function sendUnit({ members, kind }: Unit): Promise<Outcome> {
+    if (stopped !== undefined) return note(members, stopped);
+    if (options.signal?.aborted === true) return note(members, ABORTED);
+    if (kind === undefined || members.length === 1) {
+      const requests = members.map(({ request }) => request);
+      return note(members, await send(requests, options));
+    }
+    const outcome = await execute(kind, members, options);
+    if (outcome === WRITTEN || outcome.kind === "retryAfter") return note(members, outcome);
+    // Which of them it is shows when each goes alone.
+    for (const member of members) await sendUnit({ members: [member], kind });
+    return WRITTEN;
+  }
+
+  function note(members: readonly Member[], outcome: Outcome): Outcome {
+    if (outcome === WRITTEN) return outcome;
+    for (const { operation } of members) outcomes[operation] = outcome;
+    if (outcome.kind === "halt") stopped = outcome;
+    return outcome;
+  }
+
+  const lane = async (): Promise<void> => {
+    for (let unit = take(); unit !== undefined; unit = take()) {
+      const outcome = await sendUnit(unit);
       if (outcome.kind !== "retryAfter" || stopped !== undefined || open === 1) continue;
       open--;
       return;
     }
-  };
-
-  const sendRecord = async (from: number, to: number): Promise<Outcome> => {
-    if (options.signal?.aborted === true) return ABORTED;
-    const requests: Request[] = [];
-    for (let i = from; i < to; i++) {
-      const made = requestOf(i);
-      if ("reason" in made) outcomes[i] = { kind: "reject", reason: made.reason };
-      else requests.push(made);
-    }
-    return send(requests, options);
   };
 
   await Promise.all(Array.from({ length: open }, lane));
@@ -73,13 +111,6 @@ const TOGETHER = { ...PREPARED, logged: false };
  */
 const MAX_REQUEST_BYTES = (16 << 20) - 4096;
 
-function sizeOf({ remove = [], insert = [] }: Request): number {
-  let size = 0;
-  for (const value of remove) size += 4 + (value instanceof Buffer ? value.length : 0);
-  for (const value of insert) size += 4 + (value instanceof Buffer ? value.length : 0);
-  return size;
-}
-
 function tooBig(sizeBytes: number): Outcome {
   return {
     kind: "reject",
@@ -93,12 +124,32 @@ async function send(requests: readonly Request[], options: SendOptions): Promise
   const sizeBytes = requests.reduce((sum, request) => sum + sizeOf(request), 0);
   if (sizeBytes > MAX_REQUEST_BYTES)
     return requests.length > 1 ? sendHalves(requests, options) : tooBig(sizeBytes);
+  const { client, statements } = options;
+  return outcomeWhenDone(
+    requests.length === 1
+      ? client.execute(statements(kindOf(first), 1), parametersOf(first), PREPARED)
+      : client.batch(together(requests, statements), TOGETHER),
+    options,
+  );
+}
+
+function execute(
+  kind: RequestKind,
+  members: readonly Member[],
+  options: SendOptions,
+): Promise<Outcome> {
+  const parameters: Parameters = [];
+  for (const { request } of members) {
+    for (const value of request.remove ?? []) parameters.push(value);
+    for (const value of request.insert ?? []) parameters.push(value);
+  }
+  const statement = options.statements(kind, members.length);
+  return outcomeWhenDone(options.client.execute(statement, parameters, PREPARED), options);
+}
+
+async function outcomeWhenDone(done: Promise<unknown>, options: SendOptions): Promise<Outcome> {
   try {
-    const { client, statements } = options;
-    if (requests.length === 1) {
-      const { query, params } = alone(first, statements);
-      await client.execute(query, params, PREPARED);
-    } else await client.batch(together(requests, statements), TOGETHER);
+    await done;
     return WRITTEN;
   } catch (cause) {
     const why = isUnprepared(cause) ? await options.whyUnprepared() : undefined;
@@ -113,17 +164,14 @@ async function sendHalves(requests: readonly Request[], options: SendOptions): P
   return first === WRITTEN ? send(requests.slice(middle), options) : first;
 }
 
-/** One statement, whatever a single operation asks. */
-function alone({ remove, insert }: Request, statements: Statements): Statement {
-  if (insert === undefined) return { query: statements.remove, params: remove ?? [] };
-  if (remove === undefined) return { query: statements.insert, params: insert };
-  return { query: statements.replace, params: [...remove, ...insert] };
+function parametersOf({ remove = [], insert = [] }: Request): Parameters {
+  return [...remove, ...insert];
 }
 
 function together(requests: readonly Request[], statements: Statements): Statement[] {
   return requests.flatMap(({ remove, insert }) => [
-    ...(remove === undefined ? [] : [{ query: statements.remove, params: remove }]),
-    ...(insert === undefined ? [] : [{ query: statements.insert, params: insert }]),
+    ...(remove === undefined ? [] : [{ query: statements("remove", 1), params: remove }]),
+    ...(insert === undefined ? [] : [{ query: statements("insert", 1), params: insert }]),
   ]);
 }
 
