@@ -35,7 +35,7 @@ test("rows of different nodes do not mix", () => {
 });
 
 test("a group stays small enough for Cassandra not to warn of it", () => {
-  expect(grouped([insert(1400), insert(1400), insert(1400), insert(90_000), insert()])).toEqual([
+  expect(grouped([insert(1000), insert(1000), insert(1000), insert(90_000), insert()])).toEqual([
     "insert 0,1",
     "insert 2",
     "insert 3",

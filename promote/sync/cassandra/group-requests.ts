@@ -9,8 +9,8 @@ export type Member = { operation: number; request: Request };
 
 /** Cassandra logs a warning for an unlogged batch across more partitions (`unlogged_batch_across_partitions_warn_threshold`)… */
 const MOST_ROWS = 10;
-/** …and for one of more than 5 KiB (`batch_size_warn_threshold`), which counts somewhat more than the parameters. */
-const MOST_BYTES = 3000;
+/** …and for one of more than 5 KiB (`batch_size_warn_threshold`), which counts twice what the parameters are. */
+const MOST_BYTES = 2200;
 
 /** Collects requests into groups; `add` gives a group once it is full, `rest` those that are not. */
 export type Grouping = {
