@@ -1,5 +1,6 @@
 import type { DatabaseSync } from "node:sqlite";
 import { z } from "zod";
+import { ownsStretch } from "./progress.ts";
 import { inTransaction } from "./state.ts";
 import { FIRST_EPOCH, TRANSITION_SPAN } from "./version.ts";
 
@@ -57,24 +58,37 @@ export function listEpochs(state: DatabaseSync, id: PipelineId): Epoch[] {
   return rows.map((row) => rowSchema.parse(row));
 }
 
-/** Opens the stretch's next epoch. Durable when it returns: its first write may follow. */
-export function openEpoch(state: DatabaseSync, id: PipelineId, epoch: NewEpoch): Epoch {
-  return inTransaction(state, () => insertEpoch(state, id, epoch, nextNumber(state, id)));
+/**
+ * Opens the stretch's next epoch for the worker that owns it. Durable when it returns: its first write may follow. Undefined, and nothing is
+ * opened, when another worker has taken the stretch: that one handles these records by the epochs it knows.
+ */
+export function openEpoch(
+  state: DatabaseSync,
+  id: PipelineId,
+  epoch: NewEpoch,
+  owner: string,
+): Epoch | undefined {
+  return inTransaction(state, () => {
+    if (!ownsStretch(state, id, epoch, owner)) return undefined;
+    return insertEpoch(state, id, epoch, nextNumber(state, id));
+  });
 }
 
 export type NewEpoch = Omit<Epoch, "epoch" | "ordering">;
 
 /**
  * Opens a stretch's transition epoch: its number is the same for all partitions of the grown topic, whichever workers read them, since only then
- * do times decide between partitions.
+ * do times decide between partitions. Otherwise as `openEpoch`.
  */
 export function openTransition(
   state: DatabaseSync,
   id: PipelineId,
   epoch: NewEpoch,
   untilMs: number,
-): Epoch {
+  owner: string,
+): Epoch | undefined {
   return inTransaction(state, () => {
+    if (!ownsStretch(state, id, epoch, owner)) return undefined;
     const epochs = listEpochs(state, id);
     const own = epochs.findLast((other) => isOf(other, epoch))?.epoch;
     const open = epochs.filter(

@@ -115,6 +115,21 @@ export function claimStretch(
   return z.object({ next_offset: z.number() }).parse(claimed).next_offset;
 }
 
+/** Whether no other worker has taken the stretch. */
+export function ownsStretch(
+  state: DatabaseSync,
+  id: PipelineId,
+  stretch: Stretch,
+  owner: string,
+): boolean {
+  const other = state
+    .prepare(
+      "select 1 from sync_offsets where environment = ? and name = ? and topic = ? and incarnation = ? and partition = ? and owner <> ?",
+    )
+    .get(id.environment, id.name, stretch.topic, stretch.incarnation, stretch.partition, owner);
+  return other === undefined;
+}
+
 /** Takes the stretch's offset back, so that what lies behind is handled again. */
 export function rewindStretch(
   state: DatabaseSync,

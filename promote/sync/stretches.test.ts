@@ -1,5 +1,6 @@
 import type { DatabaseSync } from "node:sqlite";
 import { beforeEach, describe, expect, test } from "vitest";
+import { epochOf, listEpochs } from "./epochs.ts";
 import type { SourceRecord } from "./ports.ts";
 import { commitProgress, NOTHING, readOffset } from "./progress.ts";
 import { openSyncState } from "./state.ts";
@@ -85,6 +86,21 @@ test("a swap and a rollback within a transition each open an epoch above the las
     [1025 + 8192, 1025 + 2 * 8192],
     [1025 + 8192, 1025 + 2 * 8192],
   ]);
+});
+
+test("a worker whose partition another has taken opens no epoch in it, though it has not heard of that yet", async () => {
+  const worker = open("w1");
+  await assign(worker, [0, 1], 2);
+  worker.cut(delivery(0, records(0, 80)));
+  const other = open("w2");
+  await assign(other, [0], 2);
+  expect(worker.renew(place(0), "repair")).toBeUndefined();
+  expect(worker.swap("r2").map(({ partition }) => partition)).toEqual([1]);
+  const pieces = other.cut(delivery(0, records(0, 100)));
+  if ("code" in pieces) throw new Error(pieces.message);
+  const known = listEpochs(state, id);
+  for (const { epoch, records: own } of pieces)
+    for (const { offset } of own) expect(epochOf(known, place(0), offset)).toEqual(epoch);
 });
 
 test("a worker killed while it takes a partition of a grown topic looks back when it takes it again", async () => {

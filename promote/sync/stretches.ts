@@ -55,7 +55,7 @@ export type Stretches = {
   swap(release: string): Epoch[];
   /**
    * Opens a new epoch at where a stretch is read now, so that what lies before can be written again above what is there. Undefined when it is
-   * not read here, or while a transition lets times decide: there is no above within it.
+   * not read here (any more), or while a transition lets times decide: there is no above within it.
    */
   renew(stretch: Stretch, reason: string): Epoch | undefined;
   list(): { stretch: Stretch; position: number }[];
@@ -95,11 +95,11 @@ export function openStretches(options: StretchesOptions): Stretches {
   }
 
   /** A transition that is not over goes on in it, so that times keep deciding between partitions. */
-  function open(fresh: NewEpoch): Epoch {
+  function open(fresh: NewEpoch): Epoch | undefined {
     const transition = transitionOf(fresh);
     return transition === undefined
-      ? openEpoch(state, id, fresh)
-      : openTransition(state, id, fresh, transition.untilMs);
+      ? openEpoch(state, id, fresh, owner)
+      : openTransition(state, id, fresh, transition.untilMs, owner);
   }
 
   /** Another worker opened it for a release this one has not heard of yet. */
@@ -112,7 +112,7 @@ export function openStretches(options: StretchesOptions): Stretches {
     partitions: number,
     from: number,
     first: number,
-  ): Promise<{ epoch: Epoch; from: number }> {
+  ): Promise<{ epoch: Epoch | undefined; from: number }> {
     const { transitionMs, lookBackMs } = options.growth;
     const nowMs = options.now().getTime();
     const isNew = newestOf(stretch) === undefined;
@@ -123,7 +123,7 @@ export function openStretches(options: StretchesOptions): Stretches {
     // Before the epoch: a worker killed between the two finds that the topic has grown, and looks back again.
     rewindStretch(state, id, stretch, start);
     const fresh = draft(stretch, partitions, start, "partitions added");
-    return { epoch: openTransition(state, id, fresh, nowMs + transitionMs), from: start };
+    return { epoch: openTransition(state, id, fresh, nowMs + transitionMs, owner), from: start };
   }
 
   async function assign(
@@ -152,9 +152,11 @@ export function openStretches(options: StretchesOptions): Stretches {
         newest === undefined ? "start" : own === undefined ? "topic made again" : "release";
       epoch = open(draft(stretch, partitions, from, reason));
     }
+    // Taken by another worker meanwhile, which was told of it before this one: the group's last word counts.
+    if (epoch === undefined) return assign(assignment, range);
     epochs = listEpochs(state, id);
     held.set(keyOf(stretch), { stretch, position: from, partitions });
-    return epoch === undefined ? unassigned(assignment) : { epoch, from };
+    return { epoch, from };
   }
 
   function cut(delivery: Delivery): Piece[] | Problem {
@@ -168,7 +170,9 @@ export function openStretches(options: StretchesOptions): Stretches {
       let epoch = epochOf(epochs, stretch, offset);
       if (epoch === undefined) return unassigned(delivery);
       if (isOver(epoch, records[from])) {
-        epoch = openEpoch(state, id, draft(stretch, partitions, offset, "order by offset again"));
+        const fresh = draft(stretch, partitions, offset, "order by offset again");
+        // Another worker's by now: what this one still writes is older than that one's.
+        epoch = openEpoch(state, id, fresh, owner) ?? epoch;
         epochs = listEpochs(state, id);
       }
       const end = endOfEpoch(epochs, stretch, epoch);
@@ -200,8 +204,9 @@ export function openStretches(options: StretchesOptions): Stretches {
       learnedAt = options.now();
       const opened = [...held.values()]
         .filter(({ stretch }) => newestOf(stretch)?.release !== next)
-        .map(({ stretch, partitions, position }) =>
-          open(draft(stretch, partitions, position, "release")),
+        .flatMap(
+          ({ stretch, partitions, position }) =>
+            open(draft(stretch, partitions, position, "release")) ?? [],
         );
       epochs = listEpochs(state, id);
       return opened;
@@ -210,7 +215,7 @@ export function openStretches(options: StretchesOptions): Stretches {
       const place = held.get(keyOf(stretch));
       if (place === undefined || transitionOf(place.stretch) !== undefined) return undefined;
       const fresh = draft(place.stretch, place.partitions, place.position, reason);
-      const opened = openEpoch(state, id, fresh);
+      const opened = openEpoch(state, id, fresh, owner);
       epochs = listEpochs(state, id);
       return opened;
     },
