@@ -35,6 +35,88 @@ export function pipelineSteps(): void {
     await expectAccessible(page, "pipelines, with dead letters");
   });
 
+  test("a dead letter is read to its last byte, replayed, and stays when its cause does", async ({
+    page,
+  }) => {
+    await go(page, "Pipelines");
+    await openTile(page, "staging");
+    await page.getByRole("link", { name: /^Open all/ }).click();
+    await expect(page.getByRole("heading", { level: 1, name: "Dead letters" })).toBeVisible();
+    await expect(page.getByRole("heading", { name: /records? could not pass, for/ })).toBeVisible();
+    const groups = page.getByRole("region", { name: "Groups of dead letters" });
+    await groups.getByRole("link", { name: /is "N\/A", which is not BIGINT/ }).click();
+    await expect(page).toHaveURL(/group=[0-9a-f]{12}&letter=flights/);
+    const letter = page.getByRole("region", { name: "The letter", exact: true });
+    await expect(letter).toContainText("The record is not what its source's contract says.");
+    await expect(letter.getByRole("region", { name: "Record's value" })).toContainText(
+      '"delay": "N/A"',
+    );
+    const address = page.url();
+    await expectAccessible(page, "dead letters");
+
+    await letter.getByRole("button", { name: "Replay this letter" }).click();
+    const replays = page.getByRole("region", { name: "Replays" });
+    await expect(replays).toContainText("1 letter asked to be handled again.");
+    await expect(replays).toContainText(/Replay of 1 letter, .*: done/);
+    await expect(replays).toContainText("1 dead-lettered again");
+    await page.goto(address);
+    await expect(letter.getByRole("region", { name: "Record's value" })).toBeVisible();
+
+    await page.getByRole("button", { name: "Replay this group…" }).click();
+    const question = page.getByRole("dialog", { name: /^Replay \d+ letters? in staging\?/ });
+    await expect(question).toContainText("in a new epoch");
+    await expectAccessible(page, "the question before a replay");
+    await question.getByRole("button", { name: "Not now" }).click();
+    await expect(page.getByRole("dialog")).toHaveCount(0);
+  });
+
+  test("what ran and was written again is on the timeline; what is trivial is folded", async ({
+    page,
+  }) => {
+    await go(page, "Pipelines");
+    await openTile(page, "staging");
+    await page.getByRole("tab", { name: "Epochs" }).click();
+    await expect(page).toHaveURL(/view=epochs/);
+    await expect(page.getByRole("region", { name: "Timeline of epochs" })).toContainText("began");
+    await expect(page.getByRole("region", { name: "Written again" })).toContainText(
+      "Replay of 1 letter",
+    );
+    await expectAccessible(page, "epochs");
+    await page.keyboard.press("ArrowLeft");
+    await expect(page.getByRole("tab", { name: "Expectations" })).toBeFocused();
+    await expect(page.getByRole("tabpanel")).toContainText(
+      "This source expects nothing beyond its contract",
+    );
+    await expectAccessible(page, "expectations");
+    await expect(page.getByRole("tab", { name: /Partitions/ })).toHaveCount(0);
+  });
+
+  test("a verify reads the sinks back: both sums add up and nothing differs", async ({ page }) => {
+    await go(page, "Pipelines");
+    await openTile(page, "staging");
+    await page.getByRole("tab", { name: "Verify" }).click();
+    await page.getByRole("button", { name: "Verify", exact: true }).click();
+    await expect(page.getByRole("button", { name: "Verify again" })).toBeVisible({
+      timeout: 120_000,
+    });
+    const verdict = page.getByRole("tabpanel");
+    await expect(verdict.getByText(/Every row is what the topic says/)).toBeVisible();
+    for (const side of ["Should be", "Is"]) {
+      const text = await verdict
+        .getByText(new RegExp(`^${side} [\\d,]+ =`))
+        .first()
+        .innerText();
+      const [sum = 0, ...terms] = [...text.matchAll(/[\d,]+/g)].map(([digits]) =>
+        Number(digits.replaceAll(",", "")),
+      );
+      expect(
+        terms.reduce((total, term) => total + term, 0),
+        `“${text}” adds up`,
+      ).toBe(sum);
+    }
+    await expectAccessible(page, "a verify");
+  });
+
   test("killed and started again, the pipelines go on where they were", async ({
     page,
     workbench,

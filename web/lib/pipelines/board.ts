@@ -23,7 +23,8 @@ export function whereabouts({
   short: string;
   whole: string[];
 } {
-  if (kind === "embedded" || !kafka) return { short: kind, whole: ["Files in the workspace"] };
+  if (kind === "embedded") return { short: kind, whole: ["Files in the workspace"] };
+  if (!kafka) return { short: kind, whole: [] };
   return {
     short: `servers, Kafka ${kafka.brokers[0] ?? ""}${kafka.brokers.length > 1 ? ` and ${kafka.brokers.length - 1} more` : ""}`,
     whole: [
@@ -65,7 +66,7 @@ export function board(
   );
   const columns = [
     ...environments,
-    ...undeclared.map((name) => ({ name, kind: "embedded", approvals: 0, pipelines: {} })),
+    ...undeclared.map((name) => ({ name, kind: "", approvals: 0, pipelines: {} })),
   ];
   const rows = [...names].toSorted().map((name) => ({
     name,
