@@ -90,11 +90,16 @@ export function sinkRefusals(
   state: DatabaseSync,
   id: PipelineId,
   sink: string,
-): { topic: string; partition: number; offset: number }[] {
-  const place = z.object({ topic: z.string(), partition: z.number(), offset: z.number() });
+): (Stretch & { offset: number })[] {
+  const place = z.object({
+    topic: z.string(),
+    incarnation: z.string(),
+    partition: z.number(),
+    offset: z.number(),
+  });
   return state
     .prepare(
-      `select topic, partition, record_offset as "offset" from sync_dead_letters where environment = ? and name = ? and stage in (?, 'validate')`,
+      `select topic, incarnation, partition, record_offset as "offset" from sync_dead_letters where environment = ? and name = ? and stage in (?, 'validate')`,
     )
     .all(id.environment, id.name, `sink:${sink}`)
     .map((row) => place.parse(row));

@@ -1,6 +1,8 @@
 import { DuckDBInstance } from "@duckdb/node-api";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { unwrap } from "#snapshots/problem.ts";
+import { deadLetter, insertDeadLetters } from "../dead-letters.ts";
+import { openSyncState } from "../state.ts";
 import { openFileLogWriter, type FileLogWriter } from "../embedded/file-log.ts";
 import type { NewRecord } from "../embedded/frames.ts";
 import { freshPlace, specOf, until, type FixturePlace } from "../fixture.ts";
@@ -44,6 +46,26 @@ describe("verify", () => {
       expect(counts).toMatchObject({ left: 3, right: 3, equal: 3 });
       expectSums(counts);
     }
+  });
+
+  test("does not take what a sink refused of a topic that was made again for a refusal of the new one's", async () => {
+    const first = await specOf(place);
+    await send(flight(1, {}), flight(2, {}));
+    await run(first);
+    const state = openSyncState(place.statePath);
+    const record = { offset: 0, timestampMs: 0, key: null, value: null, headers: [] };
+    const failure = {
+      stage: "sink:table",
+      reason: "too large",
+      release: "release-1",
+      at: "",
+    } as const;
+    const old = { topic: first.topic, incarnation: "of before", partition: 0 };
+    insertDeadLetters(state, first, [deadLetter(old, record, failure)]);
+    state.close();
+    const report = unwrap(await sync.verify(spec(), quiet));
+    expect(report.sinks.map(({ counts }) => counts.equal)).toEqual([2, 2]);
+    expect(report.isEqual).toBe(true);
   });
 
   test("finds a row changed by hand, one removed and one added, says so, and a repair heals all of them in a new epoch", async () => {
