@@ -4,6 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { openFileLogWriter } from "#promote/sync/embedded/file-log.ts";
+import type { NewRecord } from "#promote/sync/embedded/frames.ts";
+import { unwrap } from "#snapshots/problem.ts";
 import { edit, tinyWorkspace } from "#web/api/tiny-workspace.ts";
 
 const launcher = fileURLToPath(new URL("./penstock.mjs", import.meta.url));
@@ -40,7 +43,12 @@ const verbs = [
   "approve",
   "promote",
   "rollback",
+  "environments",
   "sync",
+  "verify",
+  "replay",
+  "backfill",
+  "register",
   "status",
   "open",
 ];
@@ -110,60 +118,120 @@ test("the workspace is found from a folder inside it, and as ./workspace beside 
   rmSync(beside, { recursive: true });
 });
 
-test("the way of a transform in a terminal: freeze, run, diff, release, promote, approve, roll back", async () => {
-  const froze = await penstock(["freeze", "trips", "--label", "one"]);
-  expect(froze).toMatchObject({
-    code: 0,
-    stderr: expect.stringContaining("Freezing trips@one") as string,
-  });
-  expect(froze.stdout).toMatch(/^trips@one {2}200 rows {2}[0-9a-f]{12}/);
-  const unknown = await penstock(["freeze", "nope", "--label", "one"]);
-  expect(unknown).toMatchObject({ code: 2, stdout: "" });
-  expect(unknown.stderr).toContain("There are: trips.");
+// Two dozen processes each: long on a busy machine.
+const long = { timeout: 300_000 };
 
-  const ran = await penstock(["run", "notebooks/slow.ts"]);
-  expect(ran.stdout).toContain("read 200 = written 134 + filtered 66");
-  expect(ran.code).toBe(0);
+test(
+  "the way of a transform in a terminal: freeze, run, diff, release, promote, approve, roll back",
+  long,
+  async () => {
+    const froze = await penstock(["freeze", "trips", "--label", "one"]);
+    expect(froze).toMatchObject({
+      code: 0,
+      stderr: expect.stringContaining("Freezing trips@one") as string,
+    });
+    expect(froze.stdout).toMatch(/^trips@one {2}200 rows {2}[0-9a-f]{12}/);
+    const unknown = await penstock(["freeze", "nope", "--label", "one"]);
+    expect(unknown).toMatchObject({ code: 2, stdout: "" });
+    expect(unknown.stderr).toContain("There are: trips.");
 
-  expect((await penstock(["diff", "slow"])).code).toBe(0);
-  edit(tiny.dir, "notebooks/slow.ts", "> 30", "> 40");
-  const differs = await penstock(["diff", "slow", "--rows", "2"]);
-  expect(differs.code).toBe(1);
-  expect(differs.stdout).toContain("the outputs differ");
-  expect(differs.stdout).toMatch(/~ .*isSlow: true → false/);
-  expect((await penstock(["diff", "fast"])).stderr).toContain("There are: slow.");
+    const ran = await penstock(["run", "notebooks/slow.ts"]);
+    expect(ran.stdout).toContain("read 200 = written 134 + filtered 66");
+    expect(ran.code).toBe(0);
 
-  const released = await penstock(["release", "slow", "--json", "--message", "Slower"]);
-  const { hash, findings } = JSON.parse(released.stdout) as { hash: string; findings: string[] };
-  expect(released.code).toBe(0);
-  expect((await penstock(["promote", "slow", "--to", "staging"])).stdout).toContain(
-    `staging now asks for slow ${hash.slice(0, 6)}`,
-  );
-  const plan = await penstock(["promote", "slow", "--to", "production", "--plan"]);
-  expect(plan.code).toBe(1);
-  expect(plan.stdout).toContain("approvals: 0 of 1");
-  const refused = await penstock(["promote", "slow", "--to", "production"]);
-  expect(refused.code).toBe(1);
-  expect(refused.stderr).toContain("production asks for 1 approval");
-  const approve = [
-    "approve",
-    "slow",
-    hash,
-    "--reason",
-    "Good",
-    ...findings.flatMap((id) => ["--finding", id]),
-  ];
-  expect((await penstock(approve)).stdout).toContain(`approved slow ${hash.slice(0, 12)}`);
-  expect((await penstock(["promote", "slow", "--to", "production"])).code).toBe(0);
-  const first = await penstock(["rollback", "slow", "--in", "staging"]);
-  expect(first.code).toBe(2);
-  expect(first.stderr).toContain("the first of slow");
+    expect((await penstock(["diff", "slow"])).code).toBe(0);
+    edit(tiny.dir, "notebooks/slow.ts", "> 30", "> 40");
+    const differs = await penstock(["diff", "slow", "--rows", "2"]);
+    expect(differs.code).toBe(1);
+    expect(differs.stdout).toContain("the outputs differ");
+    expect(differs.stdout).toMatch(/~ .*isSlow: true → false/);
+    expect((await penstock(["diff", "fast"])).stderr).toContain("There are: slow.");
 
-  const status = await penstock(["status"]);
-  expect(status.stdout).toMatch(
-    /slow\s+[0-9a-f]{12}.*staging, production|slow\s+[0-9a-f]{12}.*production, staging/,
-  );
-  const synced = await penstock(["sync", "--until-idle"]);
-  expect(synced.stdout).toContain("staging/slow");
-  expect(synced.code).toBe(0);
-});
+    const released = await penstock(["release", "slow", "--json", "--message", "Slower"]);
+    const { hash, findings } = JSON.parse(released.stdout) as { hash: string; findings: string[] };
+    expect(released.code).toBe(0);
+    expect((await penstock(["promote", "slow", "--to", "staging"])).stdout).toContain(
+      `staging now asks for slow ${hash.slice(0, 6)}`,
+    );
+    const plan = await penstock(["promote", "slow", "--to", "production", "--plan"]);
+    expect(plan.code).toBe(1);
+    expect(plan.stdout).toContain("approvals: 0 of 1");
+    const refused = await penstock(["promote", "slow", "--to", "production"]);
+    expect(refused.code).toBe(1);
+    expect(refused.stderr).toContain("production asks for 1 approval");
+    const approve = [
+      "approve",
+      "slow",
+      hash,
+      "--reason",
+      "Good",
+      ...findings.flatMap((id) => ["--finding", id]),
+    ];
+    expect((await penstock(approve)).stdout).toContain(`approved slow ${hash.slice(0, 12)}`);
+    expect((await penstock(["promote", "slow", "--to", "production"])).code).toBe(0);
+    const first = await penstock(["rollback", "slow", "--in", "staging"]);
+    expect(first.code).toBe(2);
+    expect(first.stderr).toContain("the first of slow");
+
+    const status = await penstock(["status"]);
+    expect(status.stdout).toMatch(
+      /slow\s+[0-9a-f]{12}.*staging, production|slow\s+[0-9a-f]{12}.*production, staging/,
+    );
+    const synced = await penstock(["sync", "--until-idle"]);
+    expect(synced.stdout).toContain("staging/slow");
+    expect(synced.code).toBe(0);
+  },
+);
+
+test(
+  "operating pipelines in a terminal: environments, verify, repair, replay, backfill",
+  long,
+  async () => {
+    const log = unwrap(
+      await openFileLogWriter(join(tiny.dir, ".penstock/topics/trips"), { fsync: "never" }),
+    );
+    const trip = (id: number, minutes: number | string): NewRecord => ({
+      key: Buffer.from(String(id)),
+      value: Buffer.from(JSON.stringify({ id, city: "Oslo", minutes })),
+      timestampMs: 1,
+    });
+    unwrap(await log.append([trip(1, 50), trip(2, "soon"), trip(3, 10), trip(1, 5)]));
+    await log.close();
+    expect((await penstock(["sync", "--until-idle", "--environment", "staging"])).stdout).toContain(
+      "read 4 = written 3 + filtered 0 + stale 0 + dead 1",
+    );
+
+    const listed = await penstock(["environments"]);
+    expect(listed.stdout).toMatch(/staging +embedded +server +0 +slow [0-9a-f]{6}/);
+    const moved = await penstock(["environments", "use", "elsewhere"]);
+    expect(moved).toMatchObject({ code: 2, stdout: "" });
+    expect(moved.stderr).toContain("`use stack` or `use embedded`");
+    const already = await penstock(["environments", "use", "embedded"]);
+    expect(already).toMatchObject({ code: 0 });
+    expect(already.stdout).toContain("already run on files in the workspace");
+    expect(
+      (await penstock(["environments", "use", "embedded", "--only", "moon"])).stderr,
+    ).toContain('no environment "moon"');
+
+    const verified = await penstock(["verify", "staging:slow"]);
+    expect(verified.code).toBe(0);
+    expect(verified.stdout).toMatch(/table +equal +2 +2 +2 +0 +0 +0/);
+    const { sinks } = JSON.parse((await penstock(["verify", "staging:slow", "--json"])).stdout) as {
+      sinks: { counts: object }[];
+    };
+    expect(sinks.map(({ counts }) => counts)).toMatchObject([{ equal: 2 }, { equal: 2 }]);
+    expect((await penstock(["verify", "staging:slow", "--repair"])).stdout).toContain(
+      "Nothing to repair.",
+    );
+    expect((await penstock(["verify", "staging"])).stderr).toContain("ENVIRONMENT:PIPELINE");
+    expect((await penstock(["verify", "staging:nope"])).stderr).toContain("It asks for slow.");
+
+    const replayed = await penstock(["replay", "staging:slow"]);
+    expect(replayed.stdout).toContain("1 dead letter of staging:slow will be handled again");
+    const filled = await penstock(["backfill", "staging:slow"]);
+    expect(filled.stdout).toContain("4 records of 1 partition will be written again");
+    const registered = await penstock(["register", "staging:slow", "--subject", "slow-value"]);
+    expect(registered).toMatchObject({ code: 2 });
+    expect(registered.stderr).toContain("names no schema registry");
+  },
+);

@@ -13,6 +13,8 @@ type Options = OnlookerOptions & { environment?: string; untilIdle?: boolean };
 type Watching = Options & { isLogging: boolean };
 type Running = Awaited<ReturnType<typeof statusOf>>;
 
+/** A topic that has not shown itself by then holds nothing to wait for. */
+const patienceMs = 15_000;
 const terminalMs = 500;
 const pipeMs = 2_000;
 
@@ -102,9 +104,10 @@ async function statusOf({ api }: Connection, environment?: string) {
  * A topic that keeps growing is never done; its past is.
  */
 function hasCaughtUp({ pipelines }: Running, targets: Map<string, number>): boolean {
-  return pipelines.every(({ environment, name, state, offset, end, lag }) => {
+  return pipelines.every(({ environment, name, state, offset, end, lag, isMeasured }) => {
     if (["halted", "stopped", "paused"].includes(state)) return true;
     if (state === "starting") return false;
+    if (!isMeasured) return performance.now() > patienceMs;
     const key = JSON.stringify([environment, name]);
     const target = targets.get(key) ?? end;
     targets.set(key, target);

@@ -54,9 +54,7 @@ async function openReader(spec: PipelineSpec, place: PortsPlace): Promise<Result
 }
 
 /** Their clients take half a second to load: only who has servers waits for it. */
-function servers(): Promise<typeof import("./open-servers.ts")> {
-  return import("./open-servers.ts");
-}
+const servers = () => import("./open-servers.ts");
 
 export async function closePorts({ source, sinks, reader, deadLetters }: Ports): Promise<void> {
   await source.close();

@@ -25,6 +25,8 @@ export type PipelineStatus = Counts & {
   offset: number;
   end: number;
   lag: number;
+  /** False while the topic's ends are not known yet: `end` and `lag` then say too little. */
+  isMeasured: boolean;
   partitions: PartitionStatus[];
   recordsPerSecond: number;
   /** Records per second over the last minute, oldest first. */
@@ -114,6 +116,7 @@ export function statusOf(
       0,
     ),
     lag,
+    isMeasured: reports.every((report) => report.isMeasured),
     partitions,
     recordsPerSecond,
     history: first.history.map((_, second) => sum((report) => report.history[second] ?? 0)),

@@ -18,6 +18,7 @@ import {
 } from "./open-ports.ts";
 import {
   runPipeline,
+  SERVER_TUNING,
   TUNING,
   type PipelineParts,
   type RunningPipeline,
@@ -90,6 +91,7 @@ export function openSupervisor(first: PipelineSpec, place: Place): Supervisor {
   let live: State = { state: "starting", problem: undefined, guestRestarts: 0, sinks: [] };
   const backoffs = new Map<string, Problem>();
   let partitions = new Map<string, Partition>();
+  let isMeasured = false;
   let running: RunningPipeline | undefined;
   let ports: Ports | undefined;
   let registry: Registry | undefined;
@@ -179,7 +181,7 @@ export function openSupervisor(first: PipelineSpec, place: Place): Supervisor {
         ),
       now: () => new Date(),
       random: Math.random,
-      tuning: { ...TUNING, ...place.tuning },
+      tuning: { ...(spec.where.kind === "servers" ? SERVER_TUNING : TUNING), ...place.tuning },
       growth: { ...GROWTH, ...place.growth },
       observe,
     };
@@ -189,6 +191,7 @@ export function openSupervisor(first: PipelineSpec, place: Place): Supervisor {
     place.observe?.(spec, event);
     switch (event.kind) {
       case "assigned":
+        isMeasured = false;
         note({ ...event.epoch, offset: event.offset });
         break;
       case "revoked":
@@ -258,6 +261,7 @@ export function openSupervisor(first: PipelineSpec, place: Place): Supervisor {
       ...(problem === undefined ? {} : { problem }),
       backoffs: Object.fromEntries(backoffs),
       partitions: [...partitions.values()],
+      isMeasured,
       sinks: live.sinks,
       recordsPerSecond: meter.perSecond(nowMs),
       history: meter.history(nowMs),
@@ -369,6 +373,8 @@ export function openSupervisor(first: PipelineSpec, place: Place): Supervisor {
         const known = partitions.get(keyOf({ topic, partition }));
         if (known !== undefined) partitions.set(keyOf(known), { ...known, end });
       }
+      const isEmpty = ranges.every(({ first, end }) => end === first);
+      if (ranges.length > 0 && (isEmpty || partitions.size > 0)) isMeasured = true;
       const sinks = await Promise.all(
         (open?.sinks ?? []).map(async (sink) => ({ name: sink.name, rows: await sink.count() })),
       ).catch(() => []);

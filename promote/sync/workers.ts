@@ -38,6 +38,8 @@ const reportSchema = z.object({
       end: z.number(),
     }),
   ),
+  /** Whether the ends of the partitions have been asked for since they were assigned: before, lag says nothing. */
+  isMeasured: z.boolean(),
   sinks: z.array(z.object({ name: z.string(), rows: z.number() })),
   recordsPerSecond: z.number(),
   /** Records per second over the last minute, oldest first. */

@@ -23,6 +23,7 @@ const report = (changed: Partial<WorkerReport>): WorkerReport => ({
   sinks: [],
   recordsPerSecond: 0,
   history: [],
+  isMeasured: true,
   guestRestarts: 0,
   ...changed,
 });
