@@ -21,7 +21,7 @@ import type { ReleaseSpec } from "./release-spec.ts";
 import { rewriting } from "./rewriting.ts";
 import { openRuntimes, type Runtime, type RuntimeParts } from "./runtimes.ts";
 import { contractOf } from "./sink-plan.ts";
-import { settleBatch, type SettledBatch, type Transformed } from "./settle-batch.ts";
+import { openTurns, settleBatch, type SettledBatch, type Transformed } from "./settle-batch.ts";
 import { decodeSettled } from "./spec-decoder.ts";
 import { openStretches, type Growth, type Piece } from "./stretches.ts";
 
@@ -33,6 +33,8 @@ export type Tuning = {
 };
 
 export const TUNING: Tuning = { maxRecords: 16_384, maxBytes: 8 << 20, lingerMs: 200 };
+/** A broker lets records gather by itself (kafka/source.ts). */
+export const SERVER_TUNING: Tuning = { ...TUNING, lingerMs: 0 };
 
 /** What a pipeline runs with; time and chance come in here. */
 export type PipelineParts = RuntimeParts & {
@@ -65,7 +67,7 @@ export type RunningPipeline = {
   guestRestarts(): number;
 };
 
-type Read = Piece & {
+type Read = Omit<Piece, "claim"> & {
   contract: SinkContract;
   decoded: Decoded;
   /** What is done once every sink has it. */
@@ -79,7 +81,8 @@ const REWRITES_MS = 500;
 
 /**
  * Runs one release over a topic: poll and decode │ transform │ write to every sink, then commit. The three overlap, joined by queues of one,
- * and each takes batches in order, so that what is committed is contiguous.
+ * and each takes batches in order, so that what is committed is contiguous. A sink that is done with a batch goes on with the next while
+ * another is still at it.
  */
 export function runPipeline(parts: PipelineParts): RunningPipeline {
   const { id, state, source, sinks, tuning, observe } = parts;
@@ -312,27 +315,45 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
 
   async function writeLoop(): Promise<void> {
     const retry = { ...waiting, random: parts.random };
+    const turns = openTurns();
     const contract = contractOf(current);
     if (!contract.ok) return halt(contract.problem);
     const unprepared = await prepare(contract.value);
     if (unprepared !== undefined)
       return unprepared.code === "stopped" ? undefined : halt(unprepared);
     preparedFor = current.release;
+    let last = Promise.resolve();
     for (let item = await transformed.pull(); item !== undefined; item = await transformed.pull()) {
-      if (abort.signal.aborted) return;
       if (preparedFor !== item.epoch.release) {
+        await last;
         const refused = await prepare(item.contract);
         if (refused !== undefined) return halt(refused);
         preparedFor = item.epoch.release;
       }
-      const settled = await settleBatch(sinks, item, { ...retry, at: parts.now().toISOString() });
-      if ("code" in settled) return halt(settled);
-      const unburied = await bury(settled.deadLetters);
-      if (unburied !== undefined) return halt(unburied);
-      await item.finish(settled);
-      inFlight--;
-      onFinished();
+      if (abort.signal.aborted) break;
+      const before = last;
+      const at = parts.now().toISOString();
+      last = guarded(finish(item, settleBatch(sinks, item, { ...retry, at, turns }), before));
+      await before;
     }
+    await last;
+  }
+
+  /** Batches are written side by side, two at most, and finished in order. */
+  async function finish(
+    item: Transformed & Pick<Read, "finish">,
+    settling: Promise<SettledBatch | Problem>,
+    before: Promise<void>,
+  ): Promise<void> {
+    const settled = await settling;
+    await before;
+    if (abort.signal.aborted) return;
+    if ("code" in settled) return halt(settled);
+    const unburied = await bury(settled.deadLetters);
+    if (unburied !== undefined) return halt(unburied);
+    await item.finish(settled);
+    inFlight--;
+    onFinished();
   }
 
   async function prepare(contract: SinkContract): Promise<Problem | undefined> {
@@ -356,7 +377,7 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
     const startedAt = performance.now();
     const { stretch, next, records } = piece;
     const at = parts.now().toISOString();
-    const isOurs = commitProgress(state, id, { stretch, next, at, ...settled }, parts.owner);
+    const isOurs = commitProgress(state, id, { stretch, next, at, ...settled }, piece.claim);
     if (isOurs) {
       await source.commit([{ topic: stretch.topic, partition: stretch.partition, next }]);
       const ms = performance.now() - startedAt;

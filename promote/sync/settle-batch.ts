@@ -26,14 +26,32 @@ export type SettledBatch = { counts: Counts; deadLetters: DeadLetter[] };
 
 type SinkReport = { written: Uint8Array; rejected: Map<number, string>; retracted: number };
 
+/** One batch at a time for each sink, in the order they came. */
+export type Turns = <T>(sink: Sink, work: () => Promise<T>) => Promise<T>;
+
+export function openTurns(): Turns {
+  const last = new Map<Sink, Promise<unknown>>();
+  return (sink, work) => {
+    const turn = (last.get(sink) ?? Promise.resolve()).then(work);
+    last.set(
+      sink,
+      turn.catch(() => undefined),
+    );
+    return turn;
+  };
+}
+
 /** Brings a batch into every sink at once and says what became of each record. A problem: some sink cannot go on. */
 export async function settleBatch(
   sinks: readonly Sink[],
   item: Transformed,
-  options: RetryOptions & { at: string },
+  options: RetryOptions & { at: string; turns?: Turns },
 ): Promise<SettledBatch | Problem> {
   const pieces = piecesOf(item);
-  const reports = await Promise.all(sinks.map((sink) => writePieces(sink, item, pieces, options)));
+  const { turns = openTurns() } = options;
+  const reports = await Promise.all(
+    sinks.map((sink) => turns(sink, () => writePieces(sink, item, pieces, options))),
+  );
   const done: SinkReport[] = [];
   for (const report of reports) {
     if ("code" in report) return report;

@@ -4,7 +4,9 @@ import { rawRequest, type Node } from "./internals.ts";
 import { WireReader, WireWriter } from "./wire.ts";
 
 export type FetchRequest = {
+  /** The broker answers once it has `minBytes`, or after `maxWaitMs` with less. */
   maxWaitMs: number;
+  minBytes: number;
   maxBytes: number;
   maxBytesPerPartition: number;
   partitions: readonly { topicId: string; partition: number; offset: number }[];
@@ -45,7 +47,7 @@ export async function fetchRecords(
 function encode(request: FetchRequest): Buffer {
   const byTopic = Map.groupBy(request.partitions, ({ topicId }) => topicId);
   const w = new WireWriter();
-  w.tags().int32(-1).int32(request.maxWaitMs).int32(1).int32(request.maxBytes);
+  w.tags().int32(-1).int32(request.maxWaitMs).int32(request.minBytes).int32(request.maxBytes);
   w.int8(READ_COMMITTED).int32(0).int32(-1);
   w.list([...byTopic], ([topicId, partitions]) => {
     w.uuid(topicId);

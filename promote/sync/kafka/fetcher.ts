@@ -10,8 +10,9 @@ export type FetchLimits = {
   /** Of one answer. */
   maxBytes: number;
   maxBytesPerPartition: number;
-  /** How long the broker may hold a fetch that finds nothing. */
+  /** How long the broker may hold a fetch that finds less than `minBytes`. */
   maxWaitMs: number;
+  minBytes: number;
 };
 
 /** How long a fetch may wait while other partitions of the broker will soon have room again. */

@@ -74,6 +74,7 @@ export function readerOver(client: KafkaClient): TopicReader {
     const node = await client.node(leaderOf(topics, place));
     const [fetched] = await fetchRecords(client, node, {
       maxWaitMs: WAIT_MS,
+      minBytes: 1,
       maxBytes: FETCH_BYTES,
       maxBytesPerPartition: FETCH_BYTES,
       partitions: [{ topicId, partition: place.partition, offset }],

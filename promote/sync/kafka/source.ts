@@ -61,7 +61,9 @@ export async function openKafkaSource(options: KafkaSourceOptions): Promise<Sour
   const limits = {
     maxBytes: options.maxBytes ?? 8 << 20,
     maxBytesPerPartition: options.maxBytesPerPartition ?? 1 << 20,
-    maxWaitMs: 500,
+    // Records gather a tenth of a second at most: a batch costs a commit, whatever its size.
+    maxWaitMs: 100,
+    minBytes: 128 << 10,
   };
   const leaders = new Map<number, Promise<void>>();
   let retryAt = 0;
