@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { REPLAY, rewritings, scope, type Rewrite } from "./replays.ts";
+import { REPLAY, rewritings, scope, waitsFor, type Rewrite } from "./replays.ts";
 
 const part = (more: Partial<Rewrite>): Rewrite => ({
   rewrite: 1,
@@ -35,4 +35,21 @@ test.each<[Rewrite["what"], string, string]>([
 ])("%j of a %s takes %s", (what, reason, said) => {
   const [one] = rewritings([part({ what, reason })]);
   expect(one && scope(one)).toBe(said);
+});
+
+test.each([
+  [part({ state: "done" }), undefined, undefined],
+  [part({ state: "asked" }), undefined, /does not run/],
+  [part({ state: "asked" }), { state: "flowing", topic: "flights" } as const, undefined],
+  [part({ state: "running" }), { state: "paused", topic: "flights" } as const, /is paused/],
+  [
+    part({ state: "asked" }),
+    { state: "flowing", topic: "trips" } as const,
+    /reads trips now, not flights/,
+  ],
+])("what a replay waits for %#", (one, status, waits) => {
+  const [rewriting] = rewritings([one]);
+  const said = rewriting && waitsFor(rewriting, status);
+  if (waits === undefined) expect(said).toBeUndefined();
+  else expect(said).toMatch(waits);
 });

@@ -1,4 +1,6 @@
+import type { PipelineStatus } from "#promote/sync/sync.ts";
 import { counted, count } from "../format.ts";
+import { looks } from "./state.ts";
 
 /** A rewrite as the API sends it: records below where a partition is read, written again in a new epoch. */
 export type Rewrite = {
@@ -82,4 +84,19 @@ export function scope({ reason, parts }: Rewriting): string {
 
 export function isUnderWay(rewriting: Rewriting): boolean {
   return rewriting.state !== "done";
+}
+
+/** Why a rewriting does not go on, if so: the worker that reads a partition is the one that writes it again. */
+export function waitsFor(
+  rewriting: Rewriting,
+  status: Pick<PipelineStatus, "state" | "topic"> | undefined,
+): string | undefined {
+  if (rewriting.state === "done") return undefined;
+  if (status === undefined) return "waits: the pipeline does not run";
+  if (["paused", "halted", "stopped"].includes(status.state))
+    return `waits: the pipeline is ${looks[status.state].word}`;
+  const other = rewriting.parts.find(
+    ({ state, topic }) => state !== "done" && topic !== status.topic,
+  );
+  return other && `waits: the pipeline reads ${status.topic} now, not ${other.topic}`;
 }
