@@ -58,7 +58,7 @@ const letter = (offset: number, changed: Partial<DeadLetter> = {}): DeadLetter =
 
 const committed = (deadLetters: DeadLetter[]): PipelineEvent => ({
   kind: "committed",
-  piece: { stretch: epoch, epoch, records: [], next: 20 },
+  piece: { stretch: epoch, epoch, records: [], next: 20, claim: "w1/1" },
   counts: { ...NOTHING, read: 10, written: 10 },
   deadLetters,
   tallies: [],

@@ -17,7 +17,7 @@ import { inTransaction } from "./state.ts";
 import type { Piece } from "./stretches.ts";
 
 /** A batch to write again, and what is done once every sink has it. */
-export type RewritePiece = Piece & {
+export type RewritePiece = Omit<Piece, "claim"> & {
   decoded: Decoded;
   finish(settled: SettledBatch): Promise<void>;
 };

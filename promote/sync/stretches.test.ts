@@ -2,7 +2,7 @@ import type { DatabaseSync } from "node:sqlite";
 import { beforeEach, describe, expect, test } from "vitest";
 import { epochOf, listEpochs } from "./epochs.ts";
 import type { SourceRecord } from "./ports.ts";
-import { commitProgress, NOTHING, readOffset } from "./progress.ts";
+import { commitProgress, NOTHING, readOffset, readProgress } from "./progress.ts";
 import { openSyncState } from "./state.ts";
 import { openStretches, type Piece, type Stretches } from "./stretches.ts";
 
@@ -103,14 +103,27 @@ test("a worker whose partition another has taken opens no epoch in it, though it
     for (const { offset } of own) expect(epochOf(known, place(0), offset)).toEqual(epoch);
 });
 
+test("what is in flight when its partition is given up counts no more, though the same worker takes it again", async () => {
+  const worker = open("w1");
+  await assign(worker, [0], 1);
+  const [late] = cutAll(worker, records(0, 80));
+  worker.release([place(0)]);
+  const [taken] = await assign(worker, [0], 1);
+  expect(taken?.from).toBe(0);
+  const [again] = cutAll(worker, records(0, 80));
+  const counts = { ...NOTHING, read: 80, written: 80 };
+  const finished = { stretch: place(0), next: 80, counts, deadLetters: [] };
+  expect(commitProgress(state, id, finished, late?.claim ?? "")).toBe(false);
+  expect(commitProgress(state, id, finished, again?.claim ?? "")).toBe(true);
+  expect(readProgress(state, id).counts.read).toBe(80);
+});
+
 test("a worker killed while it takes a partition of a grown topic looks back when it takes it again", async () => {
-  await assign(open("w1"), [0], 1);
-  commitProgress(
-    state,
-    id,
-    { stretch: place(0), next: 90, counts: NOTHING, deadLetters: [] },
-    "w1",
-  );
+  const worker = open("w1");
+  await assign(worker, [0], 1);
+  const [piece] = cutAll(worker, records(0, 90));
+  const finished = { stretch: place(0), next: 90, counts: NOTHING, deadLetters: [] };
+  expect(commitProgress(state, id, finished, piece?.claim ?? "")).toBe(true);
   offsetsByTime = [40];
   state.exec(
     "create trigger killed before update on sync_offsets when new.next_offset <> old.next_offset begin select raise(abort, 'killed'); end",
@@ -129,6 +142,7 @@ test("a worker killed while it takes a partition of a grown topic looks back whe
 test("a commit that comes just before its partition is taken counts, and is gone on from; one just after does not", async () => {
   const worker = open("w1");
   await assign(worker, [0], 1);
+  const claim = cutAll(worker, records(0, 1))[0]?.claim ?? "";
   const finished = { stretch: place(0), counts: NOTHING, deadLetters: [] };
   const committed: boolean[] = [];
   let next = 0;
@@ -140,7 +154,7 @@ test("a commit that comes just before its partition is taken counts, and is gone
     release: "r2",
     now() {
       next += 10;
-      committed.push(commitProgress(state, id, { ...finished, next }, "w1"));
+      committed.push(commitProgress(state, id, { ...finished, next }, claim));
       return new Date(nowMs);
     },
     reader: { offsetAt: async () => 0 },
@@ -190,6 +204,12 @@ function open(owner: string, growth = { transitionMs: MINUTE, lookBackMs: MINUTE
 
 function swapped(worker: Stretches, release: string): number {
   return worker.swap(release)[0]?.epoch ?? 0;
+}
+
+function cutAll(worker: Stretches, of: SourceRecord[]): Piece[] {
+  const pieces = worker.cut(delivery(0, of));
+  if ("code" in pieces) throw new Error(pieces.message);
+  return pieces;
 }
 
 function place(partition: number) {

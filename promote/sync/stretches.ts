@@ -20,12 +20,14 @@ export type Piece = {
   epoch: Epoch;
   records: readonly SourceRecord[];
   next: number;
+  /** Under which taking of its partition it was read: only that one's commits count. */
+  claim: string;
 };
 
 export type StretchesOptions = {
   id: PipelineId;
   state: DatabaseSync;
-  /** Whose commits count for the stretches taken here. */
+  /** This worker among those that take stretches. */
   owner: string;
   release: string;
   now: () => Date;
@@ -66,7 +68,11 @@ export function openStretches(options: StretchesOptions): Stretches {
   let release = options.release;
   let learnedAt = options.now();
   let epochs = listEpochs(state, id);
-  const held = new Map<string, { stretch: Stretch; position: number; partitions: number }>();
+  const held = new Map<
+    string,
+    { stretch: Stretch; position: number; partitions: number; claim: string }
+  >();
+  let claims = 0;
 
   const newestOf = (stretch: Stretch): Epoch | undefined =>
     epochs.findLast(
@@ -95,11 +101,11 @@ export function openStretches(options: StretchesOptions): Stretches {
   }
 
   /** A transition that is not over goes on in it, so that times keep deciding between partitions. */
-  function open(fresh: NewEpoch): Epoch | undefined {
+  function open(fresh: NewEpoch, claim: string): Epoch | undefined {
     const transition = transitionOf(fresh);
     return transition === undefined
-      ? openEpoch(state, id, fresh, owner)
-      : openTransition(state, id, fresh, transition.untilMs, owner);
+      ? openEpoch(state, id, fresh, claim)
+      : openTransition(state, id, fresh, transition.untilMs, claim);
   }
 
   /** Another worker opened it for a release this one has not heard of yet. */
@@ -112,6 +118,7 @@ export function openStretches(options: StretchesOptions): Stretches {
     partitions: number,
     from: number,
     first: number,
+    claim: string,
   ): Promise<{ epoch: Epoch | undefined; from: number }> {
     const { transitionMs, lookBackMs } = options.growth;
     const nowMs = options.now().getTime();
@@ -123,7 +130,7 @@ export function openStretches(options: StretchesOptions): Stretches {
     // Before the epoch: a worker killed between the two finds that the topic has grown, and looks back again.
     rewindStretch(state, id, stretch, start);
     const fresh = draft(stretch, partitions, start, "partitions added");
-    return { epoch: openTransition(state, id, fresh, nowMs + transitionMs, owner), from: start };
+    return { epoch: openTransition(state, id, fresh, nowMs + transitionMs, claim), from: start };
   }
 
   async function assign(
@@ -133,7 +140,9 @@ export function openStretches(options: StretchesOptions): Stretches {
     const { topic, incarnation, partition, first, partitions = 1 } = assignment;
     const stretch = { topic, incarnation, partition };
     const fresh = assignment.committed ?? assignment.start ?? first;
-    let from = claimStretch(state, id, stretch, owner, fresh);
+    // A taking of its own: what this worker has in flight of an earlier one is read again too.
+    const claim = `${owner}/${++claims}`;
+    let from = claimStretch(state, id, stretch, claim, fresh);
     epochs = listEpochs(state, id);
     if (range !== undefined && (from < range.first || from > range.end))
       return outOfRange(stretch, from, range);
@@ -146,23 +155,23 @@ export function openStretches(options: StretchesOptions): Stretches {
       (own?.partitions ?? 0) < partitions && ofTopic.some((other) => other.partitions < partitions);
     let epoch = own;
     if (hasGrown) {
-      ({ epoch, from } = await grow(stretch, partitions, from, first));
+      ({ epoch, from } = await grow(stretch, partitions, from, first, claim));
     } else if (own === undefined || (own.release !== release && !isNews(own))) {
       const reason =
         newest === undefined ? "start" : own === undefined ? "topic made again" : "release";
-      epoch = open(draft(stretch, partitions, from, reason));
+      epoch = open(draft(stretch, partitions, from, reason), claim);
     }
     // Taken by another worker meanwhile, which was told of it before this one: the group's last word counts.
     if (epoch === undefined) return assign(assignment, range);
     epochs = listEpochs(state, id);
-    held.set(keyOf(stretch), { stretch, position: from, partitions });
+    held.set(keyOf(stretch), { stretch, position: from, partitions, claim });
     return { epoch, from };
   }
 
   function cut(delivery: Delivery): Piece[] | Problem {
     const place = held.get(keyOf(delivery));
     if (place === undefined) return unassigned(delivery);
-    const { stretch, partitions } = place;
+    const { stretch, partitions, claim } = place;
     const { records } = delivery;
     const pieces: Piece[] = [];
     for (let from = 0; from < records.length;) {
@@ -172,7 +181,7 @@ export function openStretches(options: StretchesOptions): Stretches {
       if (isOver(epoch, records[from])) {
         const fresh = draft(stretch, partitions, offset, "order by offset again");
         // Another worker's by now: what this one still writes is older than that one's.
-        epoch = openEpoch(state, id, fresh, owner) ?? epoch;
+        epoch = openEpoch(state, id, fresh, claim) ?? epoch;
         epochs = listEpochs(state, id);
       }
       const end = endOfEpoch(epochs, stretch, epoch);
@@ -184,6 +193,7 @@ export function openStretches(options: StretchesOptions): Stretches {
       pieces.push({
         stretch,
         epoch,
+        claim,
         records: from === 0 && to === records.length ? records : records.slice(from, to),
         next: to === records.length ? delivery.next : (records[to]?.offset ?? delivery.next),
       });
@@ -205,8 +215,8 @@ export function openStretches(options: StretchesOptions): Stretches {
       const opened = [...held.values()]
         .filter(({ stretch }) => newestOf(stretch)?.release !== next)
         .flatMap(
-          ({ stretch, partitions, position }) =>
-            open(draft(stretch, partitions, position, "release")) ?? [],
+          ({ stretch, partitions, position, claim }) =>
+            open(draft(stretch, partitions, position, "release"), claim) ?? [],
         );
       epochs = listEpochs(state, id);
       return opened;
@@ -215,7 +225,7 @@ export function openStretches(options: StretchesOptions): Stretches {
       const place = held.get(keyOf(stretch));
       if (place === undefined || transitionOf(place.stretch) !== undefined) return undefined;
       const fresh = draft(place.stretch, place.partitions, place.position, reason);
-      const opened = openEpoch(state, id, fresh, owner);
+      const opened = openEpoch(state, id, fresh, place.claim);
       epochs = listEpochs(state, id);
       return opened;
     },
