@@ -1,11 +1,10 @@
 import { readWholeLog } from "#promote/sync/embedded/file-source.ts";
 import { openFileLogWriter } from "#promote/sync/embedded/file-log.ts";
-import type { NewRecord } from "#promote/sync/embedded/frames.ts";
 import { freshPlace, specOf, until, type FixturePlace } from "#promote/sync/fixture.ts";
 import { openSync } from "#promote/sync/sync.ts";
 import { unwrap } from "#snapshots/problem.ts";
 import { median, type Benchmark, type Measurement } from "./bench.ts";
-import { allFlights, withDuckDB } from "./flights.ts";
+import { flightRecords } from "./flights.ts";
 
 const RECORDS = 400_000;
 /** The guest, the decoder and both sinks are warm after this many. */
@@ -92,25 +91,8 @@ async function runPipeline(
   return { perSecond: records / seconds, cpuPer100k: ((user + system) / 1e6 / records) * 100_000 };
 }
 
-/** Real flights in the order they departed; every tenth is a correction of an earlier one, every fiftieth a cancellation. */
 async function writeTopic(place: FixturePlace): Promise<void> {
   const log = unwrap(await openFileLogWriter(place.topic("flights"), { fsync: "never" }));
-  await withDuckDB(async (connection) => {
-    const result = await connection.stream(topicSql);
-    for await (const rows of result.yieldRowsJs()) {
-      unwrap(await log.append(rows.map(([n, id, value]) => record(Number(n), id, value))));
-    }
-  });
+  for await (const records of flightRecords(RECORDS)) unwrap(await log.append(records));
   await log.close();
-}
-
-const topicSql = `SELECT n, id, json_object('id', id, 'date', strftime(date, '%Y-%m-%dT%H:%M:%S'),
-  'delay', delay, 'distance', distance, 'origin', origin, 'destination', destination)::VARCHAR
-FROM (SELECT file_row_number AS n, CASE WHEN n % 10 = 7 THEN (n * 7919) % n ELSE n END AS id, *
-  FROM read_parquet('${allFlights}', file_row_number = true) LIMIT ${RECORDS})`;
-
-function record(n: number, id: unknown, value: unknown): NewRecord {
-  const key = Buffer.from(String(id));
-  const isCancelled = n % 50 === 49;
-  return { key, value: isCancelled ? null : Buffer.from(String(value)), timestampMs: n };
 }

@@ -9,7 +9,7 @@ const asked = process.argv.slice(2);
 
 const files = readdirSync(import.meta.dirname)
   .filter((file) => file.endsWith(".ts") && !file.includes(".test.") && !own.has(file))
-  .filter((file) => asked.length === 0 || asked.includes(file.replace(".ts", "")));
+  .filter((file) => asked.length === 0 || asked.some((name) => isOf(name, file)));
 
 if (files.length === 0) {
   console.error(`No benchmark is called ${asked.join(", ")}.`);
@@ -49,6 +49,11 @@ print([header, ...lines]);
 for (const failure of failures) console.log(`\n${failure}`);
 if (misses > 0) console.log(`\n${misses} of these figures miss their bar.`);
 process.exit(misses + failures.length > 0 ? 1 : 0);
+
+/** `sync` asks for sync.ts and for all that begins with `sync-`. */
+function isOf(name: string, file: string): boolean {
+  return file === `${name}.ts` || file.startsWith(`${name}-`);
+}
 
 function line(m: Measurement): string[] {
   return [
