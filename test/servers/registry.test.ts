@@ -162,7 +162,10 @@ describe("an output contract at the registry", () => {
     const refused = await registerContract(registry, outputSubject, changed);
     expect(refused).toMatchObject({
       ok: false,
-      problem: { code: "contract-incompatible", message: expect.stringContaining("LONG at /fields/1") },
+      problem: {
+        code: "contract-incompatible",
+        message: expect.stringContaining("LONG at /fields/1"),
+      },
     });
   });
 });
