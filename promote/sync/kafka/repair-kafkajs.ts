@@ -7,6 +7,10 @@ type Connection = {
   isConnected: (this: Connection) => boolean;
   rejectRequests: (error: Error) => void;
   socket?: { destroy(): unknown };
+  /** What has come of an answer that is not whole yet. */
+  chunks: Buffer[];
+  bytesBuffered: number;
+  bytesNeeded: number;
 };
 type Queue = { pending: unknown[]; scheduleCheckPendingRequests: (this: Queue) => void };
 
@@ -18,6 +22,7 @@ let isRepaired = false;
  *
  * - A connection that is on its way down counts as up: requests go into a dead socket, and it waits for their answers. Two requests that find
  *   it down each open a socket, and one that failed takes down what another is bringing up. Each time a dead one is taken down again it gains a listener, until Node warns of a leak.
+ * - What came of an answer before its connection broke is taken for the beginning of the next connection's first: nothing is understood from then on.
  * - A timer is set for requests that are not there, at a negative time, of which Node 24 warns on the terminal.
  */
 export function repairKafkajs(): void {
@@ -52,6 +57,7 @@ function repairConnection(shared: Connection): void {
   shared.connect = function connectOnce() {
     return once(goingUp, this, async () => {
       await goingDown.get(this);
+      if (!this.isConnected()) beginAnswers(this);
       try {
         return await connect.call(this);
       } catch (cause) {
@@ -60,6 +66,15 @@ function repairConnection(shared: Connection): void {
       }
     });
   };
+}
+
+/** An answer's length comes first, in four bytes. */
+const LENGTH_BYTES = 4;
+
+function beginAnswers(connection: Connection): void {
+  connection.chunks = [];
+  connection.bytesBuffered = 0;
+  connection.bytesNeeded = LENGTH_BYTES;
 }
 
 async function once(
