@@ -106,15 +106,16 @@ async function apply(
   action: Exclude<Action, { kind: "refuse" }>,
   chosen: Candidate | undefined,
 ): Promise<Problem | undefined> {
-  if (action.kind === "keep") return undefined;
   if (action.kind === "stop") {
     await sync.stop(action.environment, action.name);
     return undefined;
   }
   if (!chosen?.release) return undefined;
-  const started = await sync.start(
-    pipelineSpec(chosen.environment, chosen.pipeline, chosen.release, chosen.stream),
-  );
+  const { environment, pipeline, release, stream } = chosen;
+  const spec = pipelineSpec(environment, pipeline, release, stream);
+  // The same release may be asked to run elsewhere: other addresses, other sinks.
+  if (action.kind === "keep" && sync.isCurrent(spec)) return undefined;
+  const started = await sync.start(spec);
   return started.ok ? undefined : started.problem;
 }
 

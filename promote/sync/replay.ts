@@ -19,20 +19,14 @@ export type Replay = { asked: number; gone: number };
  */
 export async function replayDeadLetters(
   state: DatabaseSync,
-  id: PipelineId,
+  { topic: current, ...id }: PipelineId & { topic: string },
   choice: LetterChoice,
   reader: TopicReader,
   now: Date,
 ): Promise<Result<Replay>> {
   const letters = placesOf(state, id);
-  const isChosen = (letter: Letter): boolean =>
-    choice === "all" ||
-    choice.some(
-      (one) =>
-        one.topic === letter.topic &&
-        one.partition === letter.partition &&
-        one.offset === letter.offset,
-    );
+  const chosen = choice === "all" ? undefined : new Set(choice.map(placeOf));
+  const isChosen = (letter: Letter): boolean => chosen?.has(placeOf(letter)) ?? true;
   const groups = new Map<string, Letter[]>();
   for (const letter of letters.filter(isChosen)) {
     const key = JSON.stringify([letter.topic, letter.incarnation, letter.partition]);
@@ -42,8 +36,10 @@ export async function replayDeadLetters(
   for (const [first, ...rest] of groups.values()) {
     if (first === undefined) continue;
     const { topic, incarnation, partition } = first;
-    const isSame = (await reader.incarnation(topic)) === incarnation;
-    const range = (await reader.ranges(topic)).find((one) => one.partition === partition);
+    // Nobody reads a topic that the pipeline was turned away from: its letters stay as they are.
+    const isSame = topic === current && (await reader.incarnation(topic)) === incarnation;
+    const ranges = isSame ? await reader.ranges(topic) : [];
+    const range = ranges.find((one) => one.partition === partition);
     const offsets = [first, ...rest].map((letter) => letter.offset);
     const there = offsets.filter((offset) => isSame && offset >= (range?.first ?? Infinity));
     replay.gone += offsets.length - there.length;
@@ -71,6 +67,14 @@ export async function replayDeadLetters(
         ? "Look at the page again: they may have been replayed."
         : "Send them to the topic again from where they came, or let them be.",
   });
+}
+
+function placeOf({
+  topic,
+  partition,
+  offset,
+}: Pick<Letter, "topic" | "partition" | "offset">): string {
+  return `${partition}/${offset}/${topic}`;
 }
 
 const placeSchema = z.object({

@@ -54,6 +54,8 @@ export type Place = {
 /** One pipeline in this process, through starts, pauses, swaps and halts. Commands take effect one after another. */
 export type Supervisor = {
   spec(): PipelineSpec;
+  /** Whether a start with this spec would change nothing. */
+  isCurrent(spec: PipelineSpec): boolean;
   start(spec: PipelineSpec): Promise<Result<void>>;
   pause(): Promise<Result<void>>;
   resume(): Promise<Result<void>>;
@@ -313,6 +315,7 @@ export function openSupervisor(first: PipelineSpec, place: Place): Supervisor {
 
   return {
     spec: () => spec,
+    isCurrent: (next) => next.release === spec.release && portsOf(next) === portsOf(spec),
     looking,
     verify: ({ samples, ...options }) =>
       looking(({ sinks, reader }) => {

@@ -41,6 +41,8 @@ export type Sync = {
   resume(environment: string, name: string): Promise<Result<void>>;
   /** What a release would make or alter in its sinks. */
   plan(spec: PipelineSpec): Promise<Result<SinkPlan[]>>;
+  /** Whether this process runs exactly this: the release, where it reads and where it writes. */
+  isCurrent(spec: PipelineSpec): boolean;
   /** What this process runs. */
   running(): { environment: string; name: string; release: string; topic: string }[];
   /** What this process says of the pipelines it runs. */
@@ -217,6 +219,8 @@ export function openSync(options: SyncOptions): Sync {
       const known = supervisors.get(keyOf(spec.environment, spec.name));
       return known === undefined ? planApart(spec, place) : known.plan(spec);
     },
+    isCurrent: (spec) =>
+      supervisors.get(keyOf(spec.environment, spec.name))?.isCurrent(spec) ?? false,
     running: () =>
       [...supervisors.values()].map((supervisor) => {
         const { environment, name, release, topic } = supervisor.spec();
@@ -229,9 +233,9 @@ export function openSync(options: SyncOptions): Sync {
       return () => listeners.delete(listener);
     },
     async replay(spec, letters) {
-      const id = { environment: spec.environment, name: spec.name };
+      const { environment, name, topic } = spec;
       return lookerOf(spec).looking(({ reader }) =>
-        replayDeadLetters(state, id, letters, reader, new Date()),
+        replayDeadLetters(state, { environment, name, topic }, letters, reader, new Date()),
       );
     },
     verify: (spec, options) => lookerOf(spec).verify(options),
