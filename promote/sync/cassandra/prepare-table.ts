@@ -6,7 +6,7 @@ import type { SinkContract } from "../ports.ts";
 import { readCatalog, type Place } from "./catalog.ts";
 import { serialConsistencyOf } from "./client.ts";
 import { expiryColumn } from "./expiry.ts";
-import { messageOf } from "./outcome-of.ts";
+import { messageOf, outcomeOf } from "./outcome-of.ts";
 import { mismatchOf, planTable, type TablePlan, type TableSettings } from "./table-plan.ts";
 
 export type TableRequest = {
@@ -76,6 +76,12 @@ async function carryOut(client: Client, statements: readonly string[]): Promise<
 }
 
 function notPrepared({ keyspace, table }: Place, cause: unknown): Problem {
+  if (outcomeOf(cause, table).kind === "retryAfter")
+    return {
+      code: "sink-unreachable",
+      message: `Cassandra did not answer when the table ${keyspace}.${table} was to be made or extended: ${messageOf(cause)}`,
+      hint: "It is tried again and goes on by itself once Cassandra answers.",
+    };
   return {
     code: "sink-not-prepared",
     message: `The Cassandra table ${keyspace}.${table} could not be made or extended: ${messageOf(cause)}`,
