@@ -12,13 +12,13 @@ const COPIED_AT_ONCE = 5000;
 type Target = { write(messages: readonly KafkaMessage[]): Promise<void>; close(): Promise<void> };
 
 /** The loop one writes by hand: kafkajs's `eachBatch`, the clients, and nothing in between. */
-async function run(task: Task): Promise<Measured> {
+async function run(task: Task, onFirst: () => void): Promise<Measured> {
   const kafka = new kafkajs.Kafka({
     clientId: "bare-loop",
     brokers: task.kafka.brokers,
     logLevel: kafkajs.logLevel.NOTHING,
   });
-  const meter = openMeter(task.warm, task.total);
+  const meter = openMeter(task.warm, task.total, onFirst);
   const target = await (task.to === "topic" ? topic(kafka, task) : tableAndIndex(task));
   const consumer = kafka.consumer({ groupId: task.name, maxWaitTimeInMs: 500 });
   try {

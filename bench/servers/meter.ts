@@ -13,6 +13,8 @@ export type Measured = {
 };
 
 const SAMPLE_MS = 250;
+/** Delays are counted by the millisecond, so that what measures stays the same size; longer ones count as this long. */
+const LONGEST_MS = 60_000;
 
 export type Meter = {
   /** Records, by their own times, that are now done: durable where they go, and committed. */
@@ -21,11 +23,11 @@ export type Meter = {
   done: Promise<Measured>;
 };
 
-/** Measures from the `warm`th finished record to the `total`th. */
-export function openMeter(warm: number, total: number): Meter {
+/** Measures from the `warm`th finished record to the `total`th. `onFirst`: something is finished, so all is running. */
+export function openMeter(warm: number, total: number, onFirst: () => void): Meter {
   const { promise, resolve, reject } = Promise.withResolvers<Measured>();
   const memory: { count: number; bytes: number }[] = [];
-  const delaysMs: number[] = [];
+  const delays = new Float64Array(LONGEST_MS + 1);
   let count = 0;
   let begun: { atMs: number; count: number; cpuSeconds: number } | undefined;
 
@@ -43,7 +45,7 @@ export function openMeter(warm: number, total: number): Meter {
       bytesInTenths: Array.from({ length: 10 }, (_, i) =>
         mean(memory.filter((at) => tenth(at.count) === i).map(({ bytes }) => bytes)),
       ).filter((bytes) => !Number.isNaN(bytes)),
-      p99Ms: percentile(delaysMs, 0.99),
+      p99Ms: percentile(delays, 0.99),
     };
   }
 
@@ -52,13 +54,17 @@ export function openMeter(warm: number, total: number): Meter {
     fail: reject,
     finished(timesMs) {
       const nowMs = Date.now();
+      if (count === 0) onFirst();
       count += timesMs.length;
       if (begun === undefined) {
         if (count < warm) return;
         begun = { atMs: performance.now(), count, cpuSeconds: processesUsage().cpuSeconds };
         return;
       }
-      for (const timeMs of timesMs) delaysMs.push(nowMs - timeMs);
+      for (const timeMs of timesMs) {
+        const delayMs = Math.min(LONGEST_MS, Math.max(0, nowMs - timeMs));
+        delays[delayMs] = (delays[delayMs] ?? 0) + 1;
+      }
       if (count < total) return;
       sample();
       resolve(result(begun));
@@ -70,7 +76,8 @@ function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
-function percentile(values: readonly number[], share: number): number {
-  const sorted = Float64Array.from(values).toSorted();
-  return sorted[Math.floor(sorted.length * share)] ?? Number.NaN;
+/** Of values that are counted in buckets of one. */
+function percentile(counts: Float64Array, share: number): number {
+  let left = counts.reduce((sum, count) => sum + count, 0) * share;
+  return counts.findIndex((count) => (left -= count) <= 0);
 }

@@ -6,10 +6,10 @@ import { serveSide } from "./side.ts";
 import type { Task } from "./task.ts";
 
 /** A pipeline as a worker runs it, with a real guest. */
-async function run(task: Task): Promise<Measured> {
+async function run(task: Task, onFirst: () => void): Promise<Measured> {
   const { kafka, cassandra, elasticsearch, topic, name } = task;
   const place = freshPlace();
-  const meter = openMeter(task.warm, task.total);
+  const meter = openMeter(task.warm, task.total, onFirst);
   const sync = openSync({
     ...place,
     observe: (_, event) => {

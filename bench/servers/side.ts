@@ -4,7 +4,11 @@ import type { Measured } from "./meter.ts";
 import { taskSchema, type Task } from "./task.ts";
 
 /** A process that does one thing over and over, so that it is warm, and has processor time and memory of its own. */
-export type Side = { run(task: Task): Promise<Measured>; close(): Promise<void> };
+export type Side = {
+  /** `onFirst`: the first records have come through. */
+  run(task: Task, onFirst?: () => void): Promise<Measured>;
+  close(): Promise<void>;
+};
 
 const number = z
   .number()
@@ -19,6 +23,7 @@ const answerSchema = z.union([
     bytesInTenths: z.array(number),
   }),
   z.object({ failed: z.string() }),
+  z.object({ isRunning: z.literal(true) }),
 ]);
 
 export function openSide(file: URL): Side {
@@ -30,12 +35,17 @@ export function openSide(file: URL): Side {
   });
   ended.catch(() => undefined);
   return {
-    async run(task) {
-      const answered = new Promise<unknown>((resolve) => child.once("message", resolve));
+    run(task, onFirst) {
+      const { promise, resolve, reject } = Promise.withResolvers<Measured>();
+      const listen = (message: unknown): void => {
+        const answer = answerSchema.parse(message);
+        if ("isRunning" in answer) onFirst?.();
+        else if ("failed" in answer) reject(new Error(answer.failed));
+        else resolve(answer);
+      };
+      child.on("message", listen);
       child.send(task);
-      const answer = answerSchema.parse(await Promise.race([answered, ended]));
-      if ("failed" in answer) throw new Error(answer.failed);
-      return answer;
+      return Promise.race([promise, ended]).finally(() => child.off("message", listen));
     },
     async close() {
       child.disconnect();
@@ -45,9 +55,10 @@ export function openSide(file: URL): Side {
 }
 
 /** The other end, in the process. */
-export function serveSide(run: (task: Task) => Promise<Measured>): void {
+export function serveSide(run: (task: Task, onFirst: () => void) => Promise<Measured>): void {
+  const onFirst = (): unknown => process.send?.({ isRunning: true });
   process.on("message", (message) => {
-    run(taskSchema.parse(message)).then(
+    run(taskSchema.parse(message), onFirst).then(
       (measured) => process.send?.(measured),
       (cause: unknown) =>
         process.send?.({
