@@ -61,9 +61,9 @@ export async function openKafkaSource(options: KafkaSourceOptions): Promise<Sour
   const limits = {
     maxBytes: options.maxBytes ?? 8 << 20,
     maxBytesPerPartition: options.maxBytesPerPartition ?? 1 << 20,
-    // Records gather a tenth of a second at most: a batch costs a commit, whatever its size.
-    maxWaitMs: 100,
-    minBytes: 128 << 10,
+    // Where they come slowly, records gather for a while: a batch costs a commit, whatever its size.
+    maxWaitMs: 150,
+    minBytes: 1 << 20,
   };
   const leaders = new Map<number, Promise<void>>();
   let retryAt = 0;
