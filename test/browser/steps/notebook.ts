@@ -22,6 +22,8 @@ const cells = {
 /** Step 4 of the way: run, look, change, break, interrupt, reload, save. */
 export function notebookSteps(): void {
   test("everything stale runs, by keyboard, and shows each kind of output", async ({ page }) => {
+    await go(page, "Notebooks");
+    await expectAccessible(page, "the notebooks");
     await openNotebook(page);
     await expect(status(page, /\d+ stale/)).toBeVisible();
 
