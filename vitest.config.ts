@@ -1,4 +1,5 @@
 import { defineConfig } from "vitest/config";
+import { StillRunning } from "./test/still-running.ts";
 
 // Real DuckDB workers and Deno guests are processes: on a small machine a few files at a time are quickest.
 export default defineConfig({
@@ -9,6 +10,7 @@ export default defineConfig({
     testTimeout: 180_000,
     hookTimeout: 180_000,
     env: { TZ: "UTC" },
+    reporters: ["default", new StillRunning()],
     projects: [
       {
         extends: true,
@@ -34,8 +36,8 @@ export default defineConfig({
           name: "servers",
           include: ["test/servers/**/*.test.ts"],
           fileParallelism: false,
-          testTimeout: 300_000,
-          hookTimeout: 300_000,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
         },
       },
     ],

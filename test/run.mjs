@@ -1,6 +1,7 @@
 // `npm test [-- NAME…]`: installs what the tests need and runs every check, in the order a mistake is cheapest to find.
 // With names (e.g. `npm test -- lint unit`) only those steps.
-import { spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import {
   build,
   install,
@@ -12,6 +13,9 @@ import {
 } from "../cli/prepare.mjs";
 import { findChromium, installChromium } from "./chromium.mjs";
 import { runWithServers } from "./stack.mjs";
+
+/** No step takes this long: one that does has come to a stop, and would take the others' time too. */
+const LIMIT_MINUTES = 40;
 
 const steps = [
   { name: "generate", command: ["svelte-kit", "sync"] },
@@ -53,13 +57,15 @@ if (chosen.some((step) => step.needsChromium)) {
 }
 
 const failed = [];
+let isStopped = false;
 for (const step of chosen) {
   console.log(`\n── ${step.name}`);
   const startedAt = Date.now();
-  const passed = step.run ? await step.run() : runs(step.command);
+  const passed = await (step.run ? step.run() : runs(step.command));
   console.log(
     `── ${step.name}: ${passed ? "passed" : "FAILED"} in ${((Date.now() - startedAt) / 1000).toFixed(1)} s`,
   );
+  if (isStopped) process.exit(130);
   if (!passed) failed.push(step.name);
 }
 
@@ -67,14 +73,37 @@ console.log(failed.length > 0 ? `\nFailed: ${failed.join(", ")}` : "\nEvery chec
 console.log(`${chosen.length - failed.length} passed, ${failed.length} failed`);
 process.exit(failed.length > 0 ? 1 : 0);
 
-function runs([program, ...arguments_], variables = {}) {
-  const ran = spawnSync(program, arguments_, {
+/** In a process group of its own, so that what it started ends with it. */
+async function runs([program, ...arguments_], variables = {}) {
+  const isWindows = process.platform === "win32";
+  const ran = spawn(program, arguments_, {
     cwd: root,
     env: { ...environment, ...variables },
     stdio: ["ignore", "inherit", "inherit"],
-    shell: process.platform === "win32",
+    shell: isWindows,
+    detached: !isWindows,
   });
-  if (ran.error)
-    console.error(`${program}: ${ran.error.message}. Expected it with Node at ${node}.`);
-  return ran.status === 0;
+  const end = (signal) => {
+    if (isWindows) ran.kill(signal);
+    else if (ran.pid !== undefined) process.kill(-ran.pid, signal);
+  };
+  const stopped = (signal) => {
+    isStopped = true;
+    end(signal);
+  };
+  const limit = setTimeout(() => {
+    console.error(`${program}: not done after ${LIMIT_MINUTES} minutes, so it was ended.`);
+    end("SIGKILL");
+  }, LIMIT_MINUTES * 60_000);
+  process.on("SIGINT", stopped).on("SIGTERM", stopped);
+  try {
+    const [code] = await once(ran, "exit");
+    return code === 0;
+  } catch (error) {
+    console.error(`${program}: ${error.message}. Expected it with Node at ${node}.`);
+    return false;
+  } finally {
+    clearTimeout(limit);
+    process.off("SIGINT", stopped).off("SIGTERM", stopped);
+  }
 }

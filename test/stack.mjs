@@ -19,7 +19,7 @@ export async function runWithServers(run) {
   let started = [];
   try {
     ({ started } = await startStack(undefined, { log }));
-    return run(stackEnvironment());
+    return await run(stackEnvironment());
   } catch (error) {
     if (!(error instanceof StackProblem)) throw error;
     console.error(error.message);

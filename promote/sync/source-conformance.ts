@@ -74,8 +74,7 @@ export function sourceConformance(
     const source = await h.open();
     const seen: SourceRecord[] = [];
     while (seen.length < 100) {
-      const event = await source.poll({ ...POLL, maxRecords: 7 });
-      if (event.kind !== "records") continue;
+      const event = await next(source, "records", { ...POLL, maxRecords: 7 });
       expect(event.delivery.records.length).toBeLessThanOrEqual(7);
       seen.push(...event.delivery.records);
       expect(event.delivery.next).toBeGreaterThan(seen.at(-1)?.offset ?? -1);
@@ -163,16 +162,24 @@ export function sourceConformance(
 const POLL: PollRequest = { maxRecords: 1000, maxBytes: 1 << 20, waitMs: 200 };
 const TOPIC_OF = new WeakMap<Source, string>();
 
+const PATIENCE_MS = 60_000;
+
+/** Fails after a while with what came instead: polls that answer at once leave no room for the test's own timeout. */
 async function next<K extends SourceEvent["kind"]>(
   source: Source,
   kind: K,
+  request = POLL,
 ): Promise<Extract<SourceEvent, { kind: K }>> {
-  for (;;) {
-    const event = await source.poll(POLL);
+  const until = performance.now() + PATIENCE_MS;
+  const others = new Set<string>();
+  while (performance.now() < until) {
+    const event = await source.poll(request);
     if (event.kind === "assigned") TOPIC_OF.set(source, event.partitions[0]?.topic ?? "");
     if (event.kind === kind) return event as Extract<SourceEvent, { kind: K }>; // the kind was just compared
     if (event.kind === "halt") throw new Error(event.problem.message);
+    others.add(event.kind === "retryAfter" ? event.problem.message : event.kind);
   }
+  throw new Error(`no ${kind} came in ${PATIENCE_MS} ms, but ${[...others].join(", ")}`);
 }
 
 async function take(source: Source, count: number): Promise<SourceRecord[]> {
