@@ -6,7 +6,7 @@ import type { PipelineSpec, Where } from "./sync/pipeline-spec.ts";
 /** A release as the streaming runtime is told to run it: the bytes of the bundle, by the contracts they were judged on. */
 export function pipelineSpec(
   environment: Environment,
-  { topic, sinks, start, deadLetters, expiresAt }: DesiredPipeline,
+  { topic, sinks, start, deadLetters, latencyMs, expiresAt }: DesiredPipeline,
   { transform, hash, bundle, sourceMap, manifest }: Release,
   stream: StreamSettings = PLAIN_STREAM,
 ): PipelineSpec {
@@ -25,6 +25,7 @@ export function pipelineSpec(
     stream,
     ...(start === undefined ? {} : { start: startOf(start, topic) }),
     ...(deadLetters === undefined ? {} : { deadLetterTopic: deadLetters }),
+    ...(latencyMs === undefined ? {} : { latencyMs }),
     ...(expiresAt === undefined ? {} : { expiresAt }),
     bundle,
     transform,

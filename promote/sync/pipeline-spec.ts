@@ -38,6 +38,8 @@ export type PipelineSpec = ReleaseSpec & {
     | { offsets: readonly { topic: string; partition: number; offset: number }[] };
   /** A topic that dead letters go to as well. */
   deadLetterTopic?: string;
+  /** What a batch may take in one stage; 250 when absent. Batches are as large as that allows. */
+  latencyMs?: number;
   /** A timestamp column of the output: rows are gone from the sinks after it. */
   expiresAt?: string;
 };

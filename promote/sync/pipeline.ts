@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { DatabaseSync } from "node:sqlite";
 import type { Problem } from "#snapshots/problem.ts";
+import { openBatchSize } from "./batch-size.ts";
 import { openChannel, type Channel } from "./channel.ts";
 import type { DeadLetter } from "./dead-letters.ts";
 import { openDecoder as openJsonDecoder, type Decoded } from "./decode/decode.ts";
@@ -28,13 +29,19 @@ import { openStretches, type Growth, type Piece } from "./stretches.ts";
 export type Tuning = {
   maxRecords: number;
   maxBytes: number;
+  /** What a stage may take for one batch; batches are as large as that allows, up to `maxRecords`. */
+  latencyMs: number;
   /** Below a quarter of `maxRecords`, how long to let records gather before the next poll. */
   lingerMs: number;
 };
 
-export const TUNING: Tuning = { maxRecords: 16_384, maxBytes: 8 << 20, lingerMs: 200 };
-/** A broker lets records gather by itself (kafka/source.ts). */
-export const SERVER_TUNING: Tuning = { ...TUNING, lingerMs: 0 };
+export const LATENCY_MS = 250;
+
+/** `gathers`: the source lets records gather by itself, as a broker does. */
+export function tuningOf(latencyMs: number, gathers: boolean): Tuning {
+  const lingerMs = gathers ? 0 : latencyMs * 0.8;
+  return { maxRecords: 16_384, maxBytes: 8 << 20, latencyMs, lingerMs };
+}
 
 /** What a pipeline runs with; time and chance come in here. */
 export type PipelineParts = RuntimeParts & {
@@ -89,6 +96,7 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
   const stopReading = new AbortController();
   const abort = new AbortController();
   const waiting = { signal: abort.signal, observe };
+  const size = openBatchSize({ most: tuning.maxRecords, latencyMs: tuning.latencyMs });
   const decoded: Channel<Read> = openChannel(1);
   const transformed: Channel<Transformed & Pick<Read, "finish">> = openChannel(1);
   let current = parts.release;
@@ -196,7 +204,7 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
       const isRewriting = await rewriteNext();
       if (typeof isRewriting === "object") return halt(isRewriting);
       const event = await source.poll({
-        maxRecords: tuning.maxRecords,
+        maxRecords: size.records(),
         maxBytes: tuning.maxBytes,
         waitMs: isRewriting ? 0 : 250,
         signal: stopReading.signal,
@@ -267,6 +275,7 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
     const batch = { records, topic, partition };
     const decoded = await decodeSettled(decoder, batch, waiting);
     const ms = performance.now() - startedAt;
+    size.took("decode", records.length, ms);
     observe({ kind: "stage", stage: "decode", ms, records: records.length });
     return decoded;
   }
@@ -303,6 +312,7 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
       const chunks = await runtime.guest.run(item.decoded, abort.signal);
       if (!chunks.ok) return halt(chunks.problem);
       const ms = performance.now() - startedAt;
+      size.took("transform", item.records.length, ms);
       observe({ kind: "stage", stage: "transform", ms, records: item.records.length });
       await transformed.push({
         ...item,
@@ -345,7 +355,9 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
     settling: Promise<SettledBatch | Problem>,
     before: Promise<void>,
   ): Promise<void> {
+    const startedAt = performance.now();
     const settled = await settling;
+    size.took("write", item.records.length, performance.now() - startedAt);
     await before;
     if (abort.signal.aborted) return;
     if ("code" in settled) return halt(settled);

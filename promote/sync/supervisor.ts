@@ -18,8 +18,8 @@ import {
 } from "./open-ports.ts";
 import {
   runPipeline,
-  SERVER_TUNING,
-  TUNING,
+  LATENCY_MS,
+  tuningOf,
   type PipelineParts,
   type RunningPipeline,
   type Tuning,
@@ -183,7 +183,10 @@ export function openSupervisor(first: PipelineSpec, place: Place): Supervisor {
         ),
       now: () => new Date(),
       random: Math.random,
-      tuning: { ...(spec.where.kind === "servers" ? SERVER_TUNING : TUNING), ...place.tuning },
+      tuning: {
+        ...tuningOf(spec.latencyMs ?? LATENCY_MS, spec.where.kind === "servers"),
+        ...place.tuning,
+      },
       growth: { ...GROWTH, ...place.growth },
       observe,
     };
@@ -417,13 +420,14 @@ function keyOf({ topic, partition }: { topic: string; partition: number }): stri
 
 /** Equal for two specs that read from and write to the same places. */
 function portsOf(spec: PipelineSpec): string {
-  const { topic, where, sinks, start, deadLetterTopic, expiresAt, stream } = spec;
+  const { topic, where, sinks, start, deadLetterTopic, latencyMs, expiresAt, stream } = spec;
   return JSON.stringify([
     topic,
     where,
     sinks.map(sinkName),
     start,
     deadLetterTopic,
+    latencyMs,
     expiresAt,
     stream,
   ]);

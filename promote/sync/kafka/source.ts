@@ -27,6 +27,8 @@ export type KafkaSourceOptions = {
   sessionTimeoutMs?: number;
   rebalanceTimeoutMs?: number;
   heartbeatMs?: number;
+  /** Where records come slowly, how long the broker lets them gather: a batch costs a commit, whatever its size. 150 by default. */
+  gatherMs?: number;
   /** Of one fetch from one broker; up to three times that is held in memory. */
   maxBytes?: number;
   maxBytesPerPartition?: number;
@@ -61,8 +63,7 @@ export async function openKafkaSource(options: KafkaSourceOptions): Promise<Sour
   const limits = {
     maxBytes: options.maxBytes ?? 8 << 20,
     maxBytesPerPartition: options.maxBytesPerPartition ?? 1 << 20,
-    // Where they come slowly, records gather for a while: a batch costs a commit, whatever its size.
-    maxWaitMs: 150,
+    maxWaitMs: Math.round(options.gatherMs ?? 150),
     minBytes: 1 << 20,
   };
   const leaders = new Map<number, Promise<void>>();
