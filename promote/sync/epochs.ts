@@ -70,11 +70,12 @@ export function openEpoch(
 ): Epoch | undefined {
   return inTransaction(state, () => {
     if (!ownsStretch(state, id, epoch, owner)) return undefined;
-    return insertEpoch(state, id, epoch, nextNumber(state, id));
+    return insertEpoch(state, id, epoch, nextNumber(state, id, epoch.above));
   });
 }
 
-export type NewEpoch = Omit<Epoch, "epoch" | "ordering">;
+/** `above`: an epoch the sinks are known to hold, whatever this database knows. */
+export type NewEpoch = Omit<Epoch, "epoch" | "ordering"> & { above?: number };
 
 /**
  * Opens a stretch's transition epoch: its number is the same for all partitions of the grown topic, whichever workers read them, since only then
@@ -103,15 +104,18 @@ export function openTransition(
     // A release that comes back has several: the stretch goes through them in turn, a new one joins in where the others are.
     const shared = own === undefined ? open.at(-1) : open[0];
     const until = shared?.ordering === "timestamp" ? shared.untilMs : untilMs;
-    const number = shared?.epoch ?? nextNumber(state, id);
+    const number = shared?.epoch ?? nextNumber(state, id, epoch.above);
     return insertEpoch(state, id, epoch, number, until);
   });
 }
 
-function nextNumber(state: DatabaseSync, id: PipelineId): number {
+function nextNumber(state: DatabaseSync, id: PipelineId, above: number | undefined): number {
   const last = listEpochs(state, id).at(-1);
-  if (last === undefined) return FIRST_EPOCH;
-  return last.epoch + (last.ordering === "timestamp" ? TRANSITION_SPAN : 1);
+  // Others may have been opened after the one that is known of, and it may be a transition.
+  const least = above === undefined ? FIRST_EPOCH : above + 2 * TRANSITION_SPAN;
+  if (last === undefined) return least;
+  const next = last.epoch + (last.ordering === "timestamp" ? TRANSITION_SPAN : 1);
+  return above === undefined || last.epoch >= above ? next : Math.max(next, least);
 }
 
 function insertEpoch(
@@ -143,7 +147,8 @@ function insertEpoch(
       epoch.partitions,
       untilMs ?? null,
     );
-  return { ...epoch, ...ordering, epoch: number };
+  const { above: _, ...opened } = epoch;
+  return { ...opened, ...ordering, epoch: number };
 }
 
 /** The epoch a record belongs to, also when it is delivered again long after a swap. */

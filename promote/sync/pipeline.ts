@@ -391,7 +391,8 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
     const at = parts.now().toISOString();
     const isOurs = commitProgress(state, id, { stretch, next, at, ...settled }, piece.claim);
     if (isOurs) {
-      await source.commit([{ topic: stretch.topic, partition: stretch.partition, next }]);
+      const { topic, partition } = stretch;
+      await source.commit([{ topic, partition, next, epoch: piece.epoch.epoch }]);
       const ms = performance.now() - startedAt;
       observe({ kind: "stage", stage: "commit", ms, records: records.length });
       const times = timesOf(piece);

@@ -35,6 +35,8 @@ export type Assignment = {
   start?: number;
   /** What the source itself remembers as committed; null where it keeps no such memory. */
   committed: number | null;
+  /** The epoch named with the last commit, also where that was of a topic since made again; absent where the source keeps no such memory. */
+  epoch?: number;
   /** How many partitions the topic has now; more than before opens a transition epoch. Absent: it is always one. */
   partitions?: number;
 };
@@ -83,7 +85,7 @@ export type Source = {
   seek(topic: string, partition: number, offset: number): void;
   /** Once per finished batch. A failure here is retried with the next commit: the pipeline's own state already holds the offset. */
   commit(
-    offsets: readonly { topic: string; partition: number; next: number }[],
+    offsets: readonly { topic: string; partition: number; next: number; epoch?: number }[],
   ): Promise<Problem | undefined>;
   pause(partitions: readonly { topic: string; partition: number }[]): void;
   resume(partitions: readonly { topic: string; partition: number }[]): void;

@@ -178,6 +178,31 @@ test("reading starts where the source was told to, only where nothing is committ
   expect(await at(1, 12)).toBe(12);
 });
 
+test("where the epochs are lost, the next one is above the one the source remembers", async () => {
+  const taken = await open("w1").assign({ ...AT, committed: 70, epoch: 1040 }, undefined);
+  if ("code" in taken) throw new Error(taken.message);
+  expect([taken.epoch.epoch, taken.epoch.reason, taken.from]).toEqual([
+    1040 + 2 * 8192,
+    "epochs lost",
+    70,
+  ]);
+});
+
+test("where the state is an older copy, what it reads again is written above what the sinks hold", async () => {
+  const [old] = await assign(open("w1"), [0], 1);
+  const lately = { ...AT, committed: 70, epoch: 1026 };
+  const taken = await open("w1").assign(lately, undefined);
+  if ("code" in taken) throw new Error(taken.message);
+  expect([old?.epoch.epoch, taken.epoch.epoch, taken.epoch.firstOffset]).toEqual([
+    1024,
+    1026 + 2 * 8192,
+    0,
+  ]);
+  // From then on it knows.
+  const again = await open("w1").assign({ ...lately, epoch: taken.epoch.epoch }, undefined);
+  expect("code" in again ? again : again.epoch.epoch).toBe(taken.epoch.epoch);
+});
+
 test("a swap opens an epoch in each partition at what is read next, and cuts a delivery there when it comes again", async () => {
   const worker = open("w1");
   await assign(worker, [0, 1], 2);
@@ -211,6 +236,8 @@ function cutAll(worker: Stretches, of: SourceRecord[]): Piece[] {
   if ("code" in pieces) throw new Error(pieces.message);
   return pieces;
 }
+
+const AT = { topic: "flights", incarnation: "one", partition: 0, first: 0, partitions: 1 };
 
 function place(partition: number) {
   return { topic: "flights", incarnation: "one", partition };

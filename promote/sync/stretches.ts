@@ -83,8 +83,10 @@ export function openStretches(options: StretchesOptions): Stretches {
     partitions: number,
     firstOffset: number,
     reason: string,
+    above?: number,
   ): NewEpoch => ({
     ...stretch,
+    ...(above === undefined ? {} : { above }),
     partitions,
     firstOffset,
     release,
@@ -153,13 +155,21 @@ export function openStretches(options: StretchesOptions): Stretches {
     const own = newest?.incarnation === incarnation ? newest : undefined;
     const hasGrown =
       (own?.partitions ?? 0) < partitions && ofTopic.some((other) => other.partitions < partitions);
+    // A state database lost, or put back from a copy: the sinks hold epochs it does not know.
+    const { epoch: known } = assignment;
+    const isBehind = known !== undefined && epochs.every((other) => other.epoch < known);
     let epoch = own;
     if (hasGrown) {
       ({ epoch, from } = await grow(stretch, partitions, from, first, claim));
-    } else if (own === undefined || (own.release !== release && !isNews(own))) {
-      const reason =
-        newest === undefined ? "start" : own === undefined ? "topic made again" : "release";
-      epoch = open(draft(stretch, partitions, from, reason), claim);
+    } else if (isBehind || own === undefined || (own.release !== release && !isNews(own))) {
+      const reason = isBehind
+        ? "epochs lost"
+        : newest === undefined
+          ? "start"
+          : own === undefined
+            ? "topic made again"
+            : "release";
+      epoch = open(draft(stretch, partitions, from, reason, known), claim);
     }
     // Taken by another worker meanwhile, which was told of it before this one: the group's last word counts.
     if (epoch === undefined) return assign(assignment, range);

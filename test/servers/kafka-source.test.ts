@@ -71,6 +71,24 @@ describe("where reading starts when nothing is committed", () => {
   });
 });
 
+test("an epoch named with a commit is remembered; what was committed of a topic before it was made again is not", async () => {
+  const topic = await freshTopic();
+  const group = freshName("group");
+  await append(topic, numbered(0, 3));
+  const first = await openSource({ topics: [topic], group });
+  expect((await nextAssigned(first))[0]?.epoch).toBeUndefined();
+  expect(await first.commit([{ topic, partition: 0, next: 3, epoch: 1031 }])).toBeUndefined();
+  await first.close();
+  const second = await openSource({ topics: [topic], group });
+  expect(await nextAssigned(second)).toMatchObject([{ committed: 3, epoch: 1031 }]);
+  await second.close();
+  refuse(await topics.remove(topic));
+  refuse(await topics.create({ topic, partitions: 1 }));
+  const third = await openSource({ topics: [topic], group });
+  expect(await nextAssigned(third)).toMatchObject([{ committed: null }]);
+  await third.close();
+});
+
 describe("several topics and partitions", () => {
   test("a pattern reads the topics it fits, also one made later", async () => {
     const stem = freshName("pattern");

@@ -4,16 +4,24 @@ import type { Held } from "./held.ts";
 import { EARLIEST, LATEST, leaderOf, listOffsets, placeKey } from "./list-offsets.ts";
 import type { Start, Worker } from "./worker.ts";
 
-/** A committed offset carries the id of the topic it counts in, so that it is never taken for an offset of one made again. */
+/**
+ * A committed offset carries the id of the topic it counts in, so that it is never taken for an offset of one made again, and the epoch it was
+ * committed in, so that who has lost the epochs (the state database) does not begin below what the sinks hold.
+ */
 const NOTE = "penstock topic=";
 
-export function noteOf(topicId: string): string {
-  return `${NOTE}${topicId}`;
+export function noteOf(topicId: string, epoch: number | undefined): string {
+  return `${NOTE}${topicId}${epoch === undefined ? "" : ` epoch=${epoch}`}`;
 }
 
 /** A note of another tool (an operator's reset, say) does not say which topic was meant: it is this one. */
 function isOfTopic(note: string, topicId: string): boolean {
-  return !note.startsWith(NOTE) || note === noteOf(topicId);
+  return !note.startsWith(NOTE) || note.split(" ")[1] === `topic=${topicId}`;
+}
+
+function epochIn(note: string): { epoch?: number } {
+  const found = /^penstock topic=\S+ epoch=(\d{1,7})$/.exec(note)?.[1];
+  return found === undefined ? {} : { epoch: Number(found) };
 }
 
 export type Taken = { assignment: Assignment; held: Held };
@@ -55,6 +63,7 @@ export async function takePartitions(
         first,
         start: from,
         committed: isOurs ? mark.offset : null,
+        ...epochIn(mark?.note ?? ""),
         partitions: known?.partitions.length ?? 1,
       },
       held: {

@@ -143,11 +143,11 @@ export async function openKafkaSource(options: KafkaSourceOptions): Promise<Sour
       if (held !== undefined) seekTo(held, offset);
     },
     async commit(offsets) {
-      const marks = offsets.flatMap(({ topic, partition, next: offset }) => {
+      const marks = offsets.flatMap(({ topic, partition, next: offset, epoch }) => {
         const held = worker.held.get(placeKey({ topic, partition }));
         if (held === undefined) return [];
         const beyond = held.gap.from === offset ? held.gap.to : offset;
-        return [{ topic, partition, offset: beyond, note: noteOf(held.topicId) }];
+        return [{ topic, partition, offset: beyond, note: noteOf(held.topicId, epoch) }];
       });
       if (marks.length < offsets.length) return notOurs(options.group);
       try {
