@@ -29,13 +29,15 @@ export default defineConfig({
           testTimeout: 600_000,
         },
       },
-      // Real servers, one of each for all files: one file at a time. `npm run stack -- start` brings them up.
+      // Real servers, one of each for all files: one file at a time. `npm run stack -- start` brings them up. They are programs of others
+      // with clocks of their own: a test that one of them held up is tried once more, and the report says so.
       {
         extends: true,
         test: {
           name: "servers",
           include: ["test/servers/**/*.test.ts"],
           fileParallelism: false,
+          retry: 1,
           testTimeout: 120_000,
           hookTimeout: 120_000,
         },
