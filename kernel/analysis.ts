@@ -191,17 +191,20 @@ function isDisplay(node: ts.Statement): boolean {
   const callee = calleeName(expression);
   const isCall = ts.isCallExpression(expression) || ts.isTaggedTemplateExpression(expression);
   return (
-    isCall && /^(?:display|chart|md|sql|snapshot|transform|metric\..*|console\..*)$/.test(callee)
+    isCall &&
+    /^(?:display|chart|md|sql|snapshot|transform|metric(?:\..*)?|console\..*)$/.test(callee)
   );
 }
 
 function isMetric(node: ts.Statement): boolean {
   if (ts.isExpressionStatement(node)) {
-    return (
-      ts.isCallExpression(node.expression) && calleeName(node.expression).startsWith("metric.")
-    );
+    return ts.isCallExpression(node.expression) && isMetricCallee(calleeName(node.expression));
   }
   return Object.values(kindsOf(node)).includes("metric");
+}
+
+function isMetricCallee(callee: string): boolean {
+  return callee === "metric" || callee.startsWith("metric.");
 }
 
 function kindsOf(node: ts.Statement): Record<string, Variable["kind"]> {
@@ -241,7 +244,7 @@ function kindOfValue(value: ts.Expression | undefined): Variable["kind"] {
   if (ts.isTaggedTemplateExpression(value)) return callee === "sql" ? "sql" : "value";
   if (!ts.isCallExpression(value)) return "value";
   if (callee === "snapshot" || callee === "transform") return callee;
-  return callee.startsWith("metric.") ? "metric" : "value";
+  return isMetricCallee(callee) ? "metric" : "value";
 }
 
 /** Nothing of it is left at run time. */

@@ -120,19 +120,65 @@ declare module "penstock" {
     apply: (row: Row, lookups: { [Name in keyof Lookups]: LookupFunction<Lookups[Name]> }) => Result,
   ): Transform<RowOf<Result>>;
 
-  type MetricOptions = { better?: "higher" | "lower" };
-  /** Numbers a notebook claims of a table; compared before and after a change. */
+  type MetricOptions<Row> = {
+    /** Which way is good: gives a verdict when two versions are compared. Accuracy and its kin know it. */
+    better?: "higher" | "lower";
+    /** Compared by segment too: the column whose values they are. Dates and timestamps are segments by day. */
+    by?: keyof Row & string;
+    /**
+     * How records are drawn again for the interval: one by one, or (\`by\`) all those together that have one value in a column, for
+     * records that are alike within a day, an airport or a customer. Dates and timestamps are drawn by day.
+     */
+    resample?: { by: keyof Row & string };
+  };
+  type Numeric = number | boolean | null;
+  type Label = string | number | bigint | boolean | null;
+  /** A row whose truth or prediction is null is left out. */
+  type Judged<Truth, Prediction> = <Row>(
+    name: string,
+    table: Table<Row>,
+    truth: (row: Row) => Truth,
+    prediction: (row: Row) => Prediction,
+    options?: MetricOptions<Row>,
+  ) => Metric;
+
+  /** Numbers a notebook claims of a table; compared before and after a change, with a 95 % interval of the difference. */
   export const metric: {
-    mean<Row>(name: string, table: Table<Row>, value: (row: Row) => number | boolean | null, options?: MetricOptions): Metric;
-    sum<Row>(name: string, table: Table<Row>, value: (row: Row) => number | boolean | null, options?: MetricOptions): Metric;
-    count<Row>(name: string, table: Table<Row>, isCounted?: (row: Row) => boolean, options?: MetricOptions): Metric;
+    /** Any number of all rows. Its interval calls the function again and again, as often as ten seconds allow; see the kinds below first. */
+    <Row>(name: string, table: Table<Row>, value: (rows: Row[]) => number | null, options?: Omit<MetricOptions<Row>, "by">): Metric;
+    /** The mean over the rows; a row with null is left out. */
+    mean<Row>(name: string, table: Table<Row>, value: (row: Row) => Numeric, options?: MetricOptions<Row>): Metric;
+    /** The sum over the rows; a row with null is left out. */
+    sum<Row>(name: string, table: Table<Row>, value: (row: Row) => Numeric, options?: MetricOptions<Row>): Metric;
+    /** How many rows there are, or for how many the function says true. */
+    count<Row>(name: string, table: Table<Row>, options?: MetricOptions<Row>): Metric;
+    count<Row>(name: string, table: Table<Row>, isCounted: (row: Row) => boolean | null, options?: MetricOptions<Row>): Metric;
+    /** The sum of one number over the sum of another; a row with null in either is left out. */
     ratio<Row>(
       name: string,
       table: Table<Row>,
-      numerator: (row: Row) => number | boolean | null,
-      denominator: (row: Row) => number | boolean | null,
-      options?: MetricOptions,
+      numerator: (row: Row) => Numeric,
+      denominator: (row: Row) => Numeric,
+      options?: MetricOptions<Row>,
     ): Metric;
+    /** The share of rows whose prediction is the truth. Labels of any kind. */
+    accuracy: Judged<Label, Label>;
+    /** Of the rows predicted positive, the share that are. */
+    precision: Judged<Numeric, Numeric>;
+    /** Of the positive rows, the share that are predicted so. */
+    recall: Judged<Numeric, Numeric>;
+    /** The harmonic mean of precision and recall. */
+    f1: Judged<Numeric, Numeric>;
+    /** The area under the ROC curve: the chance that a positive row's score is above a negative one's, ties counted half. */
+    auc: Judged<Numeric, number | null>;
+    /** The mean of −ln(probability of what was true), in nats; probabilities are held above 1e-15. */
+    logLoss: Judged<Numeric, number | null>;
+    /** Expected calibration error: over ten equal bins of probability, the mean distance of the probability from what came true. */
+    calibration: Judged<Numeric, number | null>;
+    /** The mean of |truth − prediction|. */
+    mae: Judged<Numeric, Numeric>;
+    /** The square root of the mean of (truth − prediction)². */
+    rmse: Judged<Numeric, Numeric>;
   };
 
   /** Markdown, shown where the cell stands. */

@@ -19,7 +19,23 @@ export const tableExpression: z.ZodType<TableExpression> = z.discriminatedUnion(
 ]) as z.ZodType<TableExpression>;
 
 const better = z.enum(["higher", "lower"]);
-const metricKind = z.enum(["mean", "ratio", "sum", "count"]);
+const metricKind = z.enum([
+  "mean",
+  "ratio",
+  "sum",
+  "count",
+  "accuracy",
+  "precision",
+  "recall",
+  "f1",
+  "auc",
+  "logLoss",
+  "calibration",
+  "mae",
+  "rmse",
+  "free",
+]);
+const columnName = z.string().min(1).max(1000);
 
 export const bundleDescription = z.object({
   transforms: z.record(
@@ -36,6 +52,10 @@ export const bundleDescription = z.object({
       table: tableExpression,
       kind: metricKind,
       better: better.optional(),
+      /** The column whose values are its segments. */
+      by: columnName.optional(),
+      /** The column whose values are drawn together when records are drawn again. */
+      resample: z.object({ by: columnName }).optional(),
     }),
   ),
 });
@@ -74,6 +94,11 @@ export const sliceMessage = z.discriminatedUnion("type", [
         first: z.object({ message: z.string().max(4000), ...place }).optional(),
       }),
     ),
+    droppedLines: count,
+  }),
+  z.object({
+    type: z.literal("resampled"),
+    values: z.array(z.number().nullable()),
     droppedLines: count,
   }),
   z.object({ type: z.literal("failed"), message: z.string().max(4000), ...place }),

@@ -9,7 +9,10 @@ export type { BundleDescription } from "./slice-protocol.ts";
 
 export type SliceSpec = {
   bundle: string;
-  entry: { kind: "transform"; name: string } | { kind: "metrics"; indexes: number[] };
+  entry:
+    | { kind: "transform"; name: string }
+    /** `withParts`: each batch is answered with its records' parts (metric-parts.ts). */
+    | { kind: "metrics"; indexes: number[]; withParts?: boolean };
   /** The contract of the rows that come in. */
   input: Column[];
   /** The contract of the rows that go out; a transform needs it. */
@@ -24,7 +27,7 @@ export type RecordError = { row: number; message: string; line?: number; column?
 
 /** read = distinct input rows written + filtered + errors. */
 export type SliceBatch = {
-  /** Arrow IPC of the rows written, by the output contract. */
+  /** Arrow IPC of the rows written, by the output contract; the records' parts, where a metric was asked for them. */
   rows: Uint8Array;
   /** Per row written: which row of the batch it came from, and which part of that it is. */
   input: Int32Array;
@@ -47,6 +50,12 @@ export type Slice = {
   run(batch: Uint8Array, signal?: AbortSignal): Promise<Result<SliceBatch>>;
   /** The metrics over all batches so far, in the order asked for. Metrics entries only. */
   finish(): Promise<Result<MetricValue[]>>;
+  /** A free metric's numbers over resampled rows, as many as fit the budget. `units`: each row's unit, of all batches so far. */
+  resample(
+    request: { metric: number; seed: number[]; count: number; resamples: number; budgetMs: number },
+    units: Int32Array,
+    signal?: AbortSignal,
+  ): Promise<Result<(number | null)[]>>;
   close(): Promise<void>;
   /** The input's columns that are looked at, in its order: a batch needs to hold no others. */
   readonly columns: string[];
@@ -75,7 +84,7 @@ export async function openSlice(spec: SliceSpec): Promise<Result<Slice>> {
     {
       type: "open",
       bundleBytes: bundle.byteLength,
-      entry: spec.entry,
+      entry: spec.entry.kind === "metrics" ? { withParts: false, ...spec.entry } : spec.entry,
       input: spec.input,
       output: spec.output ?? [],
       lookups: Object.fromEntries(
@@ -117,6 +126,15 @@ export async function openSlice(spec: SliceSpec): Promise<Result<Slice>> {
       if (message.type !== "finished" || message.values.length !== asked)
         return fail(conversation.refuse("It answered something else."));
       return ok(message.values as MetricValue[]);
+    },
+    async resample(request, units, signal) {
+      const bytes = new Uint8Array(units.buffer, units.byteOffset, units.byteLength);
+      const answer = await conversation.ask({ type: "resample", ...request }, [bytes], signal);
+      if (!answer.ok) return answer;
+      const { message } = answer.value;
+      if (message.type !== "resampled" || message.values.length > request.resamples)
+        return fail(conversation.refuse("It answered something else."));
+      return ok(message.values);
     },
     close: conversation.close,
     columns,

@@ -2,7 +2,8 @@
  * The module "penstock" as a bundle sees it: descriptions only. A bundle does no reading and shows nothing; the slice guest
  * takes the functions out of the descriptions. Its text is part of every bundle, hence of every bundle's hash.
  */
-import { createApi, type Table } from "./descriptors.ts";
+import { createApi } from "./api.ts";
+import type { Table } from "./descriptors.ts";
 
 function refuse(): never {
   throw new TypeError(

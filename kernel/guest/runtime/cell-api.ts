@@ -1,8 +1,10 @@
 import type { DisplayItem } from "../interactive-protocol.ts";
-import { createApi, isLookup, isMetric, isTable, type Table } from "./descriptors.ts";
+import { createApi } from "./api.ts";
+import { isLookup, isTable, type Table } from "./descriptors.ts";
 import type { TableExpression } from "./expressions.ts";
 import { inspect } from "./inspect.ts";
 import { nestsDeeper } from "./json-depth.ts";
+import { isMetric } from "./metric-descriptors.ts";
 
 /** Something a cell shows, in the order it was shown. */
 export type Shown =

@@ -1,8 +1,9 @@
 import type { ValueSummary } from "../interactive-protocol.ts";
-import { isLookup, isMetric, isTable, type Table } from "./descriptors.ts";
+import { isLookup, isTable, type Table } from "./descriptors.ts";
 import { expressionOf, type TableExpression } from "./expressions.ts";
 import { deepFreeze } from "./freeze.ts";
 import { inspect } from "./inspect.ts";
+import { isMetric } from "./metric-descriptors.ts";
 import { decodeStructured, encodeStructured } from "./structured.ts";
 
 /** What cells defined, by name. */

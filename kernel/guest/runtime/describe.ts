@@ -1,6 +1,7 @@
 import type { BundleDescription } from "../slice-protocol.ts";
-import { isMetric, isTable, type Metric, type Table } from "./descriptors.ts";
+import { isTable, type Table } from "./descriptors.ts";
 import { expressionOf, type TableExpression } from "./expressions.ts";
+import { isMetric, type Metric } from "./metric-descriptors.ts";
 
 /** What a bundle exports. */
 export type SliceExport = { transforms?: Record<string, unknown>; metrics?: unknown[] };
@@ -36,6 +37,13 @@ function metricOf(
   metric: Metric,
   expression: (table: Table) => TableExpression,
 ): BundleDescription["metrics"][number] {
-  const { name, table, kind, better } = metric;
-  return { name, table: expression(table), kind, ...(better === undefined ? {} : { better }) };
+  const { name, table, kind, better, by, resample } = metric;
+  return {
+    name,
+    table: expression(table),
+    kind,
+    ...(better === undefined ? {} : { better }),
+    ...(by === undefined ? {} : { by }),
+    ...(resample === undefined ? {} : { resample: { by: resample.by } }),
+  };
 }

@@ -1,5 +1,5 @@
 /**
- * What `snapshot`, `sql`, `transform` and `metric` return: frozen descriptions of work, that somebody else does. One text serves
+ * What `snapshot`, `sql` and `transform` return: frozen descriptions of work, that somebody else does. One text serves
  * a bundle and the interactive guest; `hooks` are what differs. It imports nothing, so that a bundle stays small.
  */
 export type TableSource =
@@ -26,24 +26,13 @@ export type Table = {
 
 export type Lookup = { penstock: "lookup"; table: Table; by: readonly string[] };
 
-export type MetricKind = "mean" | "sum" | "count" | "ratio";
-
-export type Metric = {
-  penstock: "metric";
-  name: string;
-  table: Table;
-  kind: MetricKind;
-  better?: "higher" | "lower";
-  functions: readonly RowFunction[];
-};
-
 export type Hooks = {
   rows(table: Table, options: { limit?: number; offset?: number } | undefined): Promise<unknown[]>;
   iterate(table: Table): AsyncIterator<unknown>;
 };
 
-/** The functions of the module "penstock" that describe tables and numbers. */
-export function createApi(hooks: Hooks) {
+/** The functions of the module "penstock" that describe tables. */
+export function createTables(hooks: Hooks) {
   function table(source: TableSource): Table {
     const made: Table = Object.freeze({
       penstock: "table" as const,
@@ -123,44 +112,7 @@ export function createApi(hooks: Hooks) {
     return table({ kind: "transform", transform: Object.freeze(spec) });
   }
 
-  const metric = Object.freeze({
-    mean: metricOf("mean", 1, 1),
-    sum: metricOf("sum", 1, 1),
-    count: metricOf("count", 0, 1),
-    ratio: metricOf("ratio", 2, 2),
-  });
-  return Object.freeze({ snapshot, sql, transform, metric });
-}
-
-function metricOf(kind: MetricKind, least: number, most: number) {
-  return (name: unknown, input: unknown, ...rest: unknown[]): Metric => {
-    if (typeof name !== "string" || name === "") {
-      throw new TypeError(
-        `metric.${kind}() takes its name first: metric.${kind}("late share", …).`,
-      );
-    }
-    if (!isTable(input)) throw new TypeError(`metric.${kind}("${name}") takes a table second.`);
-    const functions = rest.filter((item) => typeof item === "function") as RowFunction[];
-    if (functions.length < least || functions.length > most) {
-      const wanted = kind === "ratio" ? "two functions of a row" : "a function of a row";
-      throw new TypeError(`metric.${kind}("${name}") takes ${wanted} after the table.`);
-    }
-    const options = (rest.find((item) => item !== null && typeof item === "object") ?? {}) as {
-      better?: unknown;
-    };
-    const { better } = options;
-    if (better !== undefined && better !== "higher" && better !== "lower") {
-      throw new TypeError(`better says which way is good: "higher" or "lower".`);
-    }
-    return Object.freeze({
-      penstock: "metric" as const,
-      name,
-      table: input,
-      kind,
-      ...(better === undefined ? {} : { better }),
-      functions: Object.freeze(functions),
-    });
-  };
+  return { snapshot, sql, transform, table };
 }
 
 export function isTable(value: unknown): value is Table {
@@ -171,11 +123,7 @@ export function isLookup(value: unknown): value is Lookup {
   return isDescriptor(value, "lookup") && isTable((value as Lookup).table);
 }
 
-export function isMetric(value: unknown): value is Metric {
-  return isDescriptor(value, "metric");
-}
-
-function isDescriptor(value: unknown, kind: string): boolean {
+export function isDescriptor(value: unknown, kind: string): boolean {
   return (
     value !== null &&
     typeof value === "object" &&

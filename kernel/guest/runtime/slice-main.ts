@@ -1,12 +1,13 @@
 /** Entry of a slice guest: one bundle, batches of rows, nothing else. Trusted; user code comes in as data. */
-import { isMetric, isTable, type Metric, type TransformSpec } from "./descriptors.ts";
+import { isTable, type TransformSpec } from "./descriptors.ts";
 import { describe, type SliceExport } from "./describe.ts";
 import { takeDeno, type TakenDeno } from "./deno.ts";
 import { installStacks, messageOf, placeOf } from "./errors.ts";
 import { encodeFrame, frameAssembler, type Frame } from "./frames.ts";
 import { lockDown } from "./lockdown.ts";
 import { buildLookup, type LookupSpec } from "./lookup.ts";
-import { metricsRunner } from "./metric-runner.ts";
+import { isMetric, type Metric } from "./metric-descriptors.ts";
+import { metricsRunner, type Resampling } from "./metric-runner.ts";
 import { transformRunner, type ColumnSpec } from "./transform-runner.ts";
 
 type Open = {
@@ -15,13 +16,17 @@ type Open = {
   bundleBytes: number;
   entry:
     | { kind: "transform"; name: string }
-    | { kind: "metrics"; indexes: number[] }
+    | { kind: "metrics"; indexes: number[]; withParts: boolean }
     | { kind: "describe" };
   input: ColumnSpec[];
   output: ColumnSpec[];
   lookups: Record<string, LookupSpec & { batchBytes: number[] }>;
 };
-type Request = Open | { type: "run" } | { type: "finish" };
+type Request =
+  | Open
+  | { type: "run" }
+  | { type: "finish" }
+  | ({ type: "resample"; metric: number } & Resampling);
 
 const deno: TakenDeno = takeDeno();
 const encoder = new TextEncoder();
@@ -112,7 +117,7 @@ async function open(
       if (!isMetric(metric)) throw new TypeError(`The bundle has no metric ${index}.`);
       return metric;
     });
-    return metricRequests(request, metrics);
+    return metricRequests(request, metrics, entry.withParts);
   }
   const table: unknown = slice.transforms?.[entry.name];
   if (!isTable(table) || table.source.kind !== "transform") {
@@ -126,18 +131,26 @@ async function open(
 function metricRequests(
   { input }: Open,
   metrics: readonly Metric[],
+  withParts: boolean,
 ): (request: Request, payload: Uint8Array) => void {
-  const runner = metricsRunner({ input, metrics });
+  const runner = metricsRunner({ input, metrics, withParts, now });
   send({ type: "opened", columns: runner.columns });
-  return ({ type }, payload) => {
-    if (type === "finish") {
+  return (request, payload) => {
+    if (request.type === "finish") {
       send({ type: "finished", values: runner.finish(), droppedLines });
       return;
     }
+    if (request.type === "resample") {
+      const units = new Int32Array(payload.slice().buffer);
+      const values = runner.resample(request.metric, request, units);
+      send({ type: "resampled", values, droppedLines });
+      return;
+    }
     const started = now();
-    const { read } = runner.run(payload);
+    const { read, parts } = runner.run(payload);
     const elapsedMs = now() - started;
-    send({ type: "batch", read, filtered: 0, errors: [], elapsedMs, written: 0, droppedLines });
+    const counts = { read, filtered: 0, errors: [], elapsedMs, written: 0, droppedLines };
+    send({ type: "batch", ...counts }, parts);
   };
 }
 
