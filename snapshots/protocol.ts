@@ -20,9 +20,19 @@ export type NamedType = { name: string; type: string };
 export type DigestColumn = NamedType & { table: "data" | "lineage" };
 export type ColumnDigest = { digest: string; hasNulls: boolean };
 
+/** A table that a query reads, or its lineage, by the name the query calls it. */
+export type SqlInput = { alias: string; table: TableFile; of: "data" | "lineage" };
+
 /** What the parent asks of a worker, one at a time. */
 export type WorkerRequest =
-  | { kind: "sql"; sql: string; inputs: { alias: string; table: TableFile }[]; out: string }
+  | {
+      kind: "sql";
+      sql: string;
+      inputs: SqlInput[];
+      /** The query that gives the lineage of the rows that `sql` makes, in their order. */
+      lineage?: string;
+      out: string;
+    }
   | { kind: "freeze"; sql: string; file: string; out: string }
   | { kind: "digest"; path: string; columns: DigestColumn[]; rows: number; hasOwnRowId: boolean }
   | { kind: "write"; columns: Column[]; out: string }
@@ -34,7 +44,7 @@ export type WorkerRequest =
       columns?: string[];
       orderBy?: { column: string; descending: boolean };
     }
-  | { kind: "read"; table: TableFile; batchRows: number; columns?: string[] }
+  | { kind: "read"; table: TableFile; batchRows: number; columns?: string[]; of?: "lineage" }
   | { kind: "profile"; table: TableFile; columns?: string[] }
   | { kind: "diff"; before: TableFile; after: TableFile; request: Omit<DiffRequest, "signal"> }
   | { kind: "diffRows"; before: TableFile; after: TableFile; request: DiffRowsRequest };

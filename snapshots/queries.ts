@@ -9,7 +9,7 @@ import { freezeQuery } from "./freeze-query.ts";
 import { openPool } from "./pool.ts";
 import { fail, ok, ProblemError, type Problem, type Result } from "./problem.ts";
 import type { ColumnProfile } from "./profile.ts";
-import type { Limits, MadeTable, TableFile } from "./protocol.ts";
+import type { Limits, MadeTable, SqlInput, TableFile } from "./protocol.ts";
 import { readBatches, feedBatches, type Batch } from "./streams.ts";
 import type { ContentStore } from "./store.ts";
 import type { Column, TableHash, TableInfo } from "./table.ts";
@@ -25,6 +25,8 @@ export type Queries = {
   sql(request: {
     sql: string;
     inputs: Record<string, TableHash>;
+    /** For a query of ours that keeps rows as they are: whose lineage it reads, by name, and what gives the lineage of its rows in their order. */
+    lineage?: { inputs: Record<string, TableHash>; sql: string };
     signal?: AbortSignal;
     onProgress?: (fraction: number) => void;
     timeoutMs?: number;
@@ -45,6 +47,8 @@ export type Queries = {
     columns?: string[];
     signal?: AbortSignal;
   }): AsyncIterable<Uint8Array>;
+  /** The lineage of a table that has one, in row order: columns position (BIGINT) and part (INTEGER). As `read` does. */
+  readLineage(request: { table: TableHash; signal?: AbortSignal }): AsyncIterable<Uint8Array>;
   /** Arrow batches into a table. `position` and `part` of every row make it one with lineage. */
   write(request: {
     columns: Column[];
@@ -126,16 +130,24 @@ export function openQueries({
   }
 
   return {
-    sql({ sql, inputs, signal, onProgress, timeoutMs }) {
+    sql({ sql, inputs, lineage, signal, onProgress, timeoutMs }) {
       return make(signal, async (out) => {
-        const files: { alias: string; table: TableFile }[] = [];
-        for (const [alias, hash] of Object.entries(inputs)) {
+        const named = [
+          ...Object.entries(inputs).map(([alias, hash]) => ({ alias, hash, of: "data" as const })),
+          ...Object.entries(lineage?.inputs ?? {}).map(([alias, hash]) => ({
+            alias,
+            hash,
+            of: "lineage" as const,
+          })),
+        ];
+        const files: SqlInput[] = [];
+        for (const { alias, hash, of } of named) {
           const table = tableFile(hash);
           if (!table.ok) return table;
-          files.push({ alias, table: table.value });
+          files.push({ alias, table: table.value, of });
         }
         return pool.call<"sql">(
-          { kind: "sql", sql, inputs: files, out },
+          { kind: "sql", sql, inputs: files, out, ...(lineage ? { lineage: lineage.sql } : {}) },
           { signal, timeoutMs, onProgress },
         );
       });
@@ -155,6 +167,13 @@ export function openQueries({
       const file = tableFile(table);
       if (!file.ok) throw new ProblemError(file.problem);
       return readBatches(pool, { kind: "read", batchRows, ...rest, table: file.value }, signal);
+    },
+
+    readLineage({ table, signal }) {
+      const file = tableFile(table);
+      if (!file.ok) throw new ProblemError(file.problem);
+      const request = { kind: "read", batchRows: defaultBatchRows, of: "lineage" } as const;
+      return readBatches(pool, { ...request, table: file.value }, signal);
     },
 
     write({ columns, batches, signal }) {

@@ -24,12 +24,12 @@ export async function runSql(
   try {
     await attach(connection, request.out, "out", "READ_WRITE");
     let number = 0;
-    for (const { alias, table } of request.inputs) {
+    for (const { alias, table, of } of request.inputs) {
       number += 1;
       await attach(connection, table.path, `input ${number}`, "READ_ONLY");
       await duckdb.query(
         connection,
-        `CREATE VIEW ${quoteName(alias)} AS SELECT * FROM ${quoteName(`input ${number}`)}.main.data`,
+        `CREATE VIEW ${quoteName(alias)} AS SELECT * FROM ${quoteName(`input ${number}`)}.main.${of}`,
       );
     }
     await duckdb.query(connection, `SELECT setseed(${seedOf(request.sql)})`);
@@ -38,7 +38,10 @@ export async function runSql(
     if (problem !== undefined) return fail(problem);
     const made = await createFromSelect(connection, request.sql, progress);
     if (!made.ok) return made;
-    const described = await describeMade(connection, "out", false);
+    const { lineage } = request;
+    if (lineage !== undefined)
+      await duckdb.query(connection, `CREATE TABLE out.main.lineage AS ${lineage}`);
+    const described = await describeMade(connection, "out", lineage !== undefined);
     await letGo(connection, "out");
     return described;
   } finally {

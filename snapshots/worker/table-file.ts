@@ -5,7 +5,8 @@ import { hasRowId } from "../row-id.ts";
 import { parseType, quoteName } from "../types.ts";
 import { queryTexts } from "./database.ts";
 
-const lineageColumns: NamedType[] = [
+/** The columns of `lineage`. */
+export const lineageColumns: NamedType[] = [
   { name: "position", type: "BIGINT" },
   { name: "part", type: "INTEGER" },
 ];

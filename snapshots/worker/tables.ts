@@ -3,7 +3,10 @@ import type { Limits, TableFile, WorkerRequest, WorkerValue } from "../protocol.
 import { quoteName } from "../types.ts";
 import { attach, openDatabase, type Open } from "./database.ts";
 import { chooseColumns, noSuchColumn, queryToArrow, readTable, windowSql } from "./read.ts";
+import { lineageColumns } from "./table-file.ts";
 import duckdb from "@duckdb/node-bindings";
+
+const hidden = lineageColumns.map((column) => ({ ...column, nullable: false }));
 
 /** How many tables stay open between requests. */
 const mostAttached = 32;
@@ -59,22 +62,18 @@ export async function runWindow(
   return ok({ ipc, rows, total: table.info.rows });
 }
 
-/** Sends the table batch by batch; `deliver` answers when the next is wanted, and whether it is. */
+/** Sends the table, or its lineage, batch by batch; `deliver` answers when the next is wanted, and whether it is. */
 export async function runRead(
-  { table, batchRows, columns }: Extract<WorkerRequest, { kind: "read" }>,
+  { table, batchRows, columns, of }: Extract<WorkerRequest, { kind: "read" }>,
   limits: Limits,
   deliver: (ipc: Uint8Array) => Promise<boolean>,
 ): Promise<Result<WorkerValue["read"]>> {
-  const chosen = chooseColumns(table.info, columns);
+  const info = of === "lineage" ? { ...table.info, columns: hidden } : table.info;
+  const chosen = chooseColumns(info, columns);
   if (!chosen.ok) return chosen;
   const { open, data } = await openTables([table], limits);
-  for await (const ipc of readTable(
-    open.connection,
-    data[0] ?? "",
-    table.info,
-    chosen.value,
-    batchRows,
-  )) {
+  const from = of === "lineage" ? `${quoteName(info.hash)}.main.lineage` : (data[0] ?? "");
+  for await (const ipc of readTable(open.connection, from, info, chosen.value, batchRows)) {
     if (!(await deliver(ipc))) break;
   }
   return ok({ rows: table.info.rows });
