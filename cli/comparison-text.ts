@@ -1,4 +1,5 @@
-import type { Comparison } from "#promote/compare.ts";
+import type { Comparison, MetricPair } from "#promote/compare.ts";
+import type { Outcome } from "#promote/outcomes-answer.ts";
 import type { DiffColumn, DiffRow } from "#snapshots/diff.ts";
 import { columns } from "./columns.ts";
 import { count, paint } from "./paint.ts";
@@ -48,15 +49,41 @@ function columnLines(all: DiffColumn[], rows: number): string[] {
   return ["", ...columns(["column", "type", ">changed", ">of rows"], body, "  ")];
 }
 
-function metricLines(metrics: Comparison["metrics"]): string[] {
+function metricLines(metrics: MetricPair[]): string[] {
   if (metrics.length === 0) return [];
-  const body = metrics.map(({ name, before, after, better }) => [
-    name,
+  const body = metrics.flatMap((metric) => [
+    [metric.name, ...outcomeCells(metric)],
+    ...(metric.segments?.list ?? []).map((segment) => [
+      `  ${metric.segments?.by} = ${segment.value ?? "NULL"}`,
+      ...outcomeCells(segment),
+    ]),
+  ]);
+  const header = ["metric", ">before", ">after", ">difference", "95 % interval", "verdict"];
+  const notes = metrics.flatMap(({ name, noInterval, segments, warnings, resampled }) =>
+    [
+      ...(noInterval === null ? [] : [`no interval: ${noInterval}`]),
+      ...(resampled?.budgetMs === undefined
+        ? []
+        : [`${resampled.resamples} resamples in ${resampled.budgetMs / 1000} s`]),
+      ...(segments ? [segments.warning] : []),
+      ...warnings,
+    ].map((note) => `  ${name}: ${note}`),
+  );
+  return ["", ...columns(header, body, "  "), ...notes];
+}
+
+function outcomeCells({ before, after, difference, interval, verdict }: Outcome): string[] {
+  return [
     number(before),
     number(after),
-    better ? `${better} is better` : "",
-  ]);
-  return ["", ...columns(["metric", ">before", ">after", ""], body, "  ")];
+    signed(difference),
+    interval ? `${signed(interval.low)} … ${signed(interval.high)}` : "–",
+    verdict === "worse" ? paint("red", verdict) : (verdict ?? ""),
+  ];
+}
+
+function signed(value: number | null): string {
+  return value !== null && value > 0 ? `+${number(value)}` : number(value).replace("-", "−");
 }
 
 const glyphs = { changed: "~", added: "+", removed: "−", ambiguous: "?" };

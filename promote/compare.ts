@@ -1,5 +1,4 @@
 import { evaluate, evaluateTransform } from "#kernel/evaluate.ts";
-import { evaluateMetrics, type EvaluatedMetric } from "#kernel/run-metric.ts";
 import type { RecordError } from "#kernel/run-transform.ts";
 import type { DiffRequest, DiffRow, DiffSummary } from "#snapshots/diff.ts";
 import { fail, ok, type Result } from "#snapshots/problem.ts";
@@ -8,9 +7,12 @@ import { readSnapshot } from "#snapshots/workspace.ts";
 import { hashOf } from "./canonical-json.ts";
 import { readSide, type Side, type Version } from "./compare-side.ts";
 import { contractChanges, type ContractChange } from "./compatibility.ts";
+import { compareOutcomes } from "./outcomes.ts";
+import type { MetricPair } from "./outcomes-answer.ts";
 import type { Workbench } from "./workbench.ts";
 
 export type { Version } from "./compare-side.ts";
+export type { MetricPair } from "./outcomes-answer.ts";
 
 /** What one version made of the snapshot: read = written + filtered + failed, each in input records. */
 export type ComparedSide = {
@@ -25,15 +27,6 @@ export type ComparedSide = {
   errors: RecordError[];
   /** SHA-256 of the bytes that ran. */
   bundle: string;
-};
-
-/** A number the notebook claims, on both sides; null where a side's rows do not give it. */
-export type MetricPair = {
-  name: string;
-  kind: string;
-  better: "higher" | "lower" | null;
-  before: number | null;
-  after: number | null;
 };
 
 /** Two versions of a transform on one snapshot. Its id is a hash of what went in: the same question has the same answer. */
@@ -94,6 +87,7 @@ export async function compareSides(
   if (!input.ok) return input;
   const key = request.key ?? "position";
   const id = hashOf({
+    format: 2,
     notebook,
     transform,
     snapshot: input.value,
@@ -108,7 +102,7 @@ export async function compareSides(
     return ok(known);
   }
 
-  // What one side's table is enough for goes on while the other side runs; it ends when the comparison does.
+  // What one of two tasks side by side still does when the other has failed ends when the comparison does.
   const stop = new AbortController();
   const either = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal;
   const sides = await runBoth(request, { before, after, input: input.value.hash, key }, either);
@@ -142,23 +136,18 @@ async function runBoth(
   const { workbench, transform, onProgress } = request;
   const left = await runSide(workbench, before, transform, input, request);
   if (!left.ok) return left;
-  const tables = { before: left.value.table.hash, after: left.value.table.hash };
-  const earlier = measure(workbench, after, tables.before, signal);
-  // Looked at below, if the other side comes that far.
-  earlier.catch(() => undefined);
   const right = await runSide(workbench, after, transform, input, request);
   if (!right.ok) return right;
-  tables.after = right.value.table.hash;
+  const tables = { before: left.value.table.hash, after: right.value.table.hash };
   onProgress?.({ step: "Comparing rows and measuring outcomes" });
-  const [summary, was, is] = await Promise.all([
+  const [summary, metrics] = await Promise.all([
     diffOnce(workbench, { ...tables, key, signal }),
-    earlier,
-    tables.after === tables.before ? earlier : measure(workbench, after, tables.after, signal),
+    compareOutcomes({ workbench, metrics: after.metrics, transform, ...tables, input, signal }),
   ]);
   if (!summary.ok) return summary;
-  if (!is.ok) return is;
-  const metrics = pairsOf(was, is.value);
-  return ok({ left: left.value, right: right.value, summary: summary.value, metrics });
+  if (!metrics.ok) return metrics;
+  const found = { summary: summary.value, metrics: metrics.value };
+  return ok({ left: left.value, right: right.value, ...found });
 }
 
 /** Two tables are compared once: the counts are kept by their hashes. */
@@ -275,28 +264,4 @@ export async function runSide(
   const { table, read, written, filtered, failed, errors } = ran.value;
   const { version, label, sha256: bundle } = side;
   return ok({ version, label, table, read, written, filtered, failed, errors, bundle });
-}
-
-/** The later version's metrics over one side's table. */
-async function measure(
-  { store, queries }: Workbench,
-  { metrics }: Side,
-  table: TableHash,
-  signal: AbortSignal,
-): Promise<Result<EvaluatedMetric[]>> {
-  if (!metrics) return ok([]);
-  const { code: bundle, metrics: described } = metrics;
-  return evaluateMetrics({ store, queries, bundle, metrics: described, table, signal });
-}
-
-/** The metrics are written for the later version's columns: an earlier output may lack them, and then has no number. */
-function pairsOf(before: Result<EvaluatedMetric[]>, after: EvaluatedMetric[]): MetricPair[] {
-  const earlier = new Map(before.ok ? before.value.map(({ name, value }) => [name, value]) : []);
-  return after.map(({ name, kind, better, value }) => ({
-    name,
-    kind,
-    better: better ?? null,
-    before: earlier.get(name) ?? null,
-    after: value,
-  }));
 }

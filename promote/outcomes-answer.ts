@@ -23,7 +23,13 @@ export type Outcome = {
 };
 
 /** What was drawn for the intervals: `units` records or clusters, `resamples` times, from `seed`. */
-export type Resampled = { by: "record" | { column: string }; units: number; resamples: number };
+export type Resampled = {
+  by: "record" | { column: string };
+  units: number;
+  resamples: number;
+  /** A free metric's: as many resamples as fitted this time. */
+  budgetMs?: number;
+};
 
 export type Segment = Outcome & {
   /** The column's value; days as 2001-03-01; null for NULL. */
@@ -34,6 +40,18 @@ export type Segment = Outcome & {
 
 /** The largest segments first. Their verdicts hold for all of them together (Holm 1979). */
 export type Segments = { by: string; list: Segment[]; of: number; warning: string };
+
+/** A metric of the later version's notebook, before and after. `before` is null where the earlier rows do not give it. */
+export type MetricPair = Outcome & {
+  name: string;
+  kind: string;
+  better: "higher" | "lower" | null;
+  /** Null where nothing was drawn. */
+  resampled: Resampled | null;
+  segments: Segments | null;
+  /** What to know before believing it. */
+  warnings: string[];
+};
 
 export type OutcomeRequest = {
   statistic: Exclude<Statistic, "free">;

@@ -1,0 +1,52 @@
+import { resampleMetric, type MetricRequest } from "#kernel/run-metric.ts";
+import { judged, type Outcome, type Resampled } from "./outcomes-answer.ts";
+import type { Paired, PairedTables } from "./outcomes-pair.ts";
+
+type Context = Omit<MetricRequest, "table">;
+
+/** What both sides' resamples together may take; the sides run beside each other. */
+const budgetMs = 10_000;
+const wanted = 1_000;
+/** Fewer say nothing about a 95 % interval's ends. */
+const least = 200;
+
+/** A free metric's outcome: its function is called on resampled rows, as often as the budget allows. */
+export async function freeOutcome(
+  context: Context,
+  asked: {
+    index: number;
+    tables: PairedTables;
+    paired: Extract<Paired, { isPaired: true }>;
+    seed: number[];
+    values: Pick<Outcome, "before" | "after">;
+    better: "higher" | "lower" | null;
+  },
+): Promise<Outcome & { resampled: Resampled }> {
+  const { index, tables, paired, seed, values, better } = asked;
+  const isUnchanged = tables.before === tables.after;
+  const draw = { seed, count: paired.units, resamples: isUnchanged ? 0 : wanted, budgetMs };
+  const [was, is] = await Promise.all([
+    resampleMetric({ ...context, table: tables.before, index }, draw, paired.before),
+    resampleMetric({ ...context, table: tables.after, index }, draw, paired.after),
+  ]);
+  const early = was.ok ? was.value : [];
+  const late = is.ok ? is.value : [];
+  const resamples = Math.min(early.length, late.length);
+  const differences = Float64Array.from(
+    late.slice(0, resamples).flatMap((value, at) => {
+      const before = early[at] ?? null;
+      return value === null || before === null ? [] : [value - before];
+    }),
+  );
+  const resampled = { by: paired.by, units: paired.units, resamples, budgetMs };
+  const answer = { ...values, isUnchanged, differences };
+  const { p: _, ...outcome } = judged(answer, { better, ...resampled });
+  if (isUnchanged || outcome.difference === null || resamples >= least)
+    return { ...outcome, resampled };
+  const failed = was.ok ? (is.ok ? undefined : is.problem) : was.problem;
+  const noInterval = failed
+    ? `Its function failed on resampled rows: ${failed.message}`
+    : `Only ${resamples} resamples fitted its budget of ${budgetMs / 1000} s; an interval needs ${least}. Metrics with parts per record, such as metric.mean, have no such limit.`;
+  const verdict = better === null ? null : "cannot tell";
+  return { ...outcome, interval: null, noInterval, verdict, resampled };
+}

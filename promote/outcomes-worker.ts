@@ -1,0 +1,6 @@
+import { parentPort } from "node:worker_threads";
+import { outcomeOf, type OutcomeRequest } from "./outcomes-answer.ts";
+
+parentPort?.on("message", (request: OutcomeRequest) => {
+  parentPort?.postMessage(outcomeOf(request));
+});
