@@ -33,7 +33,7 @@ const pipelineSchema = z.strictObject({
     .exactOptional(),
   /** A topic that dead letters are sent to as well. */
   deadLetters: topicName.exactOptional(),
-  /** Batches are as large as a stage can do in this time. */
+  /** Records gather for about this long, so that a batch is worth its cost. */
   latencyMs: z.int().min(10).max(60_000).exactOptional(),
   /** A timestamp column of the output; the sinks let go of a row when it has passed. */
   expiresAt: z.string().min(1).exactOptional(),

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { javaProgram } from "./java.mjs";
 import { copyJars } from "./maven.mjs";
+import { StackProblem } from "./problem.mjs";
 
 const version = "5.0.9";
 
@@ -79,6 +80,19 @@ export const systemProperties = [
   "cassandra.load_ring_state=false",
 ];
 
+/**
+ * "batch" syncs before it acknowledges. "periodic", Cassandra's own default, acknowledges what it has not synced: a second's rows are lost at
+ * SIGKILL, which in production other replicas hold.
+ */
+function commitLog({ environment }) {
+  const way = environment.PENSTOCK_STACK_CASSANDRA_COMMITLOG || "batch";
+  if (way === "batch") return "commitlog_sync: batch";
+  if (way === "periodic") return "commitlog_sync: periodic\ncommitlog_sync_period: 1000ms";
+  throw new StackProblem(
+    `PENSTOCK_STACK_CASSANDRA_COMMITLOG is "${way}". Set it to batch or periodic.`,
+  );
+}
+
 /** Writes `conf/cassandra.yaml` and `conf/logback.xml`. `bind` and `data` are as the node sees them. */
 export function writeCassandraFiles(settings, { bind, data }) {
   const conf = join(settings.home, "cassandra/conf");
@@ -112,8 +126,7 @@ commitlog_directory: ${path("commitlog")}
 saved_caches_directory: ${path("saved_caches")}
 hints_directory: ${path("hints")}
 cdc_raw_directory: ${path("cdc_raw")}
-# "periodic" acknowledges what it has not synced: rows are lost at SIGKILL.
-commitlog_sync: batch
+${commitLog(settings)}
 commitlog_segment_size: 32MiB
 disk_failure_policy: die
 commit_failure_policy: die

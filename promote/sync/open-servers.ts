@@ -35,7 +35,7 @@ export async function openServerPorts(
     surroundings,
     topics: [spec.topic],
     group,
-    ...(spec.latencyMs === undefined ? {} : { gatherMs: spec.latencyMs * 0.6 }),
+    ...(spec.latencyMs === undefined ? {} : { gatherMs: spec.latencyMs * 0.8 }),
     ...(spec.start === undefined ? {} : { start: spec.start }),
   });
   const ports: Ports = { source, sinks: sinks.value, reader: reader.value };

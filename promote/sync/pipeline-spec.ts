@@ -38,7 +38,7 @@ export type PipelineSpec = ReleaseSpec & {
     | { offsets: readonly { topic: string; partition: number; offset: number }[] };
   /** A topic that dead letters go to as well. */
   deadLetterTopic?: string;
-  /** What a batch may take in one stage; 250 when absent. Batches are as large as that allows. */
+  /** How old records may grow while others gather for their batch and it is handled, where nothing is in the way; 250 when absent. */
   latencyMs?: number;
   /** A timestamp column of the output: rows are gone from the sinks after it. */
   expiresAt?: string;

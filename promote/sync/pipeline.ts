@@ -1,12 +1,12 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { DatabaseSync } from "node:sqlite";
 import type { Problem } from "#snapshots/problem.ts";
-import { openBatchSize } from "./batch-size.ts";
 import { openChannel, type Channel } from "./channel.ts";
 import type { DeadLetter } from "./dead-letters.ts";
 import { openDecoder as openJsonDecoder, type Decoded } from "./decode/decode.ts";
 import type { Epoch, PipelineId, Stretch } from "./epochs.ts";
 import type { PipelineEvent } from "./events.ts";
+import { openOffsetCommits } from "./offset-commits.ts";
 import { patiently } from "./patiently.ts";
 import type {
   Assignment,
@@ -29,18 +29,19 @@ import { openStretches, type Growth, type Piece } from "./stretches.ts";
 export type Tuning = {
   maxRecords: number;
   maxBytes: number;
-  /** What a stage may take for one batch; batches are as large as that allows, up to `maxRecords`. */
-  latencyMs: number;
   /** Below a quarter of `maxRecords`, how long to let records gather before the next poll. */
   lingerMs: number;
 };
 
 export const LATENCY_MS = 250;
 
-/** `gathers`: the source lets records gather by itself, as a broker does. */
+/**
+ * A batch is what comes within the latency target, or all that may be in one where more is waiting: then the largest batches are the quickest way
+ * to catch up. `gathers`: the source lets records gather by itself, as a broker does.
+ */
 export function tuningOf(latencyMs: number, gathers: boolean): Tuning {
   const lingerMs = gathers ? 0 : latencyMs * 0.8;
-  return { maxRecords: 16_384, maxBytes: 8 << 20, latencyMs, lingerMs };
+  return { maxRecords: 16_384, maxBytes: 8 << 20, lingerMs };
 }
 
 /** What a pipeline runs with; time and chance come in here. */
@@ -83,6 +84,8 @@ type Read = Omit<Piece, "claim"> & {
 
 /** A group waits about this long for a worker to let go of its partitions; what is still in flight then is another's to do. */
 const REVOKE_MS = 20_000;
+/** Batches that are written at a time. */
+const MOST_WRITING = 8;
 /** How often it is asked whether something shall be written again. */
 const REWRITES_MS = 500;
 
@@ -96,9 +99,9 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
   const stopReading = new AbortController();
   const abort = new AbortController();
   const waiting = { signal: abort.signal, observe };
-  const size = openBatchSize({ most: tuning.maxRecords, latencyMs: tuning.latencyMs });
   const decoded: Channel<Read> = openChannel(1);
   const transformed: Channel<Transformed & Pick<Read, "finish">> = openChannel(1);
+  const commits = openOffsetCommits(source);
   let current = parts.release;
   const runtimes = openRuntimes(parts, (hash) => (hash === current.release ? current : undefined));
   let swapping: { release: ReleaseSpec; done: () => void } | undefined;
@@ -204,7 +207,7 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
       const isRewriting = await rewriteNext();
       if (typeof isRewriting === "object") return halt(isRewriting);
       const event = await source.poll({
-        maxRecords: size.records(),
+        maxRecords: tuning.maxRecords,
         maxBytes: tuning.maxBytes,
         waitMs: isRewriting ? 0 : 250,
         signal: stopReading.signal,
@@ -275,7 +278,6 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
     const batch = { records, topic, partition };
     const decoded = await decodeSettled(decoder, batch, waiting);
     const ms = performance.now() - startedAt;
-    size.took("decode", records.length, ms);
     observe({ kind: "stage", stage: "decode", ms, records: records.length });
     return decoded;
   }
@@ -300,6 +302,7 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
       const finished = new Promise<void>((resolve) => (onFinished = resolve));
       await Promise.race([finished, delay(REVOKE_MS / 10)]);
     }
+    await commits.flush();
     stretches.release(partitions);
     observe({ kind: "revoked", partitions });
   }
@@ -312,7 +315,6 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
       const chunks = await runtime.guest.run(item.decoded, abort.signal);
       if (!chunks.ok) return halt(chunks.problem);
       const ms = performance.now() - startedAt;
-      size.took("transform", item.records.length, ms);
       observe({ kind: "stage", stage: "transform", ms, records: item.records.length });
       await transformed.push({
         ...item,
@@ -333,6 +335,7 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
       return unprepared.code === "stopped" ? undefined : halt(unprepared);
     preparedFor = current.release;
     let last = Promise.resolve();
+    const writing: { records: number; done: Promise<void> }[] = [];
     for (let item = await transformed.pull(); item !== undefined; item = await transformed.pull()) {
       if (preparedFor !== item.epoch.release) {
         await last;
@@ -340,24 +343,28 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
         if (refused !== undefined) return halt(refused);
         preparedFor = item.epoch.release;
       }
+      while (isEnough(writing, item.records.length)) await writing.shift()?.done;
       if (abort.signal.aborted) break;
-      const before = last;
       const at = parts.now().toISOString();
-      last = guarded(finish(item, settleBatch(sinks, item, { ...retry, at, turns }), before));
-      await before;
+      last = guarded(finish(item, settleBatch(sinks, item, { ...retry, at, turns }), last));
+      writing.push({ records: item.records.length, done: last });
     }
     await last;
   }
 
-  /** Batches are written side by side, two at most, and finished in order. */
+  /** Two batches are written side by side, or as many small ones as are no larger together than one may be. */
+  function isEnough(writing: readonly { records: number }[], more: number): boolean {
+    const records = writing.reduce((sum, batch) => sum + batch.records, more);
+    return writing.length >= MOST_WRITING || (writing.length >= 2 && records > tuning.maxRecords);
+  }
+
+  /** In the order they came. */
   async function finish(
     item: Transformed & Pick<Read, "finish">,
     settling: Promise<SettledBatch | Problem>,
     before: Promise<void>,
   ): Promise<void> {
-    const startedAt = performance.now();
     const settled = await settling;
-    size.took("write", item.records.length, performance.now() - startedAt);
     await before;
     if (abort.signal.aborted) return;
     if ("code" in settled) return halt(settled);
@@ -392,7 +399,7 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
     const isOurs = commitProgress(state, id, { stretch, next, at, ...settled }, piece.claim);
     if (isOurs) {
       const { topic, partition } = stretch;
-      await source.commit([{ topic, partition, next, epoch: piece.epoch.epoch }]);
+      commits.add({ topic, partition, next, epoch: piece.epoch.epoch });
       const ms = performance.now() - startedAt;
       observe({ kind: "stage", stage: "commit", ms, records: records.length });
       const times = timesOf(piece);
@@ -408,6 +415,7 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
     guarded(transformLoop()),
     guarded(writeLoop()),
   ]).then(async () => {
+    await commits.flush();
     await runtimes.close();
     swapping?.done();
     return problem;

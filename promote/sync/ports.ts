@@ -83,7 +83,7 @@ export type Source = {
   poll(request: PollRequest): Promise<SourceEvent>;
   /** Takes effect at the next poll. Only for assigned partitions. */
   seek(topic: string, partition: number, offset: number): void;
-  /** Once per finished batch. A failure here is retried with the next commit: the pipeline's own state already holds the offset. */
+  /** Of one or more finished batches, one call at a time. A failure here is retried with the next commit: the pipeline's own state already holds the offset. */
   commit(
     offsets: readonly { topic: string; partition: number; next: number; epoch?: number }[],
   ): Promise<Problem | undefined>;
@@ -179,8 +179,8 @@ export type StoredRow = {
 /**
  * Where keyed state goes.
  *
- * The caller promises: `prepare` before the first write and whenever the contract changes (every epoch); one `write` at a
- * time per sink; operations it sends again carry the same version and the same content. Retries, backoff and budgets are wrapped
+ * The caller promises: `prepare` before the first write and whenever the contract changes (every epoch); no more writes at once than
+ * `writesAtOnce`; operations it sends again carry the same version and the same content. Retries, backoff and budgets are wrapped
  * around the port (retry.ts), never inside it.
  * The adapter promises: outcomes in the order of the operations, `written` only when durable; a clear leaves a versioned
  * tombstone, so that an older write arriving late is `stale`; whatever order, batching or repetition operations come in,
@@ -193,6 +193,8 @@ export type StoredRow = {
  */
 export type Sink = {
   name: string;
+  /** How many writes go well side by side; one where absent. */
+  writesAtOnce?: number;
   /** What `prepare` would do, a statement or request each; empty where all is there. Asked before a promotion is applied, so that it can be shown. */
   plan(contract: SinkContract): Promise<Result<string[]>>;
   /** Does what `plan` says: makes or extends what is missing; never drops. A problem halts the pipeline before anything is written. */

@@ -26,17 +26,20 @@ export type SettledBatch = { counts: Counts; deadLetters: DeadLetter[] };
 
 type SinkReport = { written: Uint8Array; rejected: Map<number, string>; retracted: number };
 
-/** One batch at a time for each sink, in the order they came. */
+/** As many batches at a time for each sink as it takes, begun in the order they came. */
 export type Turns = <T>(sink: Sink, work: () => Promise<T>) => Promise<T>;
 
 export function openTurns(): Turns {
-  const last = new Map<Sink, Promise<unknown>>();
+  const lanes = new Map<Sink, { turns: Promise<unknown>[]; next: number }>();
   return (sink, work) => {
-    const turn = (last.get(sink) ?? Promise.resolve()).then(work);
-    last.set(
-      sink,
-      turn.catch(() => undefined),
-    );
+    const known = lanes.get(sink) ?? {
+      turns: Array.from({ length: sink.writesAtOnce ?? 1 }, () => Promise.resolve()),
+      next: 0,
+    };
+    lanes.set(sink, known);
+    const lane = known.next++ % known.turns.length;
+    const turn = (known.turns[lane] ?? Promise.resolve()).then(work);
+    known.turns[lane] = turn.catch(() => undefined);
     return turn;
   };
 }

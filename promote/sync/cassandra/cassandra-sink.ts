@@ -33,6 +33,8 @@ export type CassandraSinkOptions = {
 
 const TEN_DAYS = 864_000;
 const LANES = 64;
+/** A batch is over with its slowest request: meanwhile others go on. */
+const WRITES_AT_ONCE = 4;
 
 /**
  * A sink in one Cassandra table, written by version (`USING TIMESTAMP`) without reading: it is silent on what was stale, and on what a
@@ -105,6 +107,7 @@ export async function openCassandraSink(options: CassandraSinkOptions): Promise<
 
   return {
     name,
+    writesAtOnce: WRITES_AT_ONCE,
     plan,
     prepare,
     write,

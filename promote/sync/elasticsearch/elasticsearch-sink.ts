@@ -8,6 +8,9 @@ import { openPlace, type ElasticsearchSinkOptions, type IndexPlace } from "./ind
 import { scanIndex } from "./index-scan.ts";
 import { planFor, prepareFor, shown } from "./prepare-index.ts";
 
+/** A request waits for the disk, whatever its size: meanwhile others go on. */
+const WRITES_AT_ONCE = 4;
+
 /**
  * A sink in one Elasticsearch index, read through the alias `<prefix><index>`. Each row is a document under its key, with the contract's columns as fields
  * and Penstock's own under `_penstock`; a version newer than Elasticsearch holds is all that gets in (`external_gte`). A bulk request is durable once
@@ -26,6 +29,7 @@ export async function openElasticsearchSink(options: ElasticsearchSinkOptions): 
 
   return {
     name: options.name,
+    writesAtOnce: WRITES_AT_ONCE,
     async plan(contract) {
       const planned = await planFor(place, contract);
       return planned.ok ? ok(planned.value.requests.map(shown)) : planned;

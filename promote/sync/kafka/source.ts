@@ -27,7 +27,7 @@ export type KafkaSourceOptions = {
   sessionTimeoutMs?: number;
   rebalanceTimeoutMs?: number;
   heartbeatMs?: number;
-  /** Where records come slowly, how long the broker lets them gather: a batch costs a commit, whatever its size. 150 by default. */
+  /** Where records come slowly, how long the broker lets them gather: a batch has its cost, whatever its size. 200 by default. */
   gatherMs?: number;
   /** Of one fetch from one broker; up to three times that is held in memory. */
   maxBytes?: number;
@@ -63,7 +63,7 @@ export async function openKafkaSource(options: KafkaSourceOptions): Promise<Sour
   const limits = {
     maxBytes: options.maxBytes ?? 8 << 20,
     maxBytesPerPartition: options.maxBytesPerPartition ?? 1 << 20,
-    maxWaitMs: Math.round(options.gatherMs ?? 150),
+    maxWaitMs: Math.round(options.gatherMs ?? 200),
     minBytes: 1 << 20,
   };
   const leaders = new Map<number, Promise<void>>();

@@ -1,0 +1,50 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { expect, test } from "vitest";
+import { openOffsetCommits } from "./offset-commits.ts";
+
+const at = (partition: number, next: number) => ({ topic: "t", partition, next, epoch: 1024 });
+
+test("one request at a time; what is finished meanwhile goes with the next, the newest of each partition", async () => {
+  const sent: [number, number][][] = [];
+  let open = 0;
+  const commits = openOffsetCommits({
+    async commit(offsets) {
+      expect(++open).toBe(1);
+      sent.push(offsets.map(({ partition, next }) => [partition, next]));
+      await delay(5);
+      open--;
+      return undefined;
+    },
+  });
+  commits.add(at(0, 1));
+  commits.add(at(0, 2));
+  commits.add(at(1, 7));
+  commits.add(at(0, 3));
+  await commits.flush();
+  expect(sent).toEqual([
+    [[0, 1]],
+    [
+      [0, 3],
+      [1, 7],
+    ],
+  ]);
+  await commits.flush();
+  commits.add(at(0, 9));
+  await commits.flush();
+  expect(sent.at(-1)).toEqual([[0, 9]]);
+});
+
+test("a source that fails holds nothing up", async () => {
+  let asked = 0;
+  const commits = openOffsetCommits({
+    async commit() {
+      asked++;
+      throw new Error("away");
+    },
+  });
+  commits.add(at(0, 1));
+  await commits.flush();
+  commits.add(at(0, 2));
+  await commits.flush();
+  expect(asked).toBe(2);
+});
