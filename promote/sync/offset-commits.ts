@@ -31,7 +31,7 @@ export function openOffsetCommits(source: Pick<Source, "commit">): OffsetCommits
         .finally(() => (sending = undefined));
     },
     async flush() {
-      while (sending !== undefined) await sending;
+      await sending;
     },
   };
 }
