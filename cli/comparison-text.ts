@@ -40,9 +40,9 @@ function columnLines(all: DiffColumn[], rows: number): string[] {
     ({ status, changed }) => changed > 0 || (status !== "key" && status !== "compared"),
   );
   if (changed.length === 0) return [];
-  const body = changed.map(({ name, status, leftType = "", rightType = "", changed }) => [
+  const body = changed.map(({ name, status, leftType, rightType, changed }) => [
     name,
-    status === "typeChanged" ? `${leftType} → ${rightType}` : rightType || leftType,
+    status === "typeChanged" ? `${leftType} → ${rightType}` : (rightType ?? leftType ?? ""),
     status === "added" || status === "removed" ? status : count(changed),
     rows > 0 ? `${((100 * changed) / rows).toFixed(2)} %` : "",
   ]);

@@ -141,7 +141,12 @@ async function runBoth(
   const tables = { before: left.value.table.hash, after: right.value.table.hash };
   onProgress?.({ step: "Comparing rows and measuring outcomes" });
   const [summary, metrics] = await Promise.all([
-    diffOnce(workbench, { ...tables, key, signal }),
+    diffOnce(workbench, {
+      left: { kind: "table", hash: tables.before },
+      right: { kind: "table", hash: tables.after },
+      key,
+      signal,
+    }),
     compareOutcomes({ workbench, metrics: after.metrics, transform, ...tables, input, signal }),
   ]);
   if (!summary.ok) return summary;
@@ -155,8 +160,8 @@ async function diffOnce(
   { store, queries }: Workbench,
   request: DiffRequest,
 ): Promise<Result<DiffSummary>> {
-  const { before, after, key } = request;
-  const entry = `diff 1 ${JSON.stringify([before, after, key])}`;
+  const { left, right, key } = request;
+  const entry = `diff 2 ${JSON.stringify([left, right, key])}`;
   const known = store.getEntry(entry);
   // Written below under a key that holds both tables' hashes.
   if (known !== undefined) return ok(JSON.parse(known) as DiffSummary);
@@ -190,12 +195,13 @@ export async function compareRows(request: {
     });
   }
   const { before, after, key } = comparison;
-  return workbench.queries.diffRows({
-    before: before.table.hash,
-    after: after.table.hash,
+  const found = await workbench.queries.diffRows({
+    left: { kind: "table", hash: before.table.hash },
+    right: { kind: "table", hash: after.table.hash },
     key,
     ...page,
   });
+  return found.ok ? ok(found.value.rows) : found;
 }
 
 // Written by compareSides in this file's own shape.

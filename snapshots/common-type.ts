@@ -1,7 +1,16 @@
 import type { ScalarName, SqlType } from "./types.ts";
-import { formatType } from "./types.ts";
+import { formatType, parseType } from "./types.ts";
 
 const text: SqlType = { kind: "scalar", name: "VARCHAR" };
+
+/** `commonType` of types as DuckDB writes them, those included that Penstock does not carry: they meet themselves and VARCHAR. */
+export function commonTypeText(left: string, right: string): string | undefined {
+  if (left === right) return left;
+  if (left === "VARCHAR" || right === "VARCHAR") return "VARCHAR";
+  const [a, b] = [parseType(left), parseType(right)];
+  const common = a.ok && b.ok ? commonType(a.value, b.value) : undefined;
+  return common === undefined ? undefined : formatType(common);
+}
 
 /**
  * The type in which values of two types are compared: one of the two that holds the other's values without loss (VARCHAR holds the canonical text
@@ -23,12 +32,35 @@ export function commonType(left: SqlType, right: SqlType): SqlType | undefined {
     const item = commonType(left.item, right.item);
     return item === undefined ? undefined : { kind: "list", item };
   }
+  if (left.kind === "struct" && right.kind === "struct") return commonStruct(left, right);
+  if (left.kind === "map" && right.kind === "map") {
+    const key = commonType(left.key, right.key);
+    const value = commonType(left.value, right.value);
+    return key === undefined || value === undefined ? undefined : { kind: "map", key, value };
+  }
   return undefined;
+}
+
+type Struct = Extract<SqlType, { kind: "struct" }>;
+
+/** Of the same fields in the same order. */
+function commonStruct(left: Struct, right: Struct): SqlType | undefined {
+  if (left.fields.length !== right.fields.length) return undefined;
+  const fields: Struct["fields"] = [];
+  for (const [i, { name, type }] of left.fields.entries()) {
+    const other = right.fields[i];
+    const common = other?.name === name ? commonType(type, other.type) : undefined;
+    if (common === undefined) return undefined;
+    fields.push({ name, type: common });
+  }
+  return { kind: "struct", fields };
 }
 
 function isText(type: SqlType): boolean {
   return type.kind === "scalar" && type.name === "VARCHAR";
 }
+
+const unsigned = /^U(TINY|SMALL|BIG)?INT(EGER)?$/;
 
 /** Digits before the point, of the types that are exact numbers. */
 const wholeDigits: Partial<Record<ScalarName, number>> = {
@@ -47,6 +79,8 @@ function exactNumbers(left: SqlType, right: SqlType): SqlType | undefined {
   const b = digitsOf(right);
   if (a === undefined || b === undefined) {
     const names = [left, right].map((type) => (type.kind === "scalar" ? type.name : ""));
+    if (names.includes("UHUGEINT") && names.some((name) => unsigned.test(name)))
+      return { kind: "scalar", name: "UHUGEINT" };
     const isHuge =
       names.includes("HUGEINT") &&
       (a !== undefined || b !== undefined) &&

@@ -1,62 +1,169 @@
+import type { DiffRules } from "./diff-rules.ts";
 import type { TableHash } from "./table.ts";
 
-/** How close two values of a column may be and still count as equal: |a−b| ≤ max(absolute, relative·max(|a|,|b|)). */
-export type Tolerance = { absolute?: number; relative?: number };
+export type DiffFileFormat = "parquet" | "csv" | "json" | "arrow" | "duckdb";
+
+/** What is compared: a table of the store, or a file read where it lies. `json` is a JSON object a line; `duckdb` needs the `table`, as `schema.table`. */
+export type DiffSide =
+  | { kind: "table"; hash: TableHash }
+  | { kind: "file"; path: string; format: DiffFileFormat; table?: string };
 
 /**
- * `key`: the columns that make two rows versions of one thing; `"position"`: the hidden input position both tables carry;
- * null: no key, rows compare as a multiset. Definitions of the counts are in docs/diff.md.
+ * Key columns; `"position"`: the hidden input position tables of the store carry, or a file's row number; null: no key, rows compare as a
+ * multiset. Definitions of the counts are in docs/diff.md.
  */
-export type DiffRequest = {
-  before: TableHash;
-  after: TableHash;
-  key: string[] | "position" | null;
-  tolerances?: Record<string, Tolerance>;
-  signal?: AbortSignal;
+export type DiffKey = string[] | "position" | null;
+
+/** Which rows are compared with which, and how. The same pairing has the same differences. */
+export type DiffPairing = {
+  left: DiffSide;
+  right: DiffSide;
+  key: DiffKey;
+  rules?: DiffRules;
+  /** Columns left out of the comparison. */
+  ignore?: string[];
+  /** A SQL predicate both sides' rows must meet. It reads its own side's rows and nothing else. */
+  where?: string;
 };
+
+export type DiffRequest = DiffPairing & {
+  /** How many rows of each kind to show; none unless said. */
+  samples?: number;
+  /** Counting stops then, and says so. */
+  budgetMs?: number;
+  /** Counting stops at the first cut after so many differences, and says so. */
+  stopAfter?: number;
+  causes?: CauseSearch;
+  signal?: AbortSignal;
+  onProgress?: (fraction: number) => void;
+};
+
+/** `input`: the snapshot both sides were made from, whose columns may explain what differs (pairing by position only). */
+export type CauseSearch = { input?: TableHash; budgetMs?: number };
 
 export type DiffColumn = {
   name: string;
-  status: "key" | "compared" | "added" | "removed" | "typeChanged";
-  leftType?: string;
-  rightType?: string;
+  status: "key" | "compared" | "added" | "removed" | "typeChanged" | "ignored";
+  /** Null where the side has no such column. */
+  leftType: string | null;
+  rightType: string | null;
+  /** As `--tolerance` writes it; null where values are compared exactly. */
+  rule: string | null;
   /** Among the rows counted as changed. */
   changed: number;
   nullToValue: number;
   valueToNull: number;
+  /** Of a column of numbers; text where a JSON number would round it. Absent where no two finite values differ. */
+  largestDifference?: number | string;
 };
 
-/** left = equal + changed + removed + ambiguous.left; right = equal + changed + added + ambiguous.right. */
+export type DiffRowCounts = {
+  left: number;
+  right: number;
+  equal: number;
+  changed: number;
+  added: number;
+  removed: number;
+  ambiguous: { keys: number; left: number; right: number };
+};
+
+/** left = equal + changed + removed + ambiguous.left; right = equal + changed + added + ambiguous.right. docs/diff-format.md describes it. */
 export type DiffSummary = {
   identical: boolean;
-  /** Empty when rows were compared as a multiset; `["position"]` never appears: `byPosition` says so. */
+  /** False where a budget or `stopAfter` cut the count short: then the figures cover what `note` says. */
+  complete: boolean;
+  /** Empty when rows were compared as a multiset, or by position. */
   keys: string[];
-  byPosition: boolean;
-  rows: {
-    left: number;
-    right: number;
-    equal: number;
-    changed: number;
-    added: number;
-    removed: number;
-    ambiguous: { keys: number; left: number; right: number };
-  };
+  /** Rows were paired by their hidden position. */
+  byPosition?: true;
+  rows: DiffRowCounts;
   columns: DiffColumn[];
-  tolerances: Record<string, Tolerance>;
+  renameCandidates: RenameCandidate[];
+  samples: Record<DiffKind, DiffSample[]>;
+  causes: DiffCause[];
   elapsedMs: number;
+  note?: string;
+};
+
+/** A column of one side and one of the other that are likely the same, by the values of `rows` rows that belong together. */
+export type RenameCandidate = {
+  left: string;
+  right: string;
+  type: string;
+  equal: number;
+  rows: number;
 };
 
 export type DiffKind = "changed" | "added" | "removed" | "ambiguous";
+export const diffKinds: readonly DiffKind[] = ["changed", "added", "removed", "ambiguous"];
+
+/** Values as JSON can carry them (docs/types.md). `key` in the order of the summary's `keys`; by position: the input row and the part. */
+export type DiffSample = {
+  key: unknown[];
+  left: Record<string, unknown> | null;
+  right: Record<string, unknown> | null;
+  /** Those that changed. */
+  columns: string[];
+};
+
+/** Values are DuckDB's text for them; null is NULL. */
+export type CauseCondition =
+  | { kind: "values"; column: string; values: (string | null)[] }
+  | { kind: "range"; column: string; from: string; to: string };
+
+export type CausePattern =
+  | { kind: "shift"; column: string; by: string }
+  | { kind: "factor"; column: string; by: string }
+  | { kind: "rounding"; column: string; digits: number }
+  | { kind: "becameNull" | "stoppedBeingNull" | "whitespace" | "case"; column: string };
+
+/** Which differences a cause is about: all, those of a kind, or the rows in which a column changed. */
+export type CauseScope =
+  | { kind: "all" }
+  | { kind: "changed"; column?: string }
+  | { kind: "added" }
+  | { kind: "removed" };
+
+/**
+ * What explains differences: a condition on a column says where they are, a pattern says how values moved. `from`: whether the condition's column is one
+ * of the snapshot both sides were made from, or of the sides themselves.
+ */
+export type DiffCause = {
+  /** For people, e.g. `origin = DEN`, `delay from 16 to 20`, `excess: +10`. */
+  text: string;
+  scope: CauseScope;
+  why: CauseCondition | CausePattern;
+  from: "input" | "sides";
+  /** The scope's differences, and how many of them this covers. */
+  differences: number;
+  covered: number;
+  /** Equal rows that meet the condition too; 0 for a pattern. */
+  equal: number;
+};
+
+export type CausesResult = {
+  causes: DiffCause[];
+  /** How far the search went. */
+  search: { columns: number; of: number; complete: boolean; elapsedMs: number; budgetMs: number };
+};
+
+/** A value both sides' columns are looked at for; text as DuckDB reads it. Without `side`, either may meet it. */
+export type ValueFilter = {
+  column: string;
+  side?: "left" | "right";
+  test: "equals" | "contains" | "atLeast" | "atMost";
+  value: string | null;
+};
 
 /** A page of what differs, ordered by key. */
-export type DiffRowsRequest = {
-  before: TableHash;
-  after: TableHash;
-  key: string[] | "position" | null;
-  tolerances?: Record<string, Tolerance>;
+export type DiffRowsRequest = DiffPairing & {
   kind?: DiffKind;
   /** Only rows in which this column changed. */
   column?: string;
+  values?: ValueFilter[];
+  cause?: DiffCause;
+  /** The snapshot a cause's condition is about, where it is `from` the input. */
+  input?: TableHash;
   offset: number;
   limit: number;
 };
@@ -69,3 +176,6 @@ export type DiffRow = {
   after: Record<string, unknown> | null;
   changed: string[];
 };
+
+/** `total`: how many rows the filters leave. */
+export type DiffPage = { rows: DiffRow[]; total: number };

@@ -1,4 +1,15 @@
-import type { DiffRequest, DiffRow, DiffRowsRequest, DiffSummary } from "./diff.ts";
+import type {
+  CausesResult,
+  CauseSearch,
+  DiffFileFormat,
+  DiffKind,
+  DiffPage,
+  DiffPairing,
+  DiffRequest,
+  DiffRowsRequest,
+  DiffSummary,
+} from "./diff.ts";
+import type { ProfilePair } from "./diff-profile.ts";
 import type { Problem } from "./problem.ts";
 import type { ColumnProfile } from "./profile.ts";
 import type { Column, TableInfo } from "./table.ts";
@@ -13,6 +24,23 @@ export type Limits = {
 
 /** A table in the store, as a worker opens it. */
 export type TableFile = { path: string; info: TableInfo };
+
+/** A file as one side of a diff; `stamp` tells one state of it from another. */
+export type FileSide = {
+  kind: "file";
+  path: string;
+  format: DiffFileFormat;
+  table?: string;
+  stamp: string;
+};
+
+/** What a worker compares, and how. */
+export type Sides = {
+  left: SideInput;
+  right: SideInput;
+  pairing: Omit<DiffPairing, "left" | "right">;
+};
+export type SideInput = { kind: "table"; table: TableFile } | FileSide;
 
 /** A table just made at `out`, not yet in the store. */
 export type MadeTable = { data: NamedType[]; lineage: NamedType[]; rows: number };
@@ -46,8 +74,12 @@ export type WorkerRequest =
     }
   | { kind: "read"; table: TableFile; batchRows: number; columns?: string[]; of?: "lineage" }
   | { kind: "profile"; table: TableFile; columns?: string[] }
-  | { kind: "diff"; before: TableFile; after: TableFile; request: Omit<DiffRequest, "signal"> }
-  | { kind: "diffRows"; before: TableFile; after: TableFile; request: DiffRowsRequest };
+  | ({ kind: "diff"; input?: TableFile } & Sides &
+      Pick<DiffRequest, "samples" | "budgetMs" | "stopAfter" | "causes">)
+  | ({ kind: "diffRows"; rows?: DiffKind; input?: TableFile } & Sides &
+      Omit<DiffRowsRequest, keyof DiffPairing | "input" | "kind">)
+  | ({ kind: "diffCauses"; input?: TableFile } & Sides & Pick<CauseSearch, "budgetMs">)
+  | ({ kind: "diffProfiles"; columns?: string[]; budgetMs?: number } & Sides);
 
 /** What a request ends with. */
 export type WorkerValue = {
@@ -59,7 +91,9 @@ export type WorkerValue = {
   read: { rows: number };
   profile: ColumnProfile[];
   diff: DiffSummary;
-  diffRows: DiffRow[];
+  diffRows: DiffPage;
+  diffCauses: CausesResult;
+  diffProfiles: { columns: ProfilePair[]; complete: boolean };
 };
 
 /** From parent to worker. `more` grants the reader another batch; `rows` and `end` feed a write. */

@@ -3,13 +3,23 @@ import { createReadStream, realpathSync, statSync } from "node:fs";
 import { availableParallelism, totalmem } from "node:os";
 import { join, relative, resolve, sep } from "node:path";
 import { pipeline } from "node:stream/promises";
-import type { DiffRequest, DiffRow, DiffRowsRequest, DiffSummary } from "./diff.ts";
+import type {
+  CausesResult,
+  CauseSearch,
+  DiffPage,
+  DiffPairing,
+  DiffRequest,
+  DiffRowsRequest,
+  DiffSide,
+  DiffSummary,
+} from "./diff.ts";
+import type { ProfilePair } from "./diff-profile.ts";
 import { aligned } from "./arrow-ipc.ts";
 import { freezeQuery } from "./freeze-query.ts";
 import { openPool } from "./pool.ts";
 import { fail, ok, ProblemError, type Problem, type Result } from "./problem.ts";
 import type { ColumnProfile } from "./profile.ts";
-import type { Limits, MadeTable, SqlInput, TableFile } from "./protocol.ts";
+import type { Limits, MadeTable, SideInput, Sides, SqlInput, TableFile } from "./protocol.ts";
 import { readBatches, feedBatches, type Batch } from "./streams.ts";
 import type { ContentStore } from "./store.ts";
 import type { Column, TableHash, TableInfo } from "./table.ts";
@@ -60,8 +70,18 @@ export type Queries = {
     columns?: string[];
     signal?: AbortSignal;
   }): Promise<Result<ColumnProfile[]>>;
+  /** Counts what differs between two sides, and shows some of it. */
   diff(request: DiffRequest): Promise<Result<DiffSummary>>;
-  diffRows(request: DiffRowsRequest & { signal?: AbortSignal }): Promise<Result<DiffRow[]>>;
+  /** A page of what differs; the first one of a pairing finds the differences, the next ones look them up. */
+  diffRows(request: DiffRowsRequest & { signal?: AbortSignal }): Promise<Result<DiffPage>>;
+  /** What explains the differences. */
+  diffCauses(
+    request: DiffPairing & CauseSearch & { signal?: AbortSignal },
+  ): Promise<Result<CausesResult>>;
+  /** Columns of both sides at a glance; `complete` is false where the budget left some out. */
+  diffProfiles(
+    request: DiffPairing & { columns?: string[]; budgetMs?: number; signal?: AbortSignal },
+  ): Promise<Result<{ columns: ProfilePair[]; complete: boolean }>>;
   /** A source's rows into a table; `query` is the SQL as run, with the path as the source gives it. */
   freeze(request: {
     source: Source;
@@ -111,6 +131,25 @@ export function openQueries({
       message: `The table ${hash.slice(0, 12)} is not in this workspace's store.`,
       hint: "Freeze its source again, or run the notebook that made it.",
     });
+  }
+
+  function sideInput(side: DiffSide): Result<SideInput> {
+    if (side.kind === "file") return fileSide(side);
+    const table = tableFile(side.hash);
+    return table.ok ? ok({ kind: "table", table: table.value }) : table;
+  }
+
+  function sidesOf(
+    { left, right, ...pairing }: DiffPairing,
+    input: TableHash | undefined,
+  ): Result<Sides & { input?: TableFile }> {
+    const [l, r] = [sideInput(left), sideInput(right)];
+    if (!l.ok) return l;
+    if (!r.ok) return r;
+    const sides = { left: l.value, right: r.value, pairing };
+    if (input === undefined) return ok(sides);
+    const table = tableFile(input);
+    return table.ok ? ok({ ...sides, input: table.value }) : table;
   }
 
   /** Makes a table in a temporary file and takes it into the store; whatever happens, nothing is left behind. */
@@ -189,24 +228,44 @@ export function openQueries({
         : file;
     },
 
-    async diff({ signal, ...request }) {
-      const before = tableFile(request.before);
-      const after = tableFile(request.after);
-      if (!before.ok) return before;
-      if (!after.ok) return after;
+    async diff({ signal, onProgress, samples, budgetMs, stopAfter, causes, ...pairing }) {
+      const sides = sidesOf(pairing, causes?.input);
+      if (!sides.ok) return sides;
       return pool.call<"diff">(
-        { kind: "diff", before: before.value, after: after.value, request },
+        { kind: "diff", ...sides.value, ...defined({ samples, budgetMs, stopAfter, causes }) },
+        { signal, onProgress },
+      );
+    },
+
+    async diffRows({ signal, kind, column, values, cause, input, offset, limit, ...pairing }) {
+      const sides = sidesOf(pairing, input);
+      if (!sides.ok) return sides;
+      return pool.call<"diffRows">(
+        {
+          kind: "diffRows",
+          ...sides.value,
+          ...defined({ rows: kind, column, values, cause }),
+          offset,
+          limit,
+        },
         { signal },
       );
     },
 
-    async diffRows({ signal, ...request }) {
-      const before = tableFile(request.before);
-      const after = tableFile(request.after);
-      if (!before.ok) return before;
-      if (!after.ok) return after;
-      return pool.call<"diffRows">(
-        { kind: "diffRows", before: before.value, after: after.value, request },
+    async diffCauses({ signal, input, budgetMs, ...pairing }) {
+      const sides = sidesOf(pairing, input);
+      if (!sides.ok) return sides;
+      return pool.call<"diffCauses">(
+        { kind: "diffCauses", ...sides.value, ...defined({ budgetMs }) },
+        { signal },
+      );
+    },
+
+    async diffProfiles({ signal, columns, budgetMs, ...pairing }) {
+      const sides = sidesOf(pairing, undefined);
+      if (!sides.ok) return sides;
+      return pool.call<"diffProfiles">(
+        { kind: "diffProfiles", ...sides.value, ...defined({ columns, budgetMs }) },
         { signal },
       );
     },
@@ -240,6 +299,31 @@ export function openQueries({
       store.dropTemp(spillFolder);
     },
   };
+}
+
+type Defined<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
+
+/** Without the fields that are undefined. */
+function defined<T extends object>(fields: T): Defined<T> {
+  return Object.fromEntries(
+    Object.entries(fields).filter(([, value]) => value !== undefined),
+  ) as Defined<T>;
+}
+
+/** A file as it is now: changed, it is another. */
+function fileSide(side: Extract<DiffSide, { kind: "file" }>): Result<SideInput> {
+  try {
+    const path = realpathSync(side.path);
+    const { size, changedAt, isFile } = describe(path);
+    if (isFile) return ok({ ...side, path, stamp: `${size} ${changedAt}` });
+  } catch {
+    // Said below: there is no such file.
+  }
+  return fail({
+    code: "no-such-file",
+    message: `${side.path} is not a file that can be read.`,
+    hint: "Check the path; a folder of files cannot be compared.",
+  });
 }
 
 function defaultMemoryBytes(): number {

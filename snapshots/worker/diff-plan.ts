@@ -1,228 +1,303 @@
-import { commonType } from "../common-type.ts";
-import type { DiffColumn, DiffRequest, Tolerance } from "../diff.ts";
-import { fail, ok, unwrap, type Problem, type Result } from "../problem.ts";
-import type { TableInfo } from "../table.ts";
-import { formatType, parseType, quoteName, type SqlType } from "../types.ts";
-import { noSuchColumn } from "./read.ts";
-import { hasRowId } from "../row-id.ts";
+import { commonTypeText } from "../common-type.ts";
+import type { DiffColumn, DiffPairing } from "../diff.ts";
+import { badRuleAmount, formatRule, type DiffRule, type RuleName } from "../diff-rules.ts";
+import { fail, ok, type Problem, type Result } from "../problem.ts";
+import { canonicalSql, isNumeric, ruleApplies } from "./diff-canonical.ts";
+import { closeSql, distanceSql } from "./diff-close.ts";
+import type { Side } from "./diff-side.ts";
+
+/** A column of both sides, as SQL over a row `l` and a row `r` that belong together. */
+export type ComparedColumn = {
+  name: string;
+  /** Its places among the sides' own columns. */
+  left: number;
+  right: number;
+  /** The type both are compared in; undefined where there is none, and every row counts as changed. */
+  type: string | undefined;
+  /** Whether the values differ, tolerance included. */
+  differs: string;
+  /** 0 where they do not, else 1; 2 where NULL became a value, 3 where a value became NULL. */
+  state: string;
+  /** How far numbers that differ are apart. */
+  distance: string | undefined;
+};
 
 /**
- * How two tables are compared, as SQL. Each side becomes a table of positional columns, which no user's name can collide with: `n` the row's number,
- * `k0…` the key, `c0…` what is compared, each cast to a type both sides share.
+ * How two sides are compared, as SQL. Each side becomes positional columns: `n` the row's number, `k0…` the key, `c0…` what is compared,
+ * each in the form in which equal values are equal.
  */
 export type DiffPlan = {
-  left: SidePlan;
-  right: SidePlan;
-  keyCount: number;
-  /** SQL over `l` and `r` that says whether the compared column differs, tolerance included. */
-  compared: {
-    name: string;
-    differs: string;
-    nullToValue: string | null;
-    valueToNull: string | null;
-    isComparable: boolean;
-  }[];
-  columns: Omit<DiffColumn, "changed" | "nullToValue" | "valueToNull">[];
+  left: PlannedSide;
+  right: PlannedSide;
   keys: string[];
-  /** Every row's key is its own: row numbers on both sides. */
-  isKeyUnique: boolean;
+  byPosition: boolean;
+  keyCount: number;
+  /** The types of `k0…`. */
+  keyTypes: string[];
+  compared: ComparedColumn[];
+  columns: PlannedColumn[];
+  /** The columns of a planned side whose equality makes two rows of one key equal. */
+  alike: string[];
+  /** Some column's types have nothing in common: no two rows are equal. */
+  hasIncomparable: boolean;
   hasSameSchema: boolean;
 };
 
-export type SidePlan = { rows: number; sql: string };
+/** `keyedSql`: the side's own columns, as `Side` gives them, and its key. */
+export type PlannedSide = { side: Side; sql: string; keyedSql: string };
+export type PlannedColumn = Omit<
+  DiffColumn,
+  "changed" | "nullToValue" | "valueToNull" | "largestDifference"
+>;
 
-type Request = Omit<DiffRequest, "signal" | "before" | "after">;
+/** From so many columns on, rows are told apart by a fingerprint of 128 bits; only the columns of those that differ are looked at one by one. */
+const wideFrom = 64;
 
-/** `left` and `right`: where the tables are, e.g. `"ab12…".main`. */
-export function planDiff(
-  request: Request,
-  before: { info: TableInfo; schema: string },
-  after: { info: TableInfo; schema: string },
-): Result<DiffPlan> {
-  const keyNames = Array.isArray(request.key) ? request.key : [];
-  const keys: { left: string; right: string }[] = [];
-  for (const name of keyNames) {
-    const key = planKey(name, before.info, after.info);
-    if (!key.ok) return key;
-    keys.push(key.value);
-  }
-  const badTolerance = checkTolerances(request.tolerances ?? {}, before.info, after.info);
-  if (badTolerance) return fail(badTolerance);
+export type Pairing = Omit<DiffPairing, "left" | "right">;
 
-  const columns: DiffPlan["columns"] = [];
-  const compared: DiffPlan["compared"] = [];
+export function planDiff(pairing: Pairing, left: Side, right: Side): Result<DiffPlan> {
+  const keyNames = Array.isArray(pairing.key) ? pairing.key : [];
+  const ignored = new Set(pairing.ignore ?? []);
+  const problem = badNames(pairing, keyNames, left, right);
+  if (problem !== undefined) return fail(problem);
+
+  const columns: PlannedColumn[] = [];
+  const compared: ComparedColumn[] = [];
+  const keys = new Map<string, { left: string; right: string; type: string }>();
   const sides = { left: [] as string[], right: [] as string[] };
-  for (const { name, type, nullable } of before.info.columns) {
-    const other = after.info.columns.find((column) => column.name === name);
-    if (other === undefined) {
-      columns.push({ name, status: "removed", leftType: type });
-      continue;
+  for (const [index, { name, type }] of left.columns.entries()) {
+    const at = right.columns.findIndex((column) => column.name === name);
+    const other = right.columns[at];
+    const base = { name, leftType: type, rightType: other?.type ?? null, rule: null };
+    if (ignored.has(name)) columns.push({ ...base, status: "ignored" });
+    else if (other === undefined) columns.push({ ...base, status: "removed" });
+    else {
+      const common = commonTypeText(type, other.type);
+      const isKey = keyNames.includes(name);
+      if (isKey && common === undefined) return fail(keyTypesDiffer(name, type, other.type));
+      const rule = ruleOf(pairing, name, common, isKey);
+      if (!rule.ok) return rule;
+      const text = rule.value === undefined ? null : formatRule(rule.value);
+      const status = isKey ? "key" : type === other.type ? "compared" : "typeChanged";
+      columns.push({ ...base, status, rule: text });
+      const values = canonicalPair(index, type, at, other.type, common, rule.value);
+      if (isKey) {
+        keys.set(name, { ...values, type: common ?? type });
+        continue;
+      }
+      compared.push(comparedColumn(compared.length, name, index, at, common, rule.value));
+      sides.left.push(values.left);
+      sides.right.push(values.right);
     }
-    const isKey = keyNames.includes(name);
-    const status = isKey ? "key" : type === other.type ? "compared" : "typeChanged";
-    columns.push({ name, status, leftType: type, rightType: other.type });
-    if (isKey) continue;
-    const common = commonType(typeOf(type), typeOf(other.type));
-    const index = compared.length;
-    const at = { l: `l.c${index}`, r: `r.c${index}` };
-    sides.left.push(common ? castTo(name, type, common) : `${column(name)} IS NULL`);
-    sides.right.push(common ? castTo(name, other.type, common) : `${column(name)} IS NULL`);
-    const tolerance = request.tolerances?.[name];
-    compared.push({
-      name,
-      isComparable: common !== undefined,
-      differs: common === undefined ? "true" : differs(at.l, at.r, common, tolerance),
-      // A column without NULLs on one side cannot have become, or stopped being, one.
-      nullToValue:
-        common === undefined || !nullable ? null : `${at.l} IS NULL AND ${at.r} IS NOT NULL`,
-      valueToNull:
-        common === undefined || !other.nullable ? null : `${at.l} IS NOT NULL AND ${at.r} IS NULL`,
-    });
   }
-  for (const { name, type } of after.info.columns) {
-    const isNew = !before.info.columns.some((column) => column.name === name);
-    if (isNew) columns.push({ name, status: "added", rightType: type });
+  for (const { name, type } of right.columns) {
+    if (left.columns.some((column) => column.name === name)) continue;
+    const status = ignored.has(name) ? "ignored" : "added";
+    columns.push({ name, status, leftType: null, rightType: type, rule: null });
   }
-  const byPosition = request.key === "position";
+  const byPosition = pairing.key === "position";
+  const keyed = keyNames.flatMap((name) => keys.get(name) ?? []);
+  const positions = left.hasLineage || right.hasLineage ? ["d.p0", "d.p1"] : ["d.n"];
+  const isWide = compared.length >= wideFrom;
+  const planned = (side: Side, own: "left" | "right"): PlannedSide => {
+    const keySql = (byPosition ? positions : keyed.map((key) => key[own])).map(
+      (sql, i) => `${sql} AS k${i}`,
+    );
+    return {
+      side,
+      sql: plannedSql(side, keySql, sides[own], isWide),
+      keyedSql: `SELECT ${["d.*", ...keySql].join(", ")} FROM (${side.sql}) d`,
+    };
+  };
+  const alike = compared.flatMap(({ type }, i) => (type === undefined ? [] : [`c${i}`]));
   return ok({
-    left: {
-      rows: before.info.rows,
-      sql: sideSql(
-        before,
-        byPosition,
-        keys.map((key) => key.left),
-        sides.left,
-      ),
-    },
-    right: {
-      rows: after.info.rows,
-      sql: sideSql(
-        after,
-        byPosition,
-        keys.map((key) => key.right),
-        sides.right,
-      ),
-    },
-    keyCount: byPosition ? 2 : keys.length,
+    left: planned(left, "left"),
+    right: planned(right, "right"),
+    keys: keyNames,
+    byPosition,
+    keyCount: byPosition ? positions.length : keyed.length,
+    keyTypes: byPosition ? positions.map(() => "BIGINT") : keyed.map((key) => key.type),
     compared,
     columns,
-    keys: keyNames,
-    isKeyUnique: byPosition && !before.info.hasLineage && !after.info.hasLineage,
-    hasSameSchema: sameSchema(before.info, after.info),
+    alike: isWide ? ["h0", "h1"] : alike,
+    hasIncomparable: alike.length < compared.length,
+    hasSameSchema: columns.every(
+      ({ status, leftType, rightType }) =>
+        status === "ignored" || (status !== "typeChanged" && leftType === rightType),
+    ),
   });
 }
 
-function planKey(
+export function isWide(plan: DiffPlan): boolean {
+  return plan.alike[0] === "h0";
+}
+
+function comparedColumn(
+  place: number,
   name: string,
-  before: TableInfo,
-  after: TableInfo,
-): Result<{ left: string; right: string }> {
-  const left = before.columns.find((candidate) => candidate.name === name);
-  const right = after.columns.find((candidate) => candidate.name === name);
-  if (left === undefined)
-    return fail({
-      ...noSuchColumn(before, name),
-      message: `The table before has no key column \`${name}\`.`,
-    });
-  if (right === undefined)
-    return fail({
-      ...noSuchColumn(after, name),
-      message: `The table after has no key column \`${name}\`.`,
-    });
-  const common = commonType(typeOf(left.type), typeOf(right.type));
-  if (common !== undefined)
-    return ok({ left: castTo(name, left.type, common), right: castTo(name, right.type, common) });
-  return fail({
-    code: "key-types-differ",
-    message: `The key column \`${name}\` is ${left.type} before and ${right.type} after, which cannot be matched.`,
-    hint: "Cast it to one type on both sides, or choose another key.",
-  });
-}
-
-/** A side as `SELECT n, k0…, c0…`. */
-function sideSql(
-  { info, schema }: { info: TableInfo; schema: string },
-  byPosition: boolean,
-  keys: string[],
-  compared: string[],
-): string {
-  const number = hasRowId(info.columns) ? "d.rowid" : "row_number() OVER () - 1";
-  const withLineage = byPosition && info.hasLineage;
-  const key = !byPosition ? keys : withLineage ? ["g.position", "g.part"] : [number, "0::INTEGER"];
-  const select = [
-    `${number} AS n`,
-    ...key.map((sql, index) => `${sql} AS k${index}`),
-    ...compared.map((sql, index) => `${sql} AS c${index}`),
-  ];
-  const from = `${schema}.data d${withLineage ? ` POSITIONAL JOIN ${schema}.lineage g` : ""}`;
-  return `SELECT ${select.join(", ")} FROM ${from}`;
-}
-
-function castTo(name: string, type: string, common: SqlType): string {
-  const wanted = formatType(common);
-  return formatType(typeOf(type)) === wanted ? column(name) : `CAST(${column(name)} AS ${wanted})`;
-}
-
-function column(name: string): string {
-  return `d.${quoteName(name)}`;
-}
-
-/** NaN equals NaN and 0.0 equals −0.0 in DuckDB's own comparison. Infinities equal only themselves. */
-function differs(
-  left: string,
-  right: string,
-  type: SqlType,
-  tolerance: Tolerance | undefined,
-): string {
-  const strict = `${left} IS DISTINCT FROM ${right}`;
-  if (tolerance === undefined) return strict;
-  const isFloat = type.kind === "scalar" && (type.name === "DOUBLE" || type.name === "FLOAT");
-  // Whole numbers and decimals are subtracted exactly; only their distance is rounded.
-  const exact = type.kind === "decimal" ? "" : isFloat ? "::DOUBLE" : "::HUGEINT";
-  // A distance too great for its type is no number (NULL), and so beyond every tolerance.
-  const bounded = (sql: string) => (isFloat ? sql : `TRY(${sql})`);
-  const distance = bounded(`abs(${left}${exact} - ${right}${exact})::DOUBLE`);
-  const largest = bounded(`greatest(abs(${left}${exact})::DOUBLE, abs(${right}${exact})::DOUBLE)`);
-  const limit = `greatest(${tolerance.absolute ?? 0}::DOUBLE, ${tolerance.relative ?? 0}::DOUBLE * ${largest})`;
-  const finite = isFloat ? `isfinite(${left}) AND isfinite(${right}) AND ` : "";
-  return `(${strict} AND NOT coalesce(${finite}${distance} <= ${limit}, false))`;
-}
-
-const numeric =
-  /^(TINYINT|SMALLINT|INTEGER|BIGINT|HUGEINT|UTINYINT|USMALLINT|UINTEGER|UBIGINT|UHUGEINT|FLOAT|DOUBLE|DECIMAL\(.*\))$/;
-
-function checkTolerances(
-  tolerances: Record<string, Tolerance>,
-  before: TableInfo,
-  after: TableInfo,
-): Problem | undefined {
-  for (const [name, { absolute, relative }] of Object.entries(tolerances)) {
-    for (const table of [before, after]) {
-      const found = table.columns.find((candidate) => candidate.name === name);
-      if (found === undefined) return noSuchColumn(table, name);
-      if (!numeric.test(found.type)) {
-        return {
-          code: "bad-tolerance",
-          message: `Column \`${name}\` is ${found.type}; a tolerance is for numbers.`,
-          hint: "Leave it out, or compare a number made from the column.",
-        };
-      }
-    }
-    const isBad = [absolute, relative].some(
-      (value) => value !== undefined && !(Number.isFinite(value) && value >= 0),
-    );
-    if (isBad)
-      return { code: "bad-tolerance", message: `The tolerance of \`${name}\` must be 0 or more.` };
+  left: number,
+  right: number,
+  type: string | undefined,
+  rule: DiffRule | undefined,
+): ComparedColumn {
+  const [l, r] = [`l.c${place}`, `r.c${place}`];
+  // Of a column that cannot be compared, its place holds whether it is NULL.
+  if (type === undefined) {
+    const state = `CASE WHEN ${l} AND NOT ${r} THEN 2 WHEN ${r} AND NOT ${l} THEN 3 ELSE 1 END`;
+    return { name, left, right, type, differs: "true", state, distance: undefined };
   }
-  return undefined;
+  const strict = `${l} IS DISTINCT FROM ${r}`;
+  const close = closeSql(l, r, type, rule);
+  const differs = close === undefined ? strict : `(${strict} AND NOT coalesce(${close}, false))`;
+  return {
+    name,
+    left,
+    right,
+    type,
+    differs,
+    state: `CASE WHEN NOT (${differs}) THEN 0 WHEN ${l} IS NULL THEN 2 WHEN ${r} IS NULL THEN 3 ELSE 1 END`,
+    distance: isNumeric(type) ? distanceSql(l, r, type) : undefined,
+  };
 }
 
-function sameSchema(before: TableInfo, after: TableInfo): boolean {
-  const text = (info: TableInfo) =>
-    JSON.stringify(info.columns.map(({ name, type }) => [name, type]));
-  return text(before) === text(after);
+function canonicalPair(
+  left: number,
+  leftType: string,
+  right: number,
+  rightType: string,
+  common: string | undefined,
+  rule: DiffRule | undefined,
+): { left: string; right: string } {
+  if (common === undefined) return { left: `d.v${left} IS NULL`, right: `d.v${right} IS NULL` };
+  return {
+    left: canonicalSql(`d.v${left}`, leftType, common, rule),
+    right: canonicalSql(`d.v${right}`, rightType, common, rule),
+  };
 }
 
-function typeOf(text: string): SqlType {
-  return unwrap(parseType(text));
+function plannedSql(side: Side, keys: string[], compared: string[], isWide: boolean): string {
+  const select = ["d.n", ...keys, ...compared.map((sql, i) => `${sql} AS c${i}`)];
+  const sql = `SELECT ${select.join(", ")} FROM (${side.sql}) d`;
+  if (!isWide) return sql;
+  const names = compared.map((_, i) => `c${i}`);
+  // DuckDB mixes the hashes of the columns one after the other: the two orders share no path.
+  return `SELECT *, hash(${names.join(", ")}) AS h0, hash(${names.toReversed().join(", ")}, 1) AS h1 FROM (${sql})`;
+}
+
+const ruleNames: readonly RuleName[] = [
+  "absolute",
+  "relative",
+  "duration",
+  "trim",
+  "case",
+  "nfc",
+  "set",
+];
+/** These let values differ, and so cannot say which rows belong together. */
+const tolerant: readonly RuleName[] = ["absolute", "relative", "duration"];
+
+/** The rule a column is compared by: its own, all of which must apply; else what of `*` does. */
+function ruleOf(
+  { rules = {} }: Pairing,
+  name: string,
+  type: string | undefined,
+  isKey: boolean,
+): Result<DiffRule | undefined> {
+  const own = Object.hasOwn(rules, name) && name !== "*" ? rules[name] : undefined;
+  const rule = own ?? (Object.hasOwn(rules, "*") ? rules["*"] : undefined);
+  if (rule === undefined) return ok(undefined);
+  const chosen: DiffRule = {};
+  for (const part of ruleNames) {
+    if (rule[part] === undefined) continue;
+    const applies =
+      type !== undefined && ruleApplies(part, type) && !(isKey && tolerant.includes(part));
+    if (applies) Object.assign(chosen, { [part]: rule[part] });
+    else if (own !== undefined) return fail(cannotApply(name, type, { [part]: rule[part] }, isKey));
+  }
+  return ok(Object.keys(chosen).length === 0 ? undefined : chosen);
+}
+
+function cannotApply(
+  name: string,
+  type: string | undefined,
+  rule: DiffRule,
+  isKey: boolean,
+): Problem {
+  const part = formatRule(rule);
+  if (isKey && tolerant.some((each) => rule[each] !== undefined)) {
+    return {
+      code: "bad-tolerance",
+      message: `\`${name}\` is a key column: \`${part}\` cannot say which rows belong together.`,
+      hint: "trim, case, nfc and set can; or round the key in both tables.",
+    };
+  }
+  return {
+    code: "bad-tolerance",
+    message:
+      type === undefined
+        ? `\`${name}\` has types on the two sides that cannot be compared, so \`${part}\` cannot be applied.`
+        : `\`${name}\` is ${type}; \`${part}\` cannot be applied to it.`,
+    hint: "abs and rel are for numbers, duration for dates and times, trim, case and nfc for texts and lists of them, set for lists and maps.",
+  };
+}
+
+function badNames(
+  { rules = {}, ignore = [] }: Pairing,
+  keys: string[],
+  left: Side,
+  right: Side,
+): Problem | undefined {
+  for (const name of keys) {
+    for (const [side, other] of [
+      [left, right],
+      [right, left],
+    ] as const) {
+      if (has(side, name)) continue;
+      return noColumn(
+        side,
+        `${side.name} has no key column \`${name}\`${has(other, name) ? "; the other one has" : ""}.`,
+      );
+    }
+    if (ignore.includes(name)) {
+      return {
+        code: "key-ignored",
+        message: `\`${name}\` is a key column and cannot be ignored.`,
+        hint: "Leave it out of one of the two.",
+      };
+    }
+  }
+  if (new Set(keys).size < keys.length) {
+    return { code: "key-twice", message: "A key column is named twice.", hint: "Name each once." };
+  }
+  for (const [name, rule] of Object.entries(rules)) {
+    const bad = badRuleAmount(rule);
+    if (bad !== undefined) return bad;
+    if (name !== "*" && !has(left, name) && !has(right, name)) return noColumn(left, nowhere(name));
+  }
+  const unknown = ignore.find((name) => !has(left, name) && !has(right, name));
+  return unknown === undefined ? undefined : noColumn(left, nowhere(unknown));
+}
+
+function nowhere(name: string): string {
+  return `Neither side has a column \`${name}\`.`;
+}
+
+function has(side: Side, name: string): boolean {
+  return side.columns.some((column) => column.name === name);
+}
+
+function noColumn(side: Side, message: string): Problem {
+  return {
+    code: "no-such-column",
+    message,
+    hint: `It has: ${side.columns.map((column) => column.name).join(", ")}.`,
+  };
+}
+
+function keyTypesDiffer(name: string, left: string, right: string): Problem {
+  return {
+    code: "key-types-differ",
+    message: `The key column \`${name}\` is ${left} on the left side and ${right} on the right, which cannot be matched.`,
+    hint: "Cast it to one type on both sides, or choose another key.",
+  };
 }

@@ -1,234 +1,200 @@
 import duckdb from "@duckdb/node-bindings";
 import type { Connection } from "@duckdb/node-bindings";
-import type { DiffKind, DiffRow } from "../diff.ts";
-import { jsonReader } from "../json-values.ts";
-import { fail, ok, unwrap, type Result } from "../problem.ts";
+import type { DiffPage, ValueFilter } from "../diff.ts";
+import { fail, ok, type Problem, type Result } from "../problem.ts";
 import type { Limits, WorkerRequest } from "../protocol.ts";
-import type { TableInfo } from "../table.ts";
-import { parseType, quoteName, type SqlType } from "../types.ts";
-import { columnBuilder } from "./arrow-batch.ts";
-import { chunksOf } from "./database.ts";
-import { withGeneralTables } from "./diff.ts";
-import { planDiff, type DiffPlan } from "./diff-plan.ts";
-import { each, joinedOnKey, leftoversSql, sideWhere, singlesJoined } from "./diff-sql.ts";
-import { readVector } from "./raw.ts";
-import { hasRowId } from "../row-id.ts";
-import { openTables } from "./tables.ts";
+import { parseType, quoteName, quoteText } from "../types.ts";
+import { queryTexts } from "./database.ts";
+import { changedRows } from "./diff-cause-patterns.ts";
+import { conditionSql, patternSql, scopeSql } from "./diff-cause-sql.ts";
+import { allDifferences, keep, openComparison, type Comparison } from "./diff-comparison.ts";
+import { readDifferences } from "./diff-page.ts";
+import type { DiffPlan } from "./diff-plan.ts";
+import { orderSql } from "./diff-sql.ts";
 
 type Request = Extract<WorkerRequest, { kind: "diffRows" }>;
-type Page = { table: string; plan: DiffPlan };
+type Filter = Pick<Request, "rows" | "column" | "values" | "cause" | "input">;
 
-/** What differs, found once per comparison and kept in order of the key, so that each page is a look-up. */
-const found = new Map<string, Page>();
-const mostKept = 4;
-let made = 0;
+/** Filters whose rows are kept, so that the next page is a look-up. */
+const mostFilters = 8;
 
 /** A page of the rows that differ, with their values on both sides, ordered by key. */
-export async function runDiffRows(
-  { before, after, request }: Request,
-  limits: Limits,
-): Promise<Result<DiffRow[]>> {
-  const { open, data } = await openTables([before, after], limits);
-  const [left = "", right = ""] = data.map((table) => table.replace(/\.data$/, ""));
-  const planned = planDiff(
-    request,
-    { info: before.info, schema: left },
-    { info: after.info, schema: right },
-  );
-  if (!planned.ok) return planned;
-  const { key, tolerances = {} } = request;
-  const name = JSON.stringify([before.info.hash, after.info.hash, key, tolerances]);
-  const page = found.get(name) ?? (await findDifferences(open.connection, planned.value));
-  await keep(open.connection, name, page);
-  const column = page.plan.compared.findIndex((candidate) => candidate.name === request.column);
-  if (request.column !== undefined && column === -1) {
-    return fail({
-      code: "no-such-column",
-      message: `\`${request.column}\` is not one of the columns that were compared.`,
-      hint: `They are: ${page.plan.compared.map((candidate) => candidate.name).join(", ")}.`,
-    });
+export async function runDiffRows(request: Request, limits: Limits): Promise<Result<DiffPage>> {
+  const opened = await openComparison(request, limits);
+  if (!opened.ok) return opened;
+  const comparison = opened.value;
+  const { plan, open } = comparison;
+  const { connection } = open;
+  const ordered = await orderedDifferences(comparison);
+  const where = filterSql(plan, ordered.table, request);
+  if (!where.ok) return where;
+  const offset = Math.max(0, Math.trunc(request.offset));
+  const limit = Math.max(0, Math.trunc(request.limit));
+  if (where.value.length === 0) {
+    const from = `FROM ${ordered.table} WHERE rowid >= ${offset} AND rowid < ${offset + limit} ORDER BY rowid`;
+    return ok({ rows: await page(connection, plan, from), total: ordered.total });
   }
-  const where = [
-    ...(request.kind === undefined ? [] : [`kind = '${request.kind}'`]),
-    ...(request.column === undefined ? [] : [`d${column}`]),
-  ];
-  const chosen = `SELECT * FROM ${page.table} ${where.length > 0 ? `WHERE ${where.join(" AND ")}` : ""} ORDER BY o LIMIT ${whole(request.limit)} OFFSET ${whole(request.offset)}`;
-  return ok(
-    await readRows(
-      open.connection,
-      chosen,
-      page.plan,
-      { info: before.info, data: data[0] ?? "" },
-      { info: after.info, data: data[1] ?? "" },
-      key,
-    ),
-  );
+  const chosen = await chosenRows(comparison, ordered.table, where.value.join(" AND "));
+  const from = `FROM (SELECT c.rowid AS o, d.* FROM ${chosen.table} c JOIN ${ordered.table} d ON d.rowid = c.r WHERE c.rowid >= ${offset} AND c.rowid < ${offset + limit}) ORDER BY o`;
+  return ok({ rows: await page(connection, plan, from), total: chosen.total });
 }
 
-async function keep(connection: Connection, name: string, page: Page): Promise<void> {
-  found.delete(name);
-  found.set(name, page);
-  for (const [oldest, { table }] of found) {
-    if (found.size <= mostKept) break;
-    found.delete(oldest);
-    await duckdb.query(connection, `DROP TABLE IF EXISTS ${table}`);
-  }
-}
-
-async function findDifferences(connection: Connection, plan: DiffPlan): Promise<Page> {
-  made += 1;
-  const table = quoteName(`differences ${made}`);
-  const keys = each(plan.keyCount, (i) => `k${i}`);
-  const create = (sql: string) =>
-    duckdb.query(
-      connection,
-      `CREATE TEMP TABLE ${table} AS SELECT *, row_number() OVER (ORDER BY ${[...keys.map((key) => `${key} NULLS LAST`), "ln NULLS LAST", "rn NULLS LAST"].join(", ")}) AS o FROM (${sql})`,
-    );
-  if (plan.keyCount === 0) {
-    const leftovers = leftoversSql(plan, plan.left.sql, plan.right.sql);
-    await create(
-      `WITH g AS MATERIALIZED (${leftovers}) ${[oneSided(plan, "removed", "g", "true"), oneSided(plan, "added", "g", "true")].join(" UNION ALL ")}`,
-    );
-    return { table, plan };
-  }
-  await withGeneralTables(connection, plan, async ({ repeated, keys: groups }) => {
-    const isAmbiguous = "len(lo) > 0 AND len(ro) > 0 AND len(lo) + len(ro) > 2";
-    const once = joinedOnKey(
-      plan,
-      sideWhere(plan, plan.left.sql, repeated, false),
-      sideWhere(plan, plan.right.sql, repeated, false),
-    );
-    const parts = [
-      paired(plan, once),
-      paired(plan, singlesJoined(plan, groups)),
-      oneSided(plan, "removed", groups, "len(ro) = 0"),
-      oneSided(plan, "added", groups, "len(lo) = 0"),
-      oneSided(plan, "ambiguous", groups, isAmbiguous, "removed"),
-      oneSided(plan, "ambiguous", groups, isAmbiguous, "added"),
-    ];
-    await create(parts.join(" UNION ALL "));
-  });
-  return { table, plan };
-}
-
-/** The rows of a join that differ. */
-function paired(plan: DiffPlan, joined: string): string {
-  const isPair = "l.n IS NOT NULL AND r.n IS NOT NULL";
-  const columns = [
-    "CASE WHEN r.n IS NULL THEN 'removed' WHEN l.n IS NULL THEN 'added' ELSE 'changed' END AS kind",
-    "l.n AS ln",
-    "r.n AS rn",
-    ...each(plan.keyCount, (i) => `CASE WHEN l.n IS NULL THEN r.k${i} ELSE l.k${i} END AS k${i}`),
-    ...plan.compared.map((column, i) => `(${isPair}) AND (${column.differs}) AS d${i}`),
-  ];
-  const flags = plan.compared.map((_, i) => `d${i}`);
-  return `SELECT * FROM (SELECT ${columns.join(", ")} FROM ${joined}) WHERE ${["kind <> 'changed'", ...flags].join(" OR ")}`;
-}
-
-/** Leftover rows that stand alone. */
-function oneSided(
-  plan: DiffPlan,
-  kind: DiffKind,
-  groups: string,
-  where: string,
-  side: "removed" | "added" = kind === "added" ? "added" : "removed",
-): string {
-  const [ln, rn] =
-    side === "removed" ? ["unnest(lo)", "NULL::BIGINT"] : ["NULL::BIGINT", "unnest(ro)"];
-  const columns = [
-    `'${kind}' AS kind`,
-    `${ln} AS ln`,
-    `${rn} AS rn`,
-    ...each(plan.keyCount, (i) => `k${i}`),
-    ...plan.compared.map((_, i) => `false AS d${i}`),
-  ];
-  return `SELECT ${columns.join(", ")} FROM ${groups} WHERE ${where}`;
-}
-
-type Side = { info: TableInfo; data: string };
-type Field = { sql: string; type: SqlType };
-
-async function readRows(
+async function page(
   connection: Connection,
-  chosen: string,
   plan: DiffPlan,
-  left: Side,
-  right: Side,
-  key: string[] | "position" | null,
-): Promise<DiffRow[]> {
-  const fields: Field[] = [
-    { sql: "p.kind", type: text },
-    { sql: "p.ln", type: big },
-    { sql: "p.rn", type: big },
-    ...(key === "position"
-      ? [
-          { sql: "p.k0::BIGINT", type: big },
-          { sql: "p.k1::BIGINT", type: big },
-        ]
-      : []),
-    ...plan.compared.map((_, i): Field => ({
-      sql: `p.d${i}`,
-      type: { kind: "scalar", name: "BOOLEAN" },
-    })),
-    ...valuesOf(left, "l"),
-    ...valuesOf(right, "r"),
-  ];
-  const sql = `SELECT ${fields.map((field) => field.sql).join(", ")} FROM (${chosen}) p LEFT JOIN (${numbered(left)}) l ON l."row number" = p.ln LEFT JOIN (${numbered(right)}) r ON r."row number" = p.rn ORDER BY p.o`;
-  const result = await duckdb.query(connection, sql);
-  const builders = fields.map((field) => columnBuilder(field.type, 256));
-  let rows = 0;
-  for (const { chunk, rows: count } of chunksOf(result)) {
-    fields.forEach((field, i) =>
-      builders[i]?.append(readVector(duckdb.data_chunk_get_vector(chunk, i), field.type, count)),
-    );
-    rows += count;
-  }
-  const readers = fields.map((field, i) => {
-    const builder = builders[i];
-    if (builder === undefined) throw new Error("a field lacks its builder");
-    return jsonReader(field.type, builder.finish());
-  });
-  const flagsAt = key === "position" ? 5 : 3;
-  const leftAt = flagsAt + plan.compared.length;
-  const rightAt = leftAt + left.info.columns.length;
-  const record = (info: TableInfo, at: number, row: number) =>
-    Object.fromEntries(info.columns.map((column, i) => [column.name, readers[at + i]?.(row)]));
-  return each(rows, (row) => {
-    const before = readers[1]?.(row) === null ? null : record(left.info, leftAt, row);
-    const after = readers[2]?.(row) === null ? null : record(right.info, rightAt, row);
-    const source = before ?? after ?? {};
-    return {
-      kind: readers[0]?.(row) as DiffKind,
-      key:
-        key === "position"
-          ? [readers[3]?.(row), readers[4]?.(row)]
-          : (key ?? []).map((name) => source[name]),
-      before,
-      after,
-      changed: plan.compared.flatMap((column, i) =>
-        readers[flagsAt + i]?.(row) === true ? [column.name] : [],
-      ),
-    };
-  });
-}
-
-const text: SqlType = { kind: "scalar", name: "VARCHAR" };
-const big: SqlType = { kind: "scalar", name: "BIGINT" };
-
-function valuesOf({ info }: Side, alias: string): Field[] {
-  return info.columns.map(({ type }, i) => ({
-    sql: `${alias}.v${i}`,
-    type: unwrap(parseType(type)),
+  from: string,
+): Promise<DiffPage["rows"]> {
+  const found = await readDifferences(connection, plan, from);
+  return found.map(({ kind, key, left, right, changed }) => ({
+    kind,
+    key,
+    before: left,
+    after: right,
+    changed,
   }));
 }
 
-/** A table's rows with their numbers, its columns by position. */
-function numbered({ info, data }: Side): string {
-  const number = hasRowId(info.columns) ? "d.rowid" : "row_number() OVER () - 1";
-  const columns = info.columns.map((column, i) => `d.${quoteName(column.name)} AS v${i}`);
-  return `SELECT ${[`${number} AS "row number"`, ...columns].join(", ")} FROM ${data} d`;
+type Numbered = { table: string; total: number };
+
+/** The differences in the order of a page: a row's number is its place. */
+function orderedDifferences(comparison: Comparison): Promise<Numbered> {
+  return keep(comparison, "ordered", async () => {
+    const { connection } = comparison.open;
+    const found = await allDifferences(comparison);
+    const table = quoteName("ordered differences");
+    await duckdb.query(
+      connection,
+      `CREATE OR REPLACE TEMP TABLE ${table} AS SELECT * FROM ${found} ORDER BY ${orderSql(comparison.plan)}`,
+    );
+    return { table, total: await countOf(connection, table) };
+  });
 }
 
-function whole(count: number): number {
-  return Math.max(0, Math.trunc(count));
+let made = 0;
+
+function chosenRows(comparison: Comparison, ordered: string, where: string): Promise<Numbered> {
+  return keep(comparison, `chosen ${where}`, async () => {
+    const { connection } = comparison.open;
+    await forgetOldest(comparison);
+    made += 1;
+    const table = quoteName(`chosen ${made}`);
+    await duckdb.query(
+      connection,
+      `CREATE TEMP TABLE ${table} AS SELECT rowid AS r FROM ${ordered} d WHERE ${where} ORDER BY rowid`,
+    );
+    return { table, total: await countOf(connection, table) };
+  });
+}
+
+async function forgetOldest({ kept, open }: Comparison): Promise<void> {
+  const filters = [...kept.keys()].filter((name) => name.startsWith("chosen "));
+  // The one being made is among them.
+  for (const name of filters.slice(0, Math.max(0, filters.length - mostFilters))) {
+    const { table } = (await kept.get(name)) as Numbered;
+    kept.delete(name);
+    await duckdb.query(open.connection, `DROP TABLE IF EXISTS ${table}`);
+  }
+}
+
+async function countOf(connection: Connection, table: string): Promise<number> {
+  const [[count = "0"] = []] = await queryTexts(
+    connection,
+    `SELECT count(*)::VARCHAR FROM ${table}`,
+  );
+  return Number(count);
+}
+
+/** Conditions over the ordered differences, as `d`. */
+function filterSql(plan: DiffPlan, table: string, filter: Filter): Result<string[]> {
+  const where = filter.rows === undefined ? [] : [`d.kind = '${filter.rows}'`];
+  if (filter.column !== undefined) {
+    const place = plan.compared.findIndex(({ name }) => name === filter.column);
+    if (place === -1) return fail(notCompared(plan, filter.column));
+    where.push(`d.d${place} > 0`);
+  }
+  for (const value of filter.values ?? []) {
+    const sql = valueSql(plan, value);
+    if (!sql.ok) return sql;
+    where.push(sql.value);
+  }
+  if (filter.cause === undefined) return ok(where);
+  const cause = causeSql(plan, table, filter.cause, filter.input);
+  return cause.ok ? ok([...where, ...cause.value]) : cause;
+}
+
+function notCompared(plan: DiffPlan, name: string): Problem {
+  return {
+    code: "no-such-column",
+    message: `\`${name}\` is not one of the columns that were compared.`,
+    hint: `They are: ${plan.compared.map((candidate) => candidate.name).join(", ")}.`,
+  };
+}
+
+function causeSql(
+  plan: DiffPlan,
+  table: string,
+  { scope, why, from }: NonNullable<Filter["cause"]>,
+  input: Filter["input"],
+): Result<string[]> {
+  const scoped = scopeSql(scope, plan);
+  if (why.kind !== "values" && why.kind !== "range") {
+    const sql = patternSql(why, plan);
+    if (!sql.ok) return sql;
+    const place = plan.compared.findIndex(({ name }) => name === why.column);
+    const rows = changedRows(plan, table, place).replace("SELECT *", "SELECT *, rowid AS o");
+    return ok([scoped, `d.rowid IN (SELECT d.o FROM ${rows} WHERE ${sql.value})`]);
+  }
+  if (from === "sides") {
+    const sql = eitherSide(plan, why.column, undefined, (value, type) =>
+      conditionSql(why, value, type),
+    );
+    return sql.ok ? ok([scoped, sql.value]) : sql;
+  }
+  const column = input?.info.columns.find(({ name }) => name === why.column);
+  if (column === undefined) {
+    return fail({
+      code: "no-such-column",
+      message: `The input has no column \`${why.column}\`, of which the cause speaks.`,
+      hint: "Give the snapshot both sides were made from.",
+    });
+  }
+  const meets = conditionSql(why, `i.${quoteName(column.name)}`, column.type);
+  return ok([scoped, `d.k0 IN (SELECT i.rowid FROM "input table".main.data i WHERE ${meets})`]);
+}
+
+/** Differences of which a row of a side, or of either, meets a condition on a column. */
+function eitherSide(
+  plan: DiffPlan,
+  column: string,
+  only: "left" | "right" | undefined,
+  condition: (value: string, type: string) => string,
+): Result<string> {
+  const parts = (["left", "right"] as const).flatMap((name) => {
+    const { side } = plan[name];
+    const place = side.columns.findIndex((own) => own.name === column);
+    const type = side.columns[place]?.type;
+    if (type === undefined || (only !== undefined && only !== name)) return [];
+    const number = name === "left" ? "ln" : "rn";
+    return [`d.${number} IN (SELECT n FROM (${side.sql}) WHERE ${condition(`v${place}`, type)})`];
+  });
+  if (parts.length > 0) return ok(`(${parts.join(" OR ")})`);
+  return fail({
+    code: "no-such-column",
+    message: `${only === undefined ? "Neither side" : `The ${only} side`} has a column \`${column}\`.`,
+    hint: "Filter by a column of the compared rows.",
+  });
+}
+
+function valueSql(plan: DiffPlan, { column, side, test, value }: ValueFilter): Result<string> {
+  return eitherSide(plan, column, side, (sql, type) => {
+    if (value === null) return `${sql} IS NULL`;
+    const text = quoteText(value);
+    if (test === "contains") return `contains(lower(CAST(${sql} AS VARCHAR)), lower(${text}))`;
+    const isText = !parseType(type).ok || /^(ENUM|JSON)/.test(type);
+    const [own, wanted] = isText
+      ? [`CAST(${sql} AS VARCHAR)`, text]
+      : [sql, `TRY_CAST(${text} AS ${type})`];
+    const operator = { equals: "=", atLeast: ">=", atMost: "<=" }[test];
+    return `${own} ${operator} ${wanted}`;
+  });
 }

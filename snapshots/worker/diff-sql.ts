@@ -1,105 +1,157 @@
-import type { DiffPlan } from "./diff-plan.ts";
+import { isWide, type DiffPlan } from "./diff-plan.ts";
 
-/** Names of the tables the general path makes; see `general`. */
-export type GeneralTables = { repeated: string; keys: string };
-
-/** Where both sides meet. `l.n` is NULL for an added row, `r.n` for a removed one. */
-export function joinedOnKey(plan: DiffPlan, left: string, right: string): string {
-  return `(${left}) l FULL JOIN (${right}) r ON ${sameKey(plan, "l", "r")}`;
-}
-
-export function sameKey(plan: DiffPlan, a: string, b: string): string {
-  return each(plan.keyCount, (i) => `${a}.k${i} IS NOT DISTINCT FROM ${b}.k${i}`).join(" AND ");
-}
-
-export function keyList(plan: DiffPlan, side?: string): string {
-  return each(plan.keyCount, (i) => `${side === undefined ? "" : `${side}.`}k${i}`).join(", ");
-}
-
-/** Whether two rows that belong together differ anywhere. */
-export function anyDiffers(plan: DiffPlan): string {
-  return plan.compared.length === 0
-    ? "false"
-    : plan.compared.map((column) => column.differs).join(" OR ");
-}
-
-/** Counts over a join: pairs, left rows, right rows, changed pairs, then three figures a compared column. */
-export function countsSql(plan: DiffPlan, joined: string): string {
-  const isPair = "l.n IS NOT NULL AND r.n IS NOT NULL";
-  const flags = plan.compared.map((column, i) => `(${isPair}) AND (${column.differs}) AS d${i}`);
-  const moves = plan.compared.flatMap((column, i) => [
-    ...(column.nullToValue === null ? [] : [`(${isPair}) AND ${column.nullToValue} AS u${i}`]),
-    ...(column.valueToNull === null ? [] : [`(${isPair}) AND ${column.valueToNull} AS v${i}`]),
-  ]);
-  const any =
-    plan.compared.length === 0 ? "false" : plan.compared.map((_, i) => `d${i}`).join(" OR ");
-  const figures = [
-    "count(*) FILTER (WHERE ln IS NOT NULL AND rn IS NOT NULL)",
-    "count(ln)",
-    "count(rn)",
-    `count(*) FILTER (WHERE ${any})`,
-    ...plan.compared.flatMap((column, i) => [
-      `count(*) FILTER (WHERE d${i})`,
-      column.nullToValue === null ? "0" : `count(*) FILTER (WHERE u${i})`,
-      column.valueToNull === null ? "0" : `count(*) FILTER (WHERE v${i})`,
-    ]),
-  ];
-  const inner = ["l.n AS ln", "r.n AS rn", ...flags, ...moves];
-  return `SELECT ${figures.map((sql) => `(${sql})::VARCHAR`).join(", ")} FROM (SELECT ${inner.join(", ")} FROM ${joined})`;
-}
-
-/** A side without, or only with, the keys that are repeated somewhere. */
-export function sideWhere(plan: DiffPlan, sql: string, repeated: string, isIn: boolean): string {
-  return `SELECT * FROM (${sql}) s WHERE ${isIn ? "" : "NOT "}EXISTS (SELECT 1 FROM ${repeated} q WHERE ${sameKey(plan, "q", "s")})`;
-}
-
-/** The keys that occur more than once on a side. */
-export function repeatedKeysSql(plan: DiffPlan): string {
-  const side = (sql: string) =>
-    `SELECT ${keyList(plan)} FROM (${sql}) GROUP BY ${keyList(plan)} HAVING count(*) > 1`;
-  return `${side(plan.left.sql)} UNION ${side(plan.right.sql)}`;
-}
-
-/**
- * Rows that compare alike, key included, with the numbers of the rows on either side: as many as both have pair off, the
- * rest (`lo`, `ro`) are left over. Rows with a column whose types cannot be compared are alike only with rows of their own side.
- */
-export function alikeSql(plan: DiffPlan, left: string, right: string): string {
-  const columns = [
-    ...each(plan.keyCount, (i) => `k${i}`),
-    ...plan.compared.flatMap((column, i) => (column.isComparable ? [`c${i}`] : [])),
-    ...(plan.compared.every((column) => column.isComparable) ? [] : ["side"]),
-  ];
-  const group = columns.length > 0 ? `GROUP BY ${columns.join(", ")}` : "";
-  const select = [
-    ...each(plan.keyCount, (i) => `k${i}`),
-    "ln",
-    "rn",
-    "least(len(ln), len(rn)) AS e",
-  ];
-  const kept = (side: number) => `coalesce(list(n ORDER BY n) FILTER (WHERE side = ${side}), [])`;
-  const rows = `SELECT *, 0 AS side FROM (${left}) UNION ALL SELECT *, 1 AS side FROM (${right})`;
-  const alike = `SELECT ${[...each(plan.keyCount, (i) => `k${i}`), `${kept(0)} AS ln`, `${kept(1)} AS rn`].join(", ")} FROM (${rows}) ${group}`;
-  return `SELECT *, ln[e + 1:] AS lo, rn[e + 1:] AS ro FROM (SELECT ${select.join(", ")} FROM (${alike}))`;
-}
-
-/** Per key: how many rows paired off, and the numbers of those left over on either side. */
-export function leftoversSql(plan: DiffPlan, left: string, right: string): string {
-  const keys = each(plan.keyCount, (i) => `k${i}`);
-  const select = [
-    ...keys,
-    "sum(e)::BIGINT AS e",
-    "flatten(list(lo)) AS lo",
-    "flatten(list(ro)) AS ro",
-  ];
-  return `SELECT ${select.join(", ")} FROM (${alikeSql(plan, left, right)}) ${keys.length > 0 ? `GROUP BY ${keys.join(", ")}` : ""}`;
-}
-
-/** The single leftovers of a key, one on each side, as a join like `joinedOnKey`. */
-export function singlesJoined(plan: DiffPlan, keys: string): string {
-  return `(SELECT lo[1] AS ln, ro[1] AS rn FROM ${keys} WHERE len(lo) = 1 AND len(ro) = 1) p JOIN (${plan.left.sql}) l ON l.n = p.ln JOIN (${plan.right.sql}) r ON r.n = p.rn`;
-}
+/** A part of the keys: those whose hash leaves `part` when divided by `of`. Each key is in one part, on both sides. */
+export type Slice = { part: number; of: number };
 
 export function each<T>(count: number, make: (index: number) => T): T[] {
   return Array.from({ length: count }, (_, index) => make(index));
+}
+
+export function keyNames(plan: DiffPlan): string[] {
+  return each(plan.keyCount, (i) => `k${i}`);
+}
+
+/** A planned side, or the part of it that a slice takes. */
+export function sideSql(plan: DiffPlan, side: "left" | "right", slice: Slice | undefined): string {
+  const { sql } = plan[side];
+  if (slice === undefined) return sql;
+  const by = plan.keyCount > 0 ? keyNames(plan) : plan.compared.map((_, i) => `c${i}`);
+  return `SELECT * FROM (${sql}) WHERE hash(${["0", ...by].join(", ")}) % ${slice.of} = ${slice.part}`;
+}
+
+export function sameValues(names: string[], a: string, b: string): string {
+  const same = names.map((name) => `${a}.${name} IS NOT DISTINCT FROM ${b}.${name}`);
+  return same.length > 0 ? same.join(" AND ") : "true";
+}
+
+/**
+ * A table of differences without a row: `kind`, the rows' numbers `ln` and `rn`, the key `k0…`, each compared column's state `d0…` and, of numbers, how far
+ * they are apart `x…`.
+ */
+export function shapeSql(plan: DiffPlan): string {
+  return `SELECT ${allColumns(plan).join(", ")} FROM (${plan.left.sql}) l, (${plan.right.sql}) r LIMIT 0`;
+}
+
+/** Places of the compared columns whose distance is measured. */
+export function measured(plan: DiffPlan): number[] {
+  return plan.compared.flatMap(({ distance }, i) => (distance === undefined ? [] : [i]));
+}
+
+/** The differences among rows met on a key found at most once a side; `l.n` is NULL for an added row, `r.n` for a removed one. */
+export function metSql(plan: DiffPlan, left: string, right: string): string {
+  const differ = isWide(plan)
+    ? ["l.h0 IS DISTINCT FROM r.h0", "l.h1 IS DISTINCT FROM r.h1"]
+    : plan.compared.map((column) => column.differs);
+  const from = `(${left}) l FULL JOIN (${right}) r ON ${sameValues(keyNames(plan), "l", "r")}`;
+  const where = ["l.n IS NULL", "r.n IS NULL", ...(plan.hasIncomparable ? ["true"] : differ)];
+  return `SELECT ${(isWide(plan) ? numberColumns(plan) : allColumns(plan)).join(", ")} FROM ${from} WHERE ${where.join(" OR ")}`;
+}
+
+function numberColumns(plan: DiffPlan): string[] {
+  return [
+    "l.n AS ln",
+    "r.n AS rn",
+    ...keyNames(plan).map(
+      (key) => `CASE WHEN l.n IS NULL THEN r.${key} ELSE l.${key} END AS ${key}`,
+    ),
+  ];
+}
+
+function allColumns(plan: DiffPlan): string[] {
+  const isPair = "l.n IS NOT NULL AND r.n IS NOT NULL";
+  return [
+    "CASE WHEN r.n IS NULL THEN 'removed' WHEN l.n IS NULL THEN 'added' ELSE 'changed' END AS kind",
+    ...numberColumns(plan),
+    ...plan.compared.map(
+      ({ state }, i) => `(CASE WHEN ${isPair} THEN ${state} ELSE 0 END)::UTINYINT AS d${i}`,
+    ),
+    ...plan.compared.flatMap(({ distance, differs }, i) =>
+      distance === undefined
+        ? []
+        : [`CASE WHEN ${isPair} AND (${differs}) THEN ${distance} END AS x${i}`],
+    ),
+  ];
+}
+
+/** The differences among rows whose numbers are known: `pairs` holds `ln`, `rn`, NULL where a side has none. */
+export function numberedSql(plan: DiffPlan, pairs: string): string {
+  const from = `${pairs} p LEFT JOIN (${plan.left.sql}) l ON l.n = p.ln LEFT JOIN (${plan.right.sql}) r ON r.n = p.rn`;
+  const differ = plan.compared.map((column) => column.differs);
+  const where = ["l.n IS NULL", "r.n IS NULL", ...differ];
+  return `SELECT ${allColumns(plan).join(", ")} FROM ${from} WHERE ${where.join(" OR ")}`;
+}
+
+/**
+ * Rows that are alike, key included, and not as many on both sides: `a` of them left, `b` right. As many as both have pair off as equal; the
+ * rest is left over.
+ */
+export function unevenSql(plan: DiffPlan, left: string, right: string): string {
+  const names = unevenNames(plan);
+  const group = names.length > 0 ? `GROUP BY ${names.join(", ")}` : "";
+  const rows = `SELECT *, 0::UTINYINT AS side FROM (${left}) UNION ALL SELECT *, 1::UTINYINT AS side FROM (${right})`;
+  const counts = "count(*) FILTER (WHERE side = 0) AS a, count(*) FILTER (WHERE side = 1) AS b";
+  return `SELECT row_number() OVER () AS id, * FROM (SELECT ${[...names, counts].join(", ")} FROM (${rows}) ${group} HAVING a <> b)`;
+}
+
+/** Where types have nothing in common, rows are alike with those of their own side only. */
+function unevenNames(plan: DiffPlan): string[] {
+  return [...keyNames(plan), ...plan.alike, ...(plan.hasIncomparable ? ["side"] : [])];
+}
+
+/** The rows that no row of the other side pairs off with; of several alike, the later ones. */
+export function leftoversSql(
+  plan: DiffPlan,
+  uneven: string,
+  side: "left" | "right",
+  rows: string,
+): string {
+  const place = side === "left" ? 0 : 1;
+  const [own, other] = side === "left" ? ["a", "b"] : ["b", "a"];
+  const names = [...keyNames(plan), ...plan.alike];
+  const meets = [
+    sameValues(names, "s", "u"),
+    ...(plan.hasIncomparable ? [`u.side = ${place}`] : []),
+    `u.${own} > u.${other}`,
+  ];
+  const keys = keyNames(plan).map((key) => `s.${key}`);
+  return `SELECT ${[`${place}::UTINYINT AS side`, "s.n AS n", ...keys].join(", ")} FROM (${rows}) s JOIN ${uneven} u ON ${meets.join(" AND ")} QUALIFY row_number() OVER (PARTITION BY u.id ORDER BY s.n) > u.${other}`;
+}
+
+/** Per key, how many rows are left over on either side, and one of each. */
+export function leftKeysSql(plan: DiffPlan, leftovers: string): string {
+  const of = (side: number) => `FILTER (WHERE side = ${side})`;
+  const figures = [
+    `count(*) ${of(0)} AS a`,
+    `count(*) ${of(1)} AS b`,
+    `min(n) ${of(0)} AS ln`,
+    `min(n) ${of(1)} AS rn`,
+  ];
+  const keys = keyNames(plan);
+  return `SELECT ${[...keys, ...figures].join(", ")} FROM ${leftovers} ${keys.length > 0 ? `GROUP BY ${keys.join(", ")}` : ""}`;
+}
+
+/** Leftovers that belong to no one row of the other side. */
+export function lonelySql(plan: DiffPlan, leftovers: string, keys: string): string {
+  const kind =
+    plan.keyCount === 0
+      ? "CASE WHEN s.side = 0 THEN 'removed' ELSE 'added' END"
+      : "CASE WHEN q.b = 0 THEN 'removed' WHEN q.a = 0 THEN 'added' ELSE 'ambiguous' END";
+  const columns = [
+    `${kind} AS kind`,
+    "CASE WHEN s.side = 0 THEN s.n END AS ln",
+    "CASE WHEN s.side = 1 THEN s.n END AS rn",
+    ...keyNames(plan).map((key) => `s.${key}`),
+    ...plan.compared.map((_, i) => `0::UTINYINT AS d${i}`),
+    ...measured(plan).map((i) => `NULL AS x${i}`),
+  ];
+  const from =
+    plan.keyCount === 0
+      ? `${leftovers} s`
+      : `${leftovers} s JOIN ${keys} q ON ${sameValues(keyNames(plan), "s", "q")} AND NOT (q.a = 1 AND q.b = 1)`;
+  return `SELECT ${columns.join(", ")} FROM ${from}`;
+}
+
+/** Order of a page: by key, NULLs last, then by the rows' numbers. */
+export function orderSql(plan: DiffPlan): string {
+  return [...keyNames(plan), "ln", "rn"].map((name) => `${name} NULLS LAST`).join(", ");
 }

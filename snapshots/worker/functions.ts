@@ -49,6 +49,11 @@ export async function refuseFunctions(
   return undefined;
 }
 
+/** The names of all functions in a serialized statement, in lower case. */
+export function functionsIn(tree: unknown): string[] {
+  return [...usesIn(tree)].map(({ name }) => name);
+}
+
 /** Every function in a serialized statement. Goes through it level by level without calling itself: a query may be deep. */
 function* usesIn(tree: unknown): Generator<Use> {
   const todo = [tree];

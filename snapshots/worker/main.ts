@@ -4,6 +4,8 @@ import { problemOf } from "./errors.ts";
 import { prepareSpare } from "./database.ts";
 import { runDigest } from "./digest.ts";
 import { runDiff } from "./diff.ts";
+import { runDiffCauses } from "./diff-causes.ts";
+import { runDiffProfiles } from "./diff-profiles.ts";
 import { runDiffRows } from "./diff-rows.ts";
 import { runFreeze } from "./freeze.ts";
 import { runProfile } from "./profile.ts";
@@ -69,7 +71,12 @@ async function serve(
       ? { type: "done", id, value: result.value }
       : { type: "failed", id, problem: result.problem },
   );
-  if (request.kind === "sql" || request.kind === "freeze" || request.kind === "write") {
+  if (
+    request.kind === "sql" ||
+    request.kind === "freeze" ||
+    request.kind === "write" ||
+    request.kind === "diff"
+  ) {
     // Not at once: what follows on this request may want the processor first.
     setTimeout(() => prepareSpare(limits), 200).unref();
   }
@@ -102,9 +109,13 @@ function answer(
     case "profile":
       return runProfile(request, limits);
     case "diff":
-      return runDiff(request, limits);
+      return runDiff(request, limits, progress);
     case "diffRows":
       return runDiffRows(request, limits);
+    case "diffCauses":
+      return runDiffCauses(request, limits);
+    case "diffProfiles":
+      return runDiffProfiles(request, limits);
   }
 }
 

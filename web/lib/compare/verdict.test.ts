@@ -19,6 +19,7 @@ function column(name: string, more: Partial<DiffColumn> = {}): DiffColumn {
     status: "compared",
     leftType: "BIGINT",
     rightType: "BIGINT",
+    rule: null,
     changed: 0,
     nullToValue: 0,
     valueToNull: 0,
@@ -33,11 +34,14 @@ function summary(
 ): DiffSummary {
   return {
     identical,
+    complete: true,
     keys: [],
     byPosition: true,
     rows: { ...none, ...rows },
     columns,
-    tolerances: {},
+    renameCandidates: [],
+    samples: { changed: [], added: [], removed: [], ambiguous: [] },
+    causes: [],
     elapsedMs: 41,
   };
 }
