@@ -5,7 +5,13 @@ import { generateTypes } from "#kernel/types.ts";
 import { arrowToRows } from "#snapshots/arrow.ts";
 import { ok, type Result } from "#snapshots/problem.ts";
 import { join } from "node:path";
-import { compareSides, runSide, type CompareProgress, type Comparison } from "./compare.ts";
+import {
+  compareSides,
+  runSide,
+  type CompareProgress,
+  type Comparison,
+  type MetricPair,
+} from "./compare.ts";
 import { sideOfRelease, type Side } from "./compare-side.ts";
 import { contractChanges } from "./compatibility.ts";
 import { listEnvironments } from "./environments.ts";
@@ -242,19 +248,8 @@ async function againstFacts(
     },
     differenceFact(`difference@${suffix}`, where, release.hash, compared.value),
   ];
-  if (metrics.length > 0) {
-    const worse = metrics.filter(isWorse);
-    facts.push({
-      id: `metrics@${suffix}`,
-      title: `Outcomes against ${where}`,
-      status: worse.length > 0 ? "finding" : "pass",
-      summary: metrics
-        .map(({ name, before, after }) => `${name} ${shown(before)} → ${shown(after)}`)
-        .join("; ")
-        .concat(worse.length > 0 ? `. Worse: ${worse.map(({ name }) => name).join(", ")}.` : "."),
-      details: { release: release.hash, metrics },
-    });
-  }
+  if (metrics.length > 0)
+    facts.push(outcomesFact(`metrics@${suffix}`, where, release.hash, metrics));
   return ok(facts);
 }
 
@@ -297,7 +292,38 @@ function nothingRunsFact(environments: string[], rows: number): Fact {
   };
 }
 
-function isWorse({ better, before, after }: Comparison["metrics"][number]): boolean {
+/** What the metrics say. A free metric's interval depends on how fast the machine is, so only its values are evidence. */
+function outcomesFact(id: string, where: string, release: string, found: MetricPair[]): Fact {
+  const metrics = found.map((metric) =>
+    metric.resampled?.budgetMs === undefined
+      ? metric
+      : { ...metric, interval: null, noInterval: null, verdict: null, resampled: null },
+  );
+  const worse = metrics.filter(isWorse);
+  return {
+    id,
+    title: `Outcomes against ${where}`,
+    status: worse.length > 0 ? "finding" : "pass",
+    summary: metrics
+      .map(outcomeText)
+      .join("; ")
+      .concat(worse.length > 0 ? `. Worse: ${worse.map(({ name }) => name).join(", ")}.` : "."),
+    details: { release, metrics },
+  };
+}
+
+function outcomeText({ name, before, after, interval, verdict }: MetricPair): string {
+  const range =
+    interval && verdict !== "unchanged"
+      ? ` (by ${shown(interval.low)} to ${shown(interval.high)}, 95 %)`
+      : "";
+  const said = verdict === "cannot tell" || verdict === "unchanged" ? `, ${verdict}` : "";
+  return `${name} ${shown(before)} → ${shown(after)}${range}${said}`;
+}
+
+/** Where no interval says whether it is more than noise, the values alone decide: a person looks. */
+function isWorse({ better, before, after, interval, verdict }: MetricPair): boolean {
+  if (interval !== null) return verdict === "worse";
   if (better === null || before === null || after === null) return false;
   return better === "higher" ? after < before : after > before;
 }
