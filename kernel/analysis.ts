@@ -9,6 +9,7 @@ export const penstockNames = [
   "sql",
   "transform",
   "metric",
+  "split",
   "md",
   "chart",
   "display",
@@ -242,6 +243,8 @@ function kindOfValue(value: ts.Expression | undefined): Variable["kind"] {
     return kindOfValue(value.expression);
   const callee = calleeName(value);
   if (ts.isTaggedTemplateExpression(value)) return callee === "sql" ? "sql" : "value";
+  // A part taken off at once is a split too: `split(table).random(0.2).test`.
+  if (callee.startsWith("split.")) return "split";
   if (!ts.isCallExpression(value)) return "value";
   if (callee === "snapshot" || callee === "transform") return callee;
   return isMetricCallee(callee) ? "metric" : "value";

@@ -253,6 +253,7 @@ function keyOf(
   output: Column[],
 ): string[] {
   if (input.kind === "sql") return [];
+  if (input.kind === "split") return keyOf(workspace, input.input, description, output);
   if (input.kind === "transform") {
     const inner = description.transforms[input.name];
     return inner ? keyOf(workspace, inner.input, description, output) : [];

@@ -316,6 +316,7 @@ function failed(outputs: Output[], problem: Problem): CellOutcome {
 }
 
 function nameOfExpression(expression: TableExpression): string {
+  if (expression.kind === "split") return expression.part;
   return expression.kind === "sql" ? "query" : expression.name;
 }
 

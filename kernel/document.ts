@@ -50,7 +50,7 @@ export type CellState = {
 export type Variable = {
   name: string;
   cell: CellId;
-  kind: "snapshot" | "sql" | "transform" | "metric" | "value" | "function" | "type";
+  kind: "snapshot" | "sql" | "transform" | "split" | "metric" | "value" | "function" | "type";
   summary: string;
   table?: TableHash;
 };

@@ -10,6 +10,7 @@ import { placedQueryProblem } from "./query-place.ts";
 import { runTransform, type RecordError } from "./run-transform.ts";
 import { databaseVersion, runtimeVersion } from "./runtime-version.ts";
 import { sha256 } from "./sha256.ts";
+import { splitQuery } from "./split-query.ts";
 import { inTurn } from "./turns.ts";
 
 /** Where tables come from and go to. */
@@ -46,8 +47,8 @@ export type EvaluateOptions = {
   onProgress?: ((fraction: number) => void) | undefined;
   /** The notebook an expression was written in: errors of its queries get their place there. */
   notebookText?: string | undefined;
-  /** Tables that stand for what some transforms make, by name: those are not run. */
-  given?: Record<string, TableHash> | undefined;
+  /** Tables that stand for what some transforms make of their inputs, by name: those are not run. */
+  given?: Record<string, { table: TableHash; input: TableExpression }> | undefined;
 };
 
 /** The table an expression stands for. Everything is kept by the hash of code, inputs and runtime: a hit executes nothing. */
@@ -64,6 +65,8 @@ export async function evaluate(
       return evaluateQuery(context, expression, codeOf, options);
     case "transform":
       return evaluateNamed(context, expression.name, codeOf, options);
+    case "split":
+      return evaluateSplit(context, expression, codeOf, options);
   }
 }
 
@@ -130,6 +133,65 @@ async function evaluateQuery(
   return ok({ table: made.value, fromCache: false });
 }
 
+/** A part of a split keeps the lineage of its rows: they are paired before and after as the whole's are. */
+async function evaluateSplit(
+  context: Evaluation,
+  expression: Extract<TableExpression, { kind: "split" }>,
+  codeOf: CodeOf,
+  options: EvaluateOptions,
+): Promise<Result<Evaluated>> {
+  const input = await evaluate(context, expression.input, codeOf, options);
+  if (!input.ok) return input;
+  const { table } = input.value;
+  const root = await rootOf(expression.input, codeOf, options);
+  const identity = identityIn(context.workspace, root, table);
+  const query = splitQuery(expression, table, identity);
+  if (!query.ok) return query;
+  const { sql, lineage } = query.value;
+  const key = keyOf("split", sql, table.hash, databaseVersion());
+  const entry = context.store.getEntry(key);
+  const known = entry === undefined ? undefined : context.store.tableInfo(entry);
+  if (known) return ok({ table: known, fromCache: true });
+  const made = await context.queries.sql({
+    sql,
+    inputs: { t: table.hash },
+    lineage: { inputs: table.hasLineage ? { l: table.hash } : {}, sql: lineage },
+    ...(options.signal ? { signal: options.signal } : {}),
+  });
+  if (!made.ok) return made;
+  context.store.putEntry(key, made.value.hash);
+  return ok({ table: made.value, fromCache: false });
+}
+
+/** The snapshot an expression's rows are records of, one by one. */
+async function rootOf(
+  expression: TableExpression,
+  codeOf: CodeOf,
+  options: EvaluateOptions,
+): Promise<string | undefined> {
+  if (expression.kind === "snapshot") return expression.name;
+  if (expression.kind === "sql") return undefined;
+  if (expression.kind === "split") return rootOf(expression.input, codeOf, options);
+  const given = options.given?.[expression.name];
+  if (given) return rootOf(given.input, codeOf, options);
+  const code = await codeOf(expression.name);
+  const own = code.ok ? code.value.description.transforms[expression.name] : undefined;
+  return own && rootOf(own.input, codeOf, options);
+}
+
+/** The columns of a snapshot's identity, where the table still holds them all; else none. */
+function identityIn(workspace: Workspace, name: string | undefined, table: TableInfo): string[] {
+  const snapshot = name === undefined ? undefined : readSnapshot(workspace, name);
+  if (!snapshot?.ok) return [];
+  const { identity, columns } = snapshot.value;
+  const typeOf = (of: Column[], name: string) => of.find((column) => column.name === name)?.type;
+  const isHeld = identity.every((name) => {
+    const type = typeOf(columns, name);
+    return type !== undefined && typeOf(table.columns, name) === type;
+  });
+  return isHeld ? identity : [];
+}
+
 async function evaluateNamed(
   context: Evaluation,
   name: string,
@@ -137,7 +199,7 @@ async function evaluateNamed(
   options: EvaluateOptions,
 ): Promise<Result<Evaluated>> {
   const given = options.given?.[name];
-  const table = given === undefined ? undefined : context.store.tableInfo(given);
+  const table = given && context.store.tableInfo(given.table);
   if (table) return ok({ table, fromCache: true });
   const found = await codeOf(name);
   if (!found.ok) return found;

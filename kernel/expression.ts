@@ -63,6 +63,7 @@ const clocks =
 
 /** Whether an expression's rows differ from run to run: some query in it reads a clock. */
 export function readsClock(expression: TableExpression | { kind: "literal" }): boolean {
+  if (expression.kind === "split") return readsClock(expression.input);
   if (expression.kind !== "sql") return false;
   const text = expression.strings.join(" ? ");
   const code = text.replaceAll(/'(?:[^']|'')*'|"(?:[^"]|"")*"|--[^\n]*|\/\*[^]*?\*\//g, " ");
@@ -71,6 +72,7 @@ export function readsClock(expression: TableExpression | { kind: "literal" }): b
 
 function nameOf(expression: TableExpression): string {
   if (expression.kind === "sql") return "query";
+  if (expression.kind === "split") return `${nameOf(expression.input)}_${expression.part}`;
   return expression.kind === "snapshot"
     ? (expression.name.split("@")[0] ?? expression.name)
     : expression.name;

@@ -488,3 +488,33 @@ async function waitFor<T>(look: () => T | undefined): Promise<T> {
   }
   throw new Error("waited ten seconds in vain");
 }
+
+test("the parts of a split are tables: of queries, transforms and metrics, in the notebook and in a bundle", async () => {
+  const text = `// %%
+import { metric, snapshot, split, sql, transform } from "penstock";
+const flights = snapshot("flights@t");
+// %%
+const { train, test } = split(flights).random(0.2, { seed: 1 });
+// %%
+const typical = sql\`select origin, median(delay) as typical from \${train} group by origin\`;
+// %%
+export const judged = transform(test, { lookup: { typical: typical.by("origin") } }, (f, { typical }) => ({
+  id: f.id, isLate: f.delay > (typical(f.origin)?.typical ?? 0),
+}));
+// %%
+metric.mean("late share", judged, (row) => row.isLate);
+`;
+  const split = unwrap(await openSession({ workspace, store, queries, name: "split", text }));
+  const document = await settle({ type: "runAll" }, split);
+  await split.close();
+  expect(statuses(document)).toEqual(document.cells.map(() => "ok"));
+  const [train, test] = cell(document, "split(").outputs;
+  const sizes = [train, test].map((output) => (output?.kind === "table" ? output.rows : 0));
+  expect(sizes[0] ?? 0).toBeGreaterThan(sizes[1] ?? 0);
+  expect((sizes[0] ?? 0) + (sizes[1] ?? 0)).toBe(rows);
+  expect(document.variables).toMatchObject(
+    expect.arrayContaining([expect.objectContaining({ name: "test", kind: "split" })]),
+  );
+  expect(table(cell(document, "export const judged")).rows).toBe(sizes[1]);
+  expect(cell(document, "metric.mean").outputs).toMatchObject([{ kind: "metric", rows: sizes[1] }]);
+});

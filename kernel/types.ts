@@ -181,6 +181,28 @@ declare module "penstock" {
     rmse: Judged<Numeric, Numeric>;
   };
 
+  export interface SplitOptions {
+    /** Another seed is another split; 0 unless told. */
+    seed?: number;
+  }
+  /** Two tables that share no row and leave none out. */
+  export interface Parts<Row> {
+    readonly train: Table<Row>;
+    readonly test: Table<Row>;
+  }
+  /**
+   * A table in two parts: one to fit on, one to judge on. A record's part depends on its key and the seed alone, never on its place:
+   * a snapshot and what a transform makes of it are split alike.
+   */
+  export function split<Row>(table: Table<Row>): {
+    /** \`share\` of the records, by their identity (or their position, where there is none), are the test part. */
+    random(share: number, options?: SplitOptions): Parts<Row>;
+    /** All rows with one value in the column (or columns) are in one part; \`share\` of the values are the test part. */
+    byKey(column: (keyof Row & string) | readonly (keyof Row & string)[], share: number, options?: SplitOptions): Parts<Row>;
+    /** What lies from then on is the test part: \`byTime("date", "2001-03-01")\`. NULL is before. */
+    byTime(column: keyof Row & string, from: string): Parts<Row>;
+  };
+
   /** Markdown, shown where the cell stands. */
   export function md(text: TemplateStringsArray, ...values: unknown[]): unknown;
 

@@ -147,7 +147,14 @@ async function runBoth(
       key,
       signal,
     }),
-    compareOutcomes({ workbench, metrics: after.metrics, transform, ...tables, input, signal }),
+    compareOutcomes({
+      workbench,
+      metrics: after.metrics,
+      transform,
+      ...tables,
+      input: { expression: after.input, table: input },
+      signal,
+    }),
   ]);
   if (!summary.ok) return summary;
   if (!metrics.ok) return metrics;

@@ -16,7 +16,7 @@ const rows = 600;
 const delayOf = (id: number): number => (id * 37) % 101;
 
 const head = `// %%
-import { snapshot, sql, transform, metric } from "penstock";
+import { snapshot, split, sql, transform, metric } from "penstock";
 const flights = snapshot("flights@t");
 `;
 const transformOf = (threshold: number, more = "") => `// %%
@@ -36,6 +36,10 @@ metric("median risk", delays, (rows) => rows.map((row) => row.risk).sort((a, b) 
 const byOrigin = sql\`select origin, avg(late::integer) as share from \${delays} group by origin\`;
 metric.mean("unpaired", byOrigin, (row) => row.share, { better: "lower" });
 metric.mean("paired by origin", byOrigin, (row) => row.share, { better: "lower", resample: { by: "origin" } });
+const { train, test } = split(delays).random(0.4, { seed: 1 });
+metric.mean("on test", test, (row) => row.late, { better: "lower" });
+metric.count("train rows", train);
+metric.count("test rows", test);
 metric.mean("nowhere", delays, (row) => row.late, { by: "nowhere" });
 `;
 
@@ -165,6 +169,15 @@ describe("a higher threshold, and one record in four left out", () => {
       warnings: [expect.stringMatching(/only 3 values/)],
     });
   });
+});
+
+test("a part of a split is judged on its own records, paired as the whole's are", async () => {
+  const comparison = await compared(transformOf(15), transformOf(30));
+  const found = named(comparison, "on test");
+  const [train, whole] = [named(comparison, "train rows"), named(comparison, "rows")];
+  expect(found).toMatchObject({ verdict: "improved", noInterval: null });
+  expect(found.resampled?.units).toBe(named(comparison, "test rows").after);
+  expect((train.after ?? 0) + (found.resampled?.units ?? 0)).toBe(whole.after);
 });
 
 test("the same on every record is unchanged, whatever else moved", async () => {

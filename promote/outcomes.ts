@@ -24,7 +24,7 @@ export type OutcomesRequest = {
   transform: string;
   before: TableHash;
   after: TableHash;
-  input: TableHash;
+  input: { expression: Side["input"]; table: TableHash };
   signal: AbortSignal;
 };
 
@@ -75,16 +75,17 @@ async function tablesOf(
   { table }: Described,
 ): Promise<Result<PairedTables>> {
   const isOwn = table.kind === "transform" && table.name === transform;
-  if (isOwn) return ok({ before, after, input, isOwn });
+  if (isOwn) return ok({ before, after, input: input.table, isOwn });
   const sides: TableHash[] = [];
-  for (const given of [before, after]) {
-    const options = { signal, given: { [transform]: given } };
+  for (const side of [before, after]) {
+    const given = { [transform]: { table: side, input: input.expression } };
+    const options = { signal, given };
     const made = await evaluate(workbench, table, undefined, options);
     if (!made.ok) return made;
     sides.push(made.value.table.hash);
   }
   const [was = before, is = after] = sides;
-  return ok({ before: was, after: is, input, isOwn });
+  return ok({ before: was, after: is, input: input.table, isOwn });
 }
 
 /** Metrics of one pair of tables go over them in one pass, as many as memory allows; a free metric goes by itself. */

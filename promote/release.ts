@@ -107,7 +107,12 @@ function inputContract(
   { input, transform }: Bundle,
 ): Result<ReleaseManifest["input"]> {
   if (input.kind !== "snapshot") {
-    const what = input.kind === "sql" ? "a query's result" : `the output of ${input.name}`;
+    const what =
+      input.kind === "transform"
+        ? `the output of ${input.name}`
+        : input.kind === "split"
+          ? "a part of a split"
+          : "a query's result";
     return fail({
       code: "input-not-streamable",
       message: `${transform} reads ${what}, which does not arrive as a stream.`,

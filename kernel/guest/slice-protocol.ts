@@ -6,6 +6,14 @@ const literal = z.object({
   value: z.union([z.string(), z.number(), z.boolean(), z.null()]),
 });
 
+const share = z.number().gt(0).lt(1);
+const seed = z.int();
+const splitHow = z.discriminatedUnion("by", [
+  z.object({ by: z.literal("random"), share, seed }),
+  z.object({ by: z.literal("key"), columns: z.array(z.string()).min(1), share, seed }),
+  z.object({ by: z.literal("time"), column: z.string(), from: z.string() }),
+]);
+
 export const tableExpression: z.ZodType<TableExpression> = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("snapshot"), name: z.string() }),
   z.object({
@@ -16,6 +24,14 @@ export const tableExpression: z.ZodType<TableExpression> = z.discriminatedUnion(
     },
   }),
   z.object({ kind: z.literal("transform"), name: z.string() }),
+  z.object({
+    kind: z.literal("split"),
+    get input() {
+      return tableExpression;
+    },
+    part: z.enum(["train", "test"]),
+    how: splitHow,
+  }),
 ]) as z.ZodType<TableExpression>;
 
 const better = z.enum(["higher", "lower"]);

@@ -1,8 +1,15 @@
 import { createTables, type Hooks } from "./descriptors.ts";
 import { createMetric } from "./metric-descriptors.ts";
+import { createSplit } from "./split-descriptors.ts";
 
 /** The functions of the module "penstock" that describe work: in cells and in bundles alike. */
 export function createApi(hooks: Hooks) {
-  const { snapshot, sql, transform } = createTables(hooks);
-  return Object.freeze({ snapshot, sql, transform, metric: createMetric() });
+  const { snapshot, sql, transform, table } = createTables(hooks);
+  return Object.freeze({
+    snapshot,
+    sql,
+    transform,
+    metric: createMetric(),
+    split: Object.freeze(createSplit(table)),
+  });
 }

@@ -17,6 +17,7 @@ export const snapshot = api.snapshot;
 export const sql = api.sql;
 export const transform = api.transform;
 export const metric = api.metric;
+export const split = api.split;
 
 /** Shown in a notebook; nothing in a bundle. */
 export function md(_strings: readonly string[], ..._values: unknown[]): undefined {

@@ -1,11 +1,14 @@
 /**
  * What `snapshot`, `sql` and `transform` return: frozen descriptions of work, that somebody else does. One text serves
- * a bundle and the interactive guest; `hooks` are what differs. It imports nothing, so that a bundle stays small.
+ * a bundle and the interactive guest; `hooks` are what differs. It imports nothing but types, so that a bundle stays small.
  */
+import type { SplitHow } from "./expressions.ts";
+
 export type TableSource =
   | { kind: "snapshot"; name: string }
   | { kind: "sql"; strings: readonly string[]; values: readonly unknown[] }
-  | { kind: "transform"; transform: TransformSpec };
+  | { kind: "transform"; transform: TransformSpec }
+  | { kind: "split"; input: Table; part: "train" | "test"; how: SplitHow };
 
 export type RowFunction = (row: unknown, lookups?: unknown) => unknown;
 

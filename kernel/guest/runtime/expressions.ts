@@ -8,7 +8,14 @@ export type TableExpression =
       strings: string[];
       values: (TableExpression | { kind: "literal"; value: string | number | boolean | null })[];
     }
-  | { kind: "transform"; name: string };
+  | { kind: "transform"; name: string }
+  | { kind: "split"; input: TableExpression; part: "train" | "test"; how: SplitHow };
+
+/** `share` is the test part's. */
+export type SplitHow =
+  | { by: "random"; share: number; seed: number }
+  | { by: "key"; columns: string[]; share: number; seed: number }
+  | { by: "time"; column: string; from: string };
 
 /** Whoever reads an expression walks it level by level; a query that names one table twice holds its expression twice. */
 const deepest = 100;
@@ -38,6 +45,10 @@ export function expressionOf(
           : { kind: "literal" as const, value: value as string | number | boolean | null },
       );
       return { kind: "sql", strings: [...source.strings], values };
+    }
+    if (source.kind === "split") {
+      const { part, how } = source;
+      return { kind: "split", input: of(source.input, depth + 1), part, how: { ...how } };
     }
     const name = nameOf(one);
     if (name !== undefined) return { kind: "transform", name };
