@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { metricText, move } from "./rate.ts";
+import { intervalText, metricText, move, widestOf } from "./rate.ts";
 
 test.each([
   [
@@ -27,4 +27,16 @@ test("a metric shows four digits, a whole number all of its own", () => {
     "1,477,912",
     "–",
   ]);
+});
+
+test("an interval has its signs, and the line it is drawn on reaches the furthest end of all", () => {
+  const interval = { low: -0.012_345, high: 0.5 };
+  expect(intervalText(interval)).toBe("−0.0123 … +0.5");
+  expect(
+    widestOf([
+      { difference: 0.2, interval },
+      { difference: -0.7, interval: null },
+    ]),
+  ).toBe(0.7);
+  expect(widestOf([{ difference: null, interval: null }])).toBe(0);
 });

@@ -35,6 +35,32 @@ export function move(
   };
 }
 
+/** A difference for the eye: three digits, with its sign. */
+export function signedText(value: number): string {
+  return signed(value, 3);
+}
+
+export function intervalText({ low, high }: { low: number; high: number }): string {
+  return `${signedText(low)} … ${signedText(high)}`;
+}
+
+/** How far a line through no difference must reach, so that every interval is on it. */
+export function widestOf(
+  outcomes: readonly {
+    difference: number | null;
+    interval: { low: number; high: number } | null;
+  }[],
+): number {
+  return Math.max(
+    0,
+    ...outcomes.flatMap(({ difference, interval }) => [
+      Math.abs(difference ?? 0),
+      Math.abs(interval?.low ?? 0),
+      Math.abs(interval?.high ?? 0),
+    ]),
+  );
+}
+
 function signed(value: number, digits: number): string {
   const text = number(Number(value.toPrecision(digits)));
   return value > 0 ? `+${text}` : text;
