@@ -4,7 +4,7 @@ import { join } from "node:path";
 import * as fc from "fast-check";
 import { afterAll, expect, test } from "vitest";
 import { unwrap } from "#snapshots/problem.ts";
-import { openDecoder } from "./decode/decode.ts";
+import { openJsonDecoder } from "./decode/decode.ts";
 import { openDuckdbSink } from "./embedded/duckdb-sink.ts";
 import { collect, freshPlace, living, specOf } from "./fixture.ts";
 import { openReleaseGuest } from "./guest.ts";
@@ -47,8 +47,8 @@ test(
   "whatever the order across keys, the batches, repeats and redeliveries, both sinks end in the newest version of every key",
   { timeout: 120_000 },
   async () => {
-    const contract = { key: unwrap(openDecoder(spec)).key, columns: spec.output, maxParts: 2 };
-    const { decode } = unwrap(openDecoder(spec));
+    const contract = { key: unwrap(openJsonDecoder(spec)).key, columns: spec.output, maxParts: 2 };
+    const { decode } = unwrap(openJsonDecoder(spec));
     await fc.assert(
       fc.asyncProperty(histories, choices, async (drawn, stream) => {
         const choose = (below: number): number => Number(stream.next().value) % below;

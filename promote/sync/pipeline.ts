@@ -3,7 +3,7 @@ import type { DatabaseSync } from "node:sqlite";
 import type { Problem } from "#snapshots/problem.ts";
 import { openChannel, type Channel } from "./channel.ts";
 import type { DeadLetter } from "./dead-letters.ts";
-import { openDecoder as openJsonDecoder, type Decoded } from "./decode/decode.ts";
+import { openJsonDecoder, type Decoded } from "./decode/decode.ts";
 import type { Epoch, PipelineId, Stretch } from "./epochs.ts";
 import type { PipelineEvent } from "./events.ts";
 import { openOffsetCommits } from "./offset-commits.ts";

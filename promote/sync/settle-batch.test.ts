@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { unwrap } from "#snapshots/problem.ts";
-import { openDecoder } from "./decode/decode.ts";
+import { openJsonDecoder } from "./decode/decode.ts";
 import { openDuckdbSink } from "./embedded/duckdb-sink.ts";
 import { collect, freshPlace, living, specOf } from "./fixture.ts";
 import { openReleaseGuest } from "./guest.ts";
@@ -39,7 +39,7 @@ function rejecting(sink: Sink, offsets: number[]): Sink {
 
 test("a version one sink rejects is a dead letter of that sink, which keeps the version before; the other has the new one", async () => {
   const spec = await specOf(place);
-  const decoder = unwrap(openDecoder(spec));
+  const decoder = unwrap(openJsonDecoder(spec));
   const guest = openReleaseGuest(spec, place);
   const delays = [1, 2, 3];
   const records = delays.map((delay, offset): SourceRecord => {

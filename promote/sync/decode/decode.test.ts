@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { arrowToRows } from "#snapshots/arrow.ts";
 import { unwrap } from "#snapshots/problem.ts";
 import type { Column } from "#snapshots/table.ts";
-import { openDecoder } from "./decode.ts";
+import { openJsonDecoder } from "./decode.ts";
 import type { SourceRecord } from "../ports.ts";
 
 function record(value: unknown, key: string | null = null): SourceRecord {
@@ -34,7 +34,7 @@ function plain(value: unknown): unknown {
 
 /** What the guest would see of one value, or the reason it never does. */
 function decodeOne(type: string, value: unknown, nullable = false): unknown {
-  const decoder = unwrap(openDecoder(contractOf(type, nullable)));
+  const decoder = unwrap(openJsonDecoder(contractOf(type, nullable)));
   const decoded = decoder.decode([record({ id: "a", x: value })], 0);
   const [failure] = decoded.failures;
   if (failure !== undefined) return failure.reason;
@@ -134,7 +134,7 @@ describe("a value that does not is refused with its column and itself", () => {
       { name: "id", type: "VARCHAR", nullable: false },
       { name: "constructor", type: "VARCHAR", nullable: true },
     ];
-    const decoded = unwrap(openDecoder({ input, key: ["id"] })).decode([record(text)], 0);
+    const decoded = unwrap(openJsonDecoder({ input, key: ["id"] })).decode([record(text)], 0);
     expect(decoded.failures).toEqual([
       { record: 0, stage: "decode", reason: expect.stringMatching(reason) },
     ]);
@@ -151,7 +151,7 @@ describe("identity", () => {
   };
 
   test("a tombstone finds it in the key: a value, an array, an object, or plain text", () => {
-    const text = unwrap(openDecoder(contractOf("INTEGER", true)));
+    const text = unwrap(openJsonDecoder(contractOf("INTEGER", true)));
     const found = text.decode(
       [
         record({ id: "k-1", x: 1 }),
@@ -166,7 +166,7 @@ describe("identity", () => {
     expect(found.failures).toEqual([]);
     expect(found.token).toEqual(["k-1", "k-1", "k-1", "k-1", "17", "17"]);
     expect(found.tombstones).toEqual([1, 2, 3, 5]);
-    const both = unwrap(openDecoder(pair)).decode(
+    const both = unwrap(openJsonDecoder(pair)).decode(
       [
         record({ a: 1, b: "x" }),
         record(null, '["x",1]'),
@@ -184,7 +184,7 @@ describe("identity", () => {
   });
 
   test("a null in it is refused even where its column may be null", () => {
-    const decoded = unwrap(openDecoder(pair)).decode([record({ a: 1, b: null })], 0);
+    const decoded = unwrap(openJsonDecoder(pair)).decode([record({ a: 1, b: null })], 0);
     expect(decoded.failures).toEqual([
       {
         record: 0,
@@ -195,7 +195,7 @@ describe("identity", () => {
   });
 
   test("one that the contract lacks is a problem with a way out", () => {
-    expect(openDecoder({ ...pair, key: ["c"] })).toMatchObject({
+    expect(openJsonDecoder({ ...pair, key: ["c"] })).toMatchObject({
       ok: false,
       problem: { code: "identity-missing", hint: expect.any(String) },
     });
@@ -203,7 +203,7 @@ describe("identity", () => {
 
   test("two spellings of one moment are one identity", () => {
     const decoder = unwrap(
-      openDecoder({ input: [{ name: "t", type: "TIMESTAMP", nullable: false }], key: ["t"] }),
+      openJsonDecoder({ input: [{ name: "t", type: "TIMESTAMP", nullable: false }], key: ["t"] }),
     );
     const { token } = decoder.decode(
       [
@@ -223,7 +223,7 @@ test("whatever the records, each is a row, a tombstone or a failure, and rows co
     fc.anything(),
     fc.constant(null),
   );
-  const decoder = unwrap(openDecoder(contractOf("INTEGER")));
+  const decoder = unwrap(openJsonDecoder(contractOf("INTEGER")));
   fc.assert(
     fc.property(fc.array(value, { maxLength: 30 }), (values) => {
       const records = values.map((v, i) =>

@@ -54,7 +54,7 @@ export type Decoder = {
 };
 
 /** A decoder of JSON. `open-decoder.ts` has one for every format. */
-export function openDecoder(contract: Contract): Result<Decoder> {
+export function openJsonDecoder(contract: Contract): Result<Decoder> {
   const layout = layoutOf(contract);
   if (!layout.ok) return layout;
   const readRow = jsonRows(layout.value.input);

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import { unwrap } from "#snapshots/problem.ts";
 import { sinkConformance } from "../sink-conformance.ts";
-import { openDecoder } from "../decode/decode.ts";
+import { openJsonDecoder } from "../decode/decode.ts";
 import { openDuckdbSink } from "./duckdb-sink.ts";
 
 const directories: string[] = [];
@@ -40,7 +40,7 @@ test("a scan is whole, however often rows are counted meanwhile", async () => {
     headers: [],
     value: Buffer.from(`{"id":${i}}`),
   }));
-  const decoded = unwrap(openDecoder({ input: [id], key: ["id"] })).decode(records, 0);
+  const decoded = unwrap(openJsonDecoder({ input: [id], key: ["id"] })).decode(records, 0);
   await sink.write({
     contract,
     topic: "t",
@@ -120,7 +120,7 @@ describe("every type goes through a sink file without loss", () => {
       headers: [],
       value: Buffer.from(JSON.stringify({ id: i, X: x, x: i })),
     }));
-    const decoded = unwrap(openDecoder({ input, key: ["id"] })).decode(records, 0);
+    const decoded = unwrap(openJsonDecoder({ input, key: ["id"] })).decode(records, 0);
     expect(decoded.failures).toEqual([]);
     const directory = mkdtempSync(join(tmpdir(), "penstock-sink-"));
     directories.push(directory);

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { unwrap } from "#snapshots/problem.ts";
 import { streamSchema, type Expectation } from "#snapshots/stream-settings.ts";
 import type { Column } from "#snapshots/table.ts";
-import { openDecoder } from "../decode/decode.ts";
+import { openJsonDecoder } from "../decode/decode.ts";
 import type { SourceRecord } from "../ports.ts";
 import { openExpectations, type Expectations, type Judgement } from "./expectations.ts";
 import type { MinuteCount } from "./volume.ts";
@@ -15,7 +15,7 @@ const input: Column[] = [
   { name: "day", type: "DATE", nullable: true },
   { name: "speed", type: "DOUBLE", nullable: true },
 ];
-const decoder = unwrap(openDecoder({ input, key: [] }));
+const decoder = unwrap(openJsonDecoder({ input, key: [] }));
 
 type Row = { id: string; delay?: number | null; fare?: string; day?: string; speed?: unknown };
 

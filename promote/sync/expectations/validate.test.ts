@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { unwrap } from "#snapshots/problem.ts";
 import { streamSchema } from "#snapshots/stream-settings.ts";
-import { openDecoder } from "../decode/decode.ts";
+import { openJsonDecoder } from "../decode/decode.ts";
 import { openDuckdbSink } from "../embedded/duckdb-sink.ts";
 import { collect, freshPlace, living, specOf } from "../fixture.ts";
 import { openReleaseGuest } from "../guest.ts";
@@ -24,7 +24,7 @@ afterAll(() => {
 
 test("a record an expectation refuses never reaches the transform: it is a dead letter of stage validate, counted with the offset", async () => {
   const spec = await specOf(place);
-  const decoder = unwrap(openDecoder(spec));
+  const decoder = unwrap(openJsonDecoder(spec));
   const range = { column: "delay", max: 100 };
   const { expectations } = streamSchema.parse({
     expectations: [{ range, severity: "deadLetter", name: "delays of a day" }],
