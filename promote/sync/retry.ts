@@ -13,6 +13,22 @@ export type RetryOptions = {
   capMs?: number;
 };
 
+async function writeOnce(
+  sink: Sink,
+  batch: SinkBatch,
+  { signal, observe }: RetryOptions,
+): Promise<Outcome[]> {
+  const startedAt = performance.now();
+  const outcomes = await sink.write(batch, signal);
+  const ms = performance.now() - startedAt;
+  observe({ kind: "write", sink: sink.name, ms, operations: batch.count });
+  return outcomes;
+}
+
+function isSettled(outcome: Outcome): outcome is Settled {
+  return outcome.kind !== "retryAfter" && outcome.kind !== "halt";
+}
+
 /**
  * Writes until every operation has settled. What asked to be sent again is, with jittered exponential backoff ("full jitter", AWS
  * Architecture Blog 2015) and never before its own `afterMs`. Ends early with a problem on halt or abort.
@@ -22,14 +38,16 @@ export async function writeSettled(
   batch: SinkBatch,
   options: RetryOptions,
 ): Promise<Settled[] | Problem> {
+  const first = await writeOnce(sink, batch, options);
+  if (first.length === batch.count && first.every(isSettled)) {
+    options.observe({ kind: "backoff", where: sink.name, problem: undefined });
+    return first;
+  }
   const settled: (Settled | undefined)[] = Array.from({ length: batch.count }, () => undefined);
   let waiting = Array.from({ length: batch.count }, (_, i) => i);
   for (let round = 0; waiting.length > 0; round++) {
-    const part = waiting.length === batch.count ? batch : selectOperations(batch, waiting);
-    const startedAt = performance.now();
-    const outcomes = await sink.write(part, options.signal);
-    const ms = performance.now() - startedAt;
-    options.observe({ kind: "write", sink: sink.name, ms, operations: part.count });
+    const outcomes =
+      round === 0 ? first : await writeOnce(sink, selectOperations(batch, waiting), options);
     const again: number[] = [];
     let afterMs = 0;
     let problem: Problem | undefined;
