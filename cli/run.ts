@@ -78,7 +78,10 @@ function outputText(output: Output): string {
     case "text":
       return output.text.replace(/\n$/, "") + (output.truncated ? `\n${output.truncated}` : "");
     case "metric":
-      return `${output.name}: ${output.value ?? "no value"}  (${counted(output.rows, "row")})`;
+      return [
+        `${output.name}: ${output.value ?? "no value"}  (${counted(output.rows, "row")})`,
+        ...(output.warnings ?? []).map((warning) => `  ${warning}`),
+      ].join("\n");
     case "markdown":
       return output.text;
     case "chart":

@@ -3,6 +3,7 @@ import type { Column } from "#snapshots/table.ts";
 import { readSnapshot, type Workspace } from "#snapshots/workspace.ts";
 import type { BackwardSlice } from "./backward-slice.ts";
 import { compileModules, type Compiled } from "./compile.ts";
+import { fittedWarnings } from "./fitted.ts";
 import { describeBundle, type BundleDescription, type TableExpression } from "./guest/slice.ts";
 import { sharedLanguage } from "./language.ts";
 import { inCell } from "./locate.ts";
@@ -129,8 +130,20 @@ export async function buildMetrics(
   return ok({
     ...compiled.value,
     sha256: sha256(compiled.value.code),
-    metrics: description.value.metrics,
+    metrics: withWarnings(description.value.metrics, request.notebookText),
     description: description.value,
+  });
+}
+
+function withWarnings(
+  metrics: BundleDescription["metrics"],
+  notebookText: string,
+): BundleDescription["metrics"] {
+  const warnings = fittedWarnings(sliceCells(notebookText));
+  return metrics.map((described) => {
+    const { warnings: _, ...metric } = described;
+    const own = warnings.get(metric.name) ?? [];
+    return own.length > 0 ? { ...metric, warnings: own } : metric;
   });
 }
 

@@ -244,8 +244,15 @@ async function showMetrics(
       only,
     });
     if (!values.ok) return [...outputs, problemOutput(state, inCell(values.problem, text), run.id)];
-    values.value.forEach(({ name, value, rows, better }, at) => {
-      outputs[only[at] ?? 0] = { kind: "metric", name, value, rows, ...(better ? { better } : {}) };
+    values.value.forEach(({ name, value, rows, better, warnings }, at) => {
+      outputs[only[at] ?? 0] = {
+        kind: "metric",
+        name,
+        value,
+        rows,
+        ...(better ? { better } : {}),
+        ...(warnings ? { warnings } : {}),
+      };
     });
   }
   return outputs;

@@ -29,6 +29,8 @@ export type Output =
       value: number | null;
       rows: number;
       better?: "higher" | "lower";
+      /** What to know before believing it. */
+      warnings?: string[];
     }
   | { kind: "problem"; problem: Problem };
 

@@ -503,6 +503,14 @@ export const judged = transform(test, { lookup: { typical: typical.by("origin") 
 }));
 // %%
 metric.mean("late share", judged, (row) => row.isLate);
+// %%
+const all = sql\`select origin, median(delay) as typical from \${flights} group by origin\`;
+// %%
+export const leaky = transform(test, { lookup: { all: all.by("origin") } }, (f, { all }) => ({
+  isLate: f.delay > (all(f.origin)?.typical ?? 0),
+}));
+// %%
+metric.mean("leaky share", leaky, (row) => row.isLate);
 `;
   const split = unwrap(await openSession({ workspace, store, queries, name: "split", text }));
   const document = await settle({ type: "runAll" }, split);
@@ -516,5 +524,10 @@ metric.mean("late share", judged, (row) => row.isLate);
     expect.arrayContaining([expect.objectContaining({ name: "test", kind: "split" })]),
   );
   expect(table(cell(document, "export const judged")).rows).toBe(sizes[1]);
-  expect(cell(document, "metric.mean").outputs).toMatchObject([{ kind: "metric", rows: sizes[1] }]);
+  const [honest] = cell(document, '"late share"').outputs;
+  expect(honest).toMatchObject({ kind: "metric", rows: sizes[1] });
+  expect(honest).not.toHaveProperty("warnings");
+  expect(cell(document, '"leaky share"').outputs).toMatchObject([
+    { kind: "metric", warnings: [expect.stringMatching(/`all`, which `leaky` uses/)] },
+  ]);
 });

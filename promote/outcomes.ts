@@ -175,7 +175,7 @@ async function bootstrapped(
     difference: differenceOf(values),
     resampled,
     segments,
-    warnings: [...paired.warnings, ...fewClusters(metric, resampled.units)],
+    warnings: warningsOf(metric, paired, resampled.units),
   };
 }
 
@@ -201,7 +201,7 @@ async function freeMeasured(context: Context, { metric, tables, index }: Asked) 
     values,
     better: metric.better ?? null,
   });
-  const warnings = [...paired.warnings, ...fewClusters(metric, resampled.units)];
+  const warnings = warningsOf(metric, paired, resampled.units);
   return ok([{ ...named(metric), ...outcome, resampled, segments: null, warnings }]);
 }
 
@@ -231,23 +231,24 @@ const nothing = {
 function withoutBefore(metric: Described, after: number | null, problem: Problem): MetricPair {
   const noInterval = `The earlier version's rows do not give it: ${problem.message}`;
   const outcome: Outcome = { before: null, after, difference: null, ...nothing, noInterval };
-  return { ...named(metric), ...outcome, ...nothing, warnings: [] };
+  return { ...named(metric), ...outcome, ...nothing, warnings: metric.warnings ?? [] };
 }
 
 function withoutInterval(
   metric: Described,
   values: Values,
-  { reason, warnings }: Extract<Paired, { isPaired: false }>,
+  paired: Extract<Paired, { isPaired: false }>,
 ): MetricPair {
   const difference = differenceOf(values);
   const verdict = metric.better === undefined || difference === null ? null : "cannot tell";
+  const warnings = warningsOf(metric, paired, manyClusters);
   return {
     ...named(metric),
     ...values,
     difference,
     ...nothing,
     verdict,
-    noInterval: reason,
+    noInterval: paired.reason,
     warnings,
   };
 }
@@ -255,9 +256,12 @@ function withoutInterval(
 /** Below so many clusters an interval is a rough one: the t quantiles help, and cannot make up for what was not seen. */
 const manyClusters = 20;
 
-function fewClusters({ resample }: Described, units: number): string[] {
-  if (!resample || units >= manyClusters) return [];
-  return [
-    `\`${resample.by}\` has only ${units} values: an interval from so few clusters is rough, and usually too short.`,
-  ];
+function warningsOf(
+  { resample, warnings = [] }: Described,
+  paired: Paired,
+  units: number,
+): string[] {
+  const isRough = resample !== undefined && units < manyClusters;
+  const rough = `\`${resample?.by}\` has only ${units} values: an interval from so few clusters is rough, and usually too short.`;
+  return [...warnings, ...paired.warnings, ...(isRough ? [rough] : [])];
 }
