@@ -39,6 +39,8 @@ export async function openServersPlace(): Promise<ServersPlace | string> {
   const areReady = running.every(({ state }) => state === "ready");
   const why = areReady ? undefined : whyNoStack(NEEDED);
   if (why !== undefined) return why;
+  // As Cassandra is by default; a node that runs already stays as it is.
+  process.env["PENSTOCK_STACK_CASSANDRA_COMMITLOG"] ??= "periodic";
   const { started, addresses } = await startStack(NEEDED);
   const id = randomBytes(4).toString("hex");
   const kafka = kafkaSchema.parse({ brokers: [addresses.kafka] });

@@ -1,8 +1,16 @@
 import { formatType, type ScalarName, type SqlType } from "#snapshots/types.ts";
 import { parseMoment, type Moment } from "./temporal.ts";
 
-/** A JSON value as a column keeps it, or why it cannot. `reason` continues the words "column `x` …". */
-export type Converted = { value: Kept } | { reason: string };
+/** Why a column cannot keep a value. `reason` continues the words "column `x` …". */
+export class Refusal {
+  readonly reason: string;
+  constructor(reason: string) {
+    this.reason = reason;
+  }
+}
+
+/** A JSON value as a column keeps it, or why it cannot: nothing is made but for a refusal, since every value of every record comes by here. */
+export type Converted = Kept | Refusal;
 
 /** What the column builders take: numbers, bigints for what is wider, text, bytes, and nested shapes. */
 export type Kept = number | bigint | string | boolean | Uint8Array | Kept[] | [Kept, Kept][] | null;
@@ -32,7 +40,7 @@ export function converterFor(type: SqlType): Convert {
       const values = new Set(type.values);
       return (value) =>
         typeof value === "string" && values.has(value)
-          ? { value }
+          ? value
           : wrong(value, `one of ${type.values.join(", ")}`);
     }
     case "list":
@@ -54,7 +62,7 @@ export function show(value: unknown): string {
 }
 
 function wrong(value: unknown, wanted: string): Converted {
-  return { reason: `is ${show(value)}, which is not ${wanted}` };
+  return new Refusal(`is ${show(value)}, which is not ${wanted}`);
 }
 
 function scalar(name: ScalarName): Convert {
@@ -62,21 +70,21 @@ function scalar(name: ScalarName): Convert {
   if (range !== undefined) return integer(name, range);
   switch (name) {
     case "BOOLEAN":
-      return (value) => (typeof value === "boolean" ? { value } : wrong(value, "true or false"));
+      return (value) => (typeof value === "boolean" ? value : wrong(value, "true or false"));
     case "FLOAT":
     case "DOUBLE":
       return float(name);
     case "JSON":
-      return (value) => ({ value: typeof value === "string" ? value : JSON.stringify(value) });
+      return (value) => (typeof value === "string" ? value : JSON.stringify(value));
     case "UUID":
       return (value) =>
         typeof value === "string" && UUID.test(value)
-          ? { value: value.toLowerCase() }
+          ? value.toLowerCase()
           : wrong(value, "a UUID");
     case "BLOB":
       return (value) =>
         typeof value === "string" && HEXADECIMAL.test(value)
-          ? { value: Buffer.from(value, "hex") }
+          ? Buffer.from(value, "hex")
           : wrong(value, "hexadecimal pairs");
     case "TIME":
       return time;
@@ -88,7 +96,7 @@ function scalar(name: ScalarName): Convert {
     case "TIMESTAMP WITH TIME ZONE":
       return moment(name);
     default:
-      return (value) => (typeof value === "string" ? { value } : wrong(value, "text"));
+      return (value) => (typeof value === "string" ? value : wrong(value, "text"));
   }
 }
 
@@ -99,24 +107,23 @@ function integer(name: ScalarName, [min, max]: [bigint, bigint]): Convert {
   const isWide = WIDE.has(name);
   const low = Number(min);
   const high = Number(max);
-  const outside = (value: unknown): Converted => ({
-    reason: `is ${show(value)}, which is outside what ${name} holds here (${min}..${max})`,
-  });
+  const outside = (value: unknown): Converted =>
+    new Refusal(`is ${show(value)}, which is outside what ${name} holds here (${min}..${max})`);
   return (value) => {
     if (typeof value === "number") {
       if (!Number.isInteger(value)) return wrong(value, name);
       // Beyond 2^53 JSON.parse has already rounded: the number read may not be the number sent.
       if (!Number.isSafeInteger(value))
         return isWide
-          ? { reason: `is ${value}, beyond ±2^53: send its digits as text` }
+          ? new Refusal(`is ${value}, beyond ±2^53: send its digits as text`)
           : outside(value);
       if (value < low || value > high) return outside(value);
-      return { value: isWide ? BigInt(value) : value };
+      return isWide ? BigInt(value) : value;
     }
     if (!isWide || typeof value !== "string" || !/^-?\d{1,39}$/.test(value))
       return wrong(value, name);
     const exact = BigInt(value);
-    return exact < min || exact > max ? outside(value) : { value: exact };
+    return exact < min || exact > max ? outside(value) : exact;
   };
 }
 
@@ -131,10 +138,10 @@ function float(name: "FLOAT" | "DOUBLE"): Convert {
     if (typeof value === "number") {
       if (name === "FLOAT" && Number.isFinite(value) && !Number.isFinite(Math.fround(value)))
         return wrong(value, "within FLOAT's range");
-      return { value };
+      return value;
     }
     const special = typeof value === "string" ? SPECIAL[value] : undefined;
-    return special === undefined ? wrong(value, "a number") : { value: special };
+    return special === undefined ? wrong(value, "a number") : special;
   };
 }
 
@@ -146,14 +153,14 @@ function decimal(value: unknown, width: number, scale: number): Converted {
   const [, sign, whole = "", fraction = ""] = found;
   const significant = (whole + fraction).replace(/^0+/, "");
   if (typeof value === "number" && significant.length > 15)
-    return { reason: `is ${show(value)}: send a decimal this long as text` };
+    return new Refusal(`is ${show(value)}: send a decimal this long as text`);
   const kept = fraction.replace(/0+$/, "");
   if (kept.length > scale)
-    return { reason: `is ${show(value)}, which has more than ${scale} digits after the point` };
+    return new Refusal(`is ${show(value)}, which has more than ${scale} digits after the point`);
   const unscaled = BigInt(whole + kept.padEnd(scale, "0"));
   if (unscaled >= 10n ** BigInt(width))
-    return { reason: `is ${show(value)}, which DECIMAL(${width},${scale}) cannot hold` };
-  return { value: sign === "-" ? -unscaled : unscaled };
+    return new Refusal(`is ${show(value)}, which DECIMAL(${width},${scale}) cannot hold`);
+  return sign === "-" ? -unscaled : unscaled;
 }
 
 function time(value: unknown): Converted {
@@ -163,11 +170,10 @@ function time(value: unknown): Converted {
   const [, hours, minutes, seconds = "0", fraction = ""] = found;
   if (Number(hours) > 23 || Number(minutes) > 59 || Number(seconds) > 59)
     return wrong(value, "a time");
-  return {
-    value:
-      ((Number(hours) * 60 + Number(minutes)) * 60 + Number(seconds)) * 1e6 +
-      Number(fraction.padEnd(6, "0")),
-  };
+  return (
+    ((Number(hours) * 60 + Number(minutes)) * 60 + Number(seconds)) * 1e6 +
+    Number(fraction.padEnd(6, "0"))
+  );
 }
 
 const UNIT_NS: Partial<Record<ScalarName, number>> = {
@@ -191,17 +197,14 @@ function moment(name: ScalarName): Convert {
   return (value) => {
     const parsed = typeof value === "string" ? parseMoment(value) : undefined;
     if (parsed === undefined || !isWanted(parsed)) return wrong(value, wanted);
-    if (name === "DATE")
-      return parsed.nanoseconds === 0 ? { value: parsed.days } : wrong(value, wanted);
+    if (name === "DATE") return parsed.nanoseconds === 0 ? parsed.days : wrong(value, wanted);
     const rest = parsed.nanoseconds / unit;
     if (!Number.isInteger(rest))
-      return { reason: `is ${show(value)}, which has more digits than ${name} holds` };
+      return new Refusal(`is ${show(value)}, which has more digits than ${name} holds`);
     const total = parsed.days * perDay + rest;
-    if (Number.isSafeInteger(total)) return { value: total };
+    if (Number.isSafeInteger(total)) return total;
     const exact = BigInt(parsed.days) * BigInt(perDay) + BigInt(rest);
-    return BigInt.asIntN(64, exact) === exact
-      ? { value: exact }
-      : wrong(value, `within ${name}'s range`);
+    return BigInt.asIntN(64, exact) === exact ? exact : wrong(value, `within ${name}'s range`);
   };
 }
 
@@ -211,7 +214,7 @@ function list(type: SqlType & { kind: "list" }): Convert {
     if (!Array.isArray(value)) return wrong(value, formatType(type));
     if (type.size !== undefined && value.length !== type.size)
       return wrong(value, `a list of ${type.size}`);
-    return all(value, (element) => (element === null ? { value: null } : item(element)));
+    return all(value, (element) => (element === null ? null : item(element)));
   };
 }
 
@@ -225,8 +228,8 @@ function struct(type: SqlType & { kind: "struct" }): Convert {
       return wrong(value, formatType(type));
     return all(fields, ({ name, convert }) => {
       const inner: unknown = Object.hasOwn(value, name) ? Reflect.get(value, name) : undefined;
-      if (inner === undefined) return { reason: `has no field ${name}` };
-      return inner === null ? { value: null } : convert(inner);
+      if (inner === undefined) return new Refusal(`has no field ${name}`);
+      return inner === null ? null : convert(inner);
     });
   };
 }
@@ -240,12 +243,12 @@ function map(type: SqlType & { kind: "map" }): Convert {
     for (const pair of value) {
       if (!Array.isArray(pair) || pair.length !== 2) return wrong(pair, "a [key, value] pair");
       const key = keyOf(pair[0]);
-      if ("reason" in key) return key;
-      const inner: Converted = pair[1] === null ? { value: null } : valueOf(pair[1]);
-      if ("reason" in inner) return inner;
-      pairs.push([key.value, inner.value]);
+      if (key instanceof Refusal) return key;
+      const inner: Converted = pair[1] === null ? null : valueOf(pair[1]);
+      if (inner instanceof Refusal) return inner;
+      pairs.push([key, inner]);
     }
-    return { value: pairs };
+    return pairs;
   };
 }
 
@@ -253,8 +256,8 @@ function all<T>(items: readonly T[], convert: (item: T) => Converted): Converted
   const values: Kept[] = [];
   for (const item of items) {
     const converted = convert(item);
-    if ("reason" in converted) return converted;
-    values.push(converted.value);
+    if (converted instanceof Refusal) return converted;
+    values.push(converted);
   }
-  return { value: values };
+  return values;
 }

@@ -6,7 +6,7 @@ import { parseType } from "#snapshots/types.ts";
 import { layOut } from "./arrow-layout.ts";
 import { readPhysical } from "./arrow-read.ts";
 import { JsonText } from "./json-text.ts";
-import { converterFor, type Kept } from "./json-values.ts";
+import { converterFor, Refusal, type Kept } from "./json-values.ts";
 import { fieldsWriter, valueWriter } from "./row-json.ts";
 
 /** A value through Arrow and out again as JSON text. */
@@ -26,8 +26,8 @@ function written(type: string, ...values: Kept[]): string[] {
 
 function kept(type: string, value: unknown): Kept {
   const converted = converterFor(unwrap(parseType(type)))(value);
-  if ("reason" in converted) throw new Error(converted.reason);
-  return converted.value;
+  if (converted instanceof Refusal) throw new Error(converted.reason);
+  return converted;
 }
 
 test.each([

@@ -1,7 +1,7 @@
 import { isUtf8 } from "node:buffer";
 import { parse } from "csv-parse/sync";
 import type { TypedColumn } from "../identity.ts";
-import { show } from "../json-values.ts";
+import { Refusal, show } from "../json-values.ts";
 import { missingNull, text, type RowReader } from "./rows.ts";
 import { textConverterFor } from "./text-values.ts";
 
@@ -32,8 +32,8 @@ export function csvRows(input: readonly TypedColumn[], delimiter: string): RowRe
         continue;
       }
       const converted = convert(field);
-      if ("reason" in converted) return `column \`${name}\` ${converted.reason}`;
-      row[c] = converted.value;
+      if (converted instanceof Refusal) return `column \`${name}\` ${converted.reason}`;
+      row[c] = converted;
     }
     return undefined;
   };

@@ -90,12 +90,13 @@ export function decodeBatch(
   let identified = 0;
 
   const identify = (record: number, of: readonly Kept[]): void => {
-    of.forEach((value, i) => keys[i]?.push(value));
+    for (let i = 0; i < keys.length; i++) keys[i]?.push(of[i] ?? null);
     keyRow[record] = identified++;
     token[record] = identityToken(of);
   };
 
-  records.forEach((record, index) => {
+  const identity: Kept[] = key.map(() => null);
+  const decodeOne = (record: SourceRecord, index: number): void => {
     if (record.value === null) {
       const found = isEvent ? NO_IDENTITY : record.key === null ? NO_KEY : readKey(record.key);
       if ("reason" in found) {
@@ -113,8 +114,16 @@ export function decodeBatch(
     }
     for (let c = 0; c < input.length; c++) values[c]?.push(row[c] ?? null);
     recordOfRow[rows++] = index;
-    identify(index, isEvent ? [partition, record.offset] : keyAt.map((at) => row[at] ?? null));
-  });
+    if (isEvent) {
+      identity[0] = partition;
+      identity[1] = record.offset;
+    } else for (let i = 0; i < keyAt.length; i++) identity[i] = row[keyAt[i] ?? 0] ?? null;
+    identify(index, identity);
+  };
+  for (let index = 0; index < records.length; index++) {
+    const record = records[index];
+    if (record !== undefined) decodeOne(record, index);
+  }
 
   return {
     ...rowsOf(input, values, recordOfRow.subarray(0, rows)),

@@ -1,6 +1,6 @@
 import { isUtf8 } from "node:buffer";
 import type { TypedColumn } from "../identity.ts";
-import { converterFor, show, type Converted, type Kept } from "../json-values.ts";
+import { converterFor, Refusal, show, type Converted, type Kept } from "../json-values.ts";
 import { missingNull, text, type KeyReader, type RowReader } from "./rows.ts";
 
 type ColumnReader = {
@@ -42,8 +42,8 @@ export function jsonRows(input: readonly TypedColumn[]): RowReader {
         continue;
       }
       const converted = column.convert(field);
-      if ("reason" in converted) return `column \`${column.name}\` ${converted.reason}`;
-      row[c] = converted.value;
+      if (converted instanceof Refusal) return `column \`${column.name}\` ${converted.reason}`;
+      row[c] = converted;
     }
     return undefined;
   };
@@ -69,10 +69,10 @@ export function jsonKeys(key: readonly TypedColumn[]): KeyReader {
       if (part === undefined || part === null)
         return { reason: `the key ${show(raw)} holds no \`${reader.name}\`` };
       let converted = reader.convert(part);
-      if ("reason" in converted && readers.length === 1) converted = reader.convert(raw);
-      if ("reason" in converted)
+      if (converted instanceof Refusal && readers.length === 1) converted = reader.convert(raw);
+      if (converted instanceof Refusal)
         return { reason: `the key's \`${reader.name}\` ${converted.reason}` };
-      values.push(converted.value);
+      values.push(converted);
     }
     return { values };
   };

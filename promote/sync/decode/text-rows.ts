@@ -1,7 +1,7 @@
 import { isUtf8 } from "node:buffer";
 import { fail, ok, type Result } from "#snapshots/problem.ts";
 import type { TypedColumn } from "../identity.ts";
-import { show } from "../json-values.ts";
+import { Refusal, show } from "../json-values.ts";
 import { text, type KeyReader, type RowReader } from "./rows.ts";
 import { textConverterFor } from "./text-values.ts";
 
@@ -39,10 +39,10 @@ export function textKeys(key: readonly TypedColumn[]): Result<KeyReader> {
   return ok((bytes) => {
     if (!isUtf8(bytes)) return { reason: "the key is not UTF-8 text" };
     const converted = convert(text(bytes));
-    return "reason" in converted
+    return converted instanceof Refusal
       ? { reason: `the key's \`${column.name}\` ${converted.reason}` }
-      : converted.value === null
+      : converted === null
         ? { reason: `the key ${show(text(bytes))} holds no \`${column.name}\`` }
-        : { values: [converted.value] };
+        : { values: [converted] };
   });
 }

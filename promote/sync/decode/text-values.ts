@@ -1,5 +1,5 @@
 import type { SqlType } from "#snapshots/types.ts";
-import { converterFor, INTEGERS, show, WIDE, type Converted } from "../json-values.ts";
+import { converterFor, INTEGERS, Refusal, show, WIDE, type Converted } from "../json-values.ts";
 
 const NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
 
@@ -27,6 +27,6 @@ function fromJson(value: string, convert: (value: unknown) => Converted): Conver
   try {
     return convert(JSON.parse(value));
   } catch {
-    return { reason: `is ${show(value)}, which is not JSON` };
+    return new Refusal(`is ${show(value)}, which is not JSON`);
   }
 }

@@ -1,7 +1,7 @@
 import { fail, ok, type Result } from "#snapshots/problem.ts";
 import { formatType, type SqlType } from "#snapshots/types.ts";
 import type { TypedColumn } from "../identity.ts";
-import { converterFor, type Kept } from "../json-values.ts";
+import { converterFor, Refusal, type Kept } from "../json-values.ts";
 import type { Batch, Check, JudgeRow } from "./check.ts";
 import { compilePattern } from "./pattern.ts";
 import { showKept } from "./show-kept.ts";
@@ -74,10 +74,9 @@ function limitOf(
 ): Result<number | bigint | undefined> {
   if (literal === undefined) return ok(undefined);
   const converted = converterFor(column.type)(literal);
-  if ("reason" in converted) return misfit(column, `has a limit that ${converted.reason}`);
-  const { value } = converted;
-  return typeof value === "number" || typeof value === "bigint"
-    ? ok(value)
+  if (converted instanceof Refusal) return misfit(column, `has a limit that ${converted.reason}`);
+  return typeof converted === "number" || typeof converted === "bigint"
+    ? ok(converted)
     : misfit(column, "has no range");
 }
 
@@ -90,10 +89,10 @@ export function setCheck(
   const wanted = new Set<Kept>();
   for (const literal of literals) {
     const converted = convert(literal);
-    if ("reason" in converted)
+    if (converted instanceof Refusal)
       return misfit(column, `has an expected value that ${converted.reason}`);
-    if (typeof converted.value === "object") return misfit(column, "cannot be looked up in a set");
-    wanted.add(converted.value);
+    if (typeof converted === "object") return misfit(column, "cannot be looked up in a set");
+    wanted.add(converted);
   }
   return ok(
     ofColumn(column, at, (value) =>

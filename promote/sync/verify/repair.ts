@@ -2,7 +2,7 @@ import type { DatabaseSync } from "node:sqlite";
 import { ok, unwrap, type Result } from "#snapshots/problem.ts";
 import type { PipelineId } from "../epochs.ts";
 import { identityToken, typedColumns } from "../identity.ts";
-import { converterFor, type Kept } from "../json-values.ts";
+import { converterFor, Refusal, type Kept } from "../json-values.ts";
 import type { SinkContract } from "../ports.ts";
 import { askRewrite, type Selection } from "../rewrites.ts";
 import type { Cut } from "../topic-run.ts";
@@ -77,7 +77,7 @@ function tokenOf(key: string, contract: SinkContract): string | number {
   return identityToken(
     typed.map(({ type }, i): Kept => {
       const converted = converterFor(type)(values[i]);
-      return "value" in converted ? converted.value : null;
+      return converted instanceof Refusal ? null : converted;
     }),
   );
 }
