@@ -10,6 +10,7 @@ export const penstockNames = [
   "transform",
   "metric",
   "split",
+  "expectDiff",
   "md",
   "chart",
   "display",
@@ -29,6 +30,8 @@ export type CellStatement = {
   /** Shows something and changes nothing: never part of a slice. */
   isDisplay: boolean;
   isMetric: boolean;
+  /** A test cell's line: `expectDiff(…)…`. */
+  isExpectation: boolean;
 };
 
 export type CellImport = {
@@ -146,6 +149,7 @@ function readStatement(node: ts.Statement, file: ts.SourceFile): CellStatement {
     hasAwait: awaits(node),
     isDisplay: isDisplay(node),
     isMetric: isMetric(node),
+    isExpectation: isExpectation(node),
   };
 }
 
@@ -193,7 +197,9 @@ function isDisplay(node: ts.Statement): boolean {
   const isCall = ts.isCallExpression(expression) || ts.isTaggedTemplateExpression(expression);
   return (
     isCall &&
-    /^(?:display|chart|md|sql|snapshot|transform|metric(?:\..*)?|console\..*)$/.test(callee)
+    /^(?:display|chart|md|sql|snapshot|transform|metric(?:\..*)?|expectDiff(?:\..*)?|console\..*)$/.test(
+      callee,
+    )
   );
 }
 
@@ -202,6 +208,10 @@ function isMetric(node: ts.Statement): boolean {
     return ts.isCallExpression(node.expression) && isMetricCallee(calleeName(node.expression));
   }
   return Object.values(kindsOf(node)).includes("metric");
+}
+
+function isExpectation(node: ts.Statement): boolean {
+  return ts.isExpressionStatement(node) && /^expectDiff(?:\.|$)/.test(calleeName(node.expression));
 }
 
 function isMetricCallee(callee: string): boolean {

@@ -25,6 +25,8 @@ export type BackwardSlice = {
   transforms: string[];
   /** Names given to the wanted metric statements, in the order of the file. */
   metrics: string[];
+  /** The same for statements that expect something of a difference, and where each stands. */
+  expectations: { name: string; cell: string; line: number }[];
 };
 
 type Kept = { cell: SliceCell; statement: CellStatement };
@@ -52,6 +54,7 @@ export function sliceNotebook(request: {
     for (const name of entry.statement.defines)
       definers.set(name, [...(definers.get(name) ?? []), entry]);
   const metrics = all.filter((entry) => entry.statement.isMetric && isWanted(entry));
+  const expectations = all.filter((entry) => entry.statement.isExpectation && isWanted(entry));
 
   const kept = new Set<Kept>();
   const replaced = new Map<Kept, Set<string>>();
@@ -62,7 +65,7 @@ export function sliceNotebook(request: {
     kept.add(entry);
     wanted.push(...entry.statement.uses);
   };
-  for (const entry of metrics) open(entry);
+  for (const entry of [...metrics, ...expectations]) open(entry);
   for (let name = wanted.pop(); name !== undefined; name = wanted.pop()) {
     if (seen.has(name)) continue;
     seen.add(name);
@@ -93,6 +96,7 @@ export function sliceNotebook(request: {
 
   const edits: { start: number; end: number; text: string }[] = [];
   const metricNames: string[] = [];
+  const expected: BackwardSlice["expectations"] = [];
   for (const entry of all) {
     const { start, end } = rangeOf(entry);
     const values = replaced.get(entry);
@@ -107,6 +111,14 @@ export function sliceNotebook(request: {
       });
     } else if (kept.has(entry)) {
       const isMetric = metrics.includes(entry);
+      if (expectations.includes(entry)) {
+        const { cell, statement } = entry;
+        const name = `__expectation${expected.length}`;
+        const { line } = placeOf(cell.analysis.file, statement.start);
+        expected.push({ name, cell: cell.label, line });
+        edits.push({ start, end, text: `const ${name} = ${uncommented(entry)}` });
+        continue;
+      }
       if (isMetric && ts.isExpressionStatement(entry.statement.node)) {
         const name = `__metric${metricNames.length}`;
         metricNames.push(name);
@@ -135,6 +147,7 @@ export function sliceNotebook(request: {
     ),
     transforms,
     metrics: metricNames,
+    expectations: expected,
   });
 
   function isWanted(entry: Kept): boolean {

@@ -4,7 +4,12 @@ import { readSnapshot, type Workspace } from "#snapshots/workspace.ts";
 import type { BackwardSlice } from "./backward-slice.ts";
 import { compileModules, type Compiled } from "./compile.ts";
 import { fittedWarnings } from "./fitted.ts";
-import { describeBundle, type BundleDescription, type TableExpression } from "./guest/slice.ts";
+import {
+  describeBundle,
+  type BundleDescription,
+  type DiffExpectation,
+  type TableExpression,
+} from "./guest/slice.ts";
 import { sharedLanguage } from "./language.ts";
 import { inCell } from "./locate.ts";
 import { sliceCells, sliceText } from "./notebook-slice.ts";
@@ -39,8 +44,12 @@ export type MetricsBundle = {
   sha256: string;
   sourceMap: string;
   metrics: BundleDescription["metrics"];
+  expectations: PlacedExpectation[];
   description: BundleDescription;
 };
+
+/** What a test cell expects of a difference, and where it stands: the cell as a person counts it, and the line in it. */
+export type PlacedExpectation = DiffExpectation & { cell: string; line: number };
 
 export type BundleRequest = {
   workspace: Workspace;
@@ -100,13 +109,17 @@ export async function buildBundle(request: BundleRequest): Promise<Result<Bundle
     lookups: own.lookups,
     captured: slice.value.captured,
     description: description.value,
-    ...(metricsBundle && metricsBundle.value.metrics.length > 0
+    ...(metricsBundle && claims(metricsBundle.value) > 0
       ? { metricsBundle: metricsBundle.value }
       : {}),
   });
 }
 
-/** Bundles the metrics over a transform, or those of one cell (by its label). */
+function claims({ metrics, expectations }: MetricsBundle): number {
+  return metrics.length + expectations.length;
+}
+
+/** Bundles the metrics and expectations over a transform, or those of one cell (by its label). */
 export async function buildMetrics(
   request: Omit<BundleRequest, "transform">,
   which: { over: string } | { inCell: string },
@@ -123,6 +136,7 @@ export async function buildMetrics(
     slice.value,
     slice.value.transforms,
     slice.value.metrics,
+    slice.value.expectations.map(({ name }) => name),
   );
   if (!compiled.ok) return compiled;
   const description = await described(compiled.value.code);
@@ -131,6 +145,10 @@ export async function buildMetrics(
     ...compiled.value,
     sha256: sha256(compiled.value.code),
     metrics: withWarnings(description.value.metrics, request.notebookText),
+    expectations: (description.value.expectations ?? []).flatMap((expectation, at) => {
+      const place = slice.value.expectations[at];
+      return place ? [{ ...expectation, cell: place.cell, line: place.line }] : [];
+    }),
     description: description.value,
   });
 }
@@ -158,13 +176,14 @@ function compileSlice(
   slice: BackwardSlice,
   transforms: string[],
   metrics: string[],
+  expectations: string[] = [],
   probes: string[] = [],
 ): Promise<Result<Compiled>> {
-  const names = [...transforms, ...metrics, ...probes];
+  const names = [...transforms, ...metrics, ...expectations, ...probes];
   const entry = [
     `import { ${names.join(", ")} } from "penstock-memory:notebook";`,
     probes.length > 0 ? `import { transform } from "penstock";` : "",
-    `export const slice = { transforms: { ${[...transforms, ...probes.map((name) => `${probePrefix}${name}: transform(${name}, (row) => row)`)].join(", ")} }, metrics: [${metrics.join(", ")}] };`,
+    `export const slice = { transforms: { ${[...transforms, ...probes.map((name) => `${probePrefix}${name}: transform(${name}, (row) => row)`)].join(", ")} }, metrics: [${metrics.join(", ")}]${expectations.length > 0 ? `, expectations: [${expectations.join(", ")}]` : ""} };`,
   ];
   const exported = names.filter((name) => !isExported(slice.code, name));
   const frozen =
@@ -229,7 +248,7 @@ async function expressionsOf(
   slice: BackwardSlice,
   names: string[],
 ): Promise<Result<Record<string, TableExpression>>> {
-  const compiled = await compileSlice(request, slice, slice.transforms, [], names);
+  const compiled = await compileSlice(request, slice, slice.transforms, [], [], names);
   if (!compiled.ok) return compiled;
   const description = await described(compiled.value.code);
   if (!description.ok) return description;

@@ -17,6 +17,7 @@ import {
 import type { CellGuest } from "./cell-guest.ts";
 import type { CellResult, DisplayItem, ValueSummary } from "./guest/interactive.ts";
 import type { TableExpression } from "./guest/slice.ts";
+import { showExpectations, type CheckDiff } from "./expectations.ts";
 import { inCell } from "./locate.ts";
 import { evaluateMetrics } from "./run-metric.ts";
 import { sha256 } from "./sha256.ts";
@@ -35,6 +36,7 @@ export type CellRun = {
   codeOf: CodeOf;
   captured: Record<string, unknown>;
   signal: AbortSignal;
+  checkDiff?: CheckDiff;
   onOutput(output: Output): void;
 };
 
@@ -73,6 +75,10 @@ export async function runCell(run: CellRun): Promise<CellOutcome> {
   }
   if (analysis.statements.some((statement) => statement.isMetric))
     shown.push(...(await showMetrics(run, state, options)));
+  if (analysis.statements.some((statement) => statement.isExpectation))
+    shown.push(
+      ...(await showExpectations(run, (problem) => problemOutput(state, problem, run.id))),
+    );
   if (result.last) shown.push(...(await showLast(run, result.last, analysis, state, options)));
   const problem = state.problems.length > 0;
   return {
@@ -209,6 +215,7 @@ async function showLast(
       options,
     );
   if (last.kind === "metric" || last.text === "undefined") return [];
+  if (analysis.statements.at(-1)?.isExpectation) return [];
   return [{ kind: "text", stream: "value", text: last.text }];
 }
 

@@ -4,6 +4,7 @@ import type { Column } from "#snapshots/table.ts";
 import { analyseCell } from "./analysis.ts";
 import { openCellGuest, type CellGuest } from "./cell-guest.ts";
 import { runCell, type CellOutcome, type CellRun } from "./cell-runner.ts";
+import type { CheckDiff } from "./expectations.ts";
 import type { CellId, NotebookDocument, Operation, Output, SessionEvent } from "./document.ts";
 import { keyOf, type Evaluation } from "./evaluate.ts";
 import type { Completion } from "./language-service.ts";
@@ -45,6 +46,8 @@ export type NotebookSession = {
 export type SessionOptions = Evaluation & {
   /** `delays` is `notebooks/delays.ts`. */
   name: string;
+  /** Judges a test cell's expectation of a difference: comparing versions is done a layer above. Without it they are not judged. */
+  checkDiff?: CheckDiff;
   /** Another text in place of the file's; then nothing is watched, kept or checked for types. */
   text?: string;
 };
@@ -256,6 +259,7 @@ function host(options: SessionOptions, start: Start): NotebookSession {
       codeOf,
       captured: capturedValues(),
       signal,
+      ...(options.checkDiff ? { checkDiff: options.checkDiff } : {}),
     };
   }
 

@@ -203,6 +203,18 @@ declare module "penstock" {
     byTime(column: keyof Row & string, from: string): Parts<Row>;
   };
 
+  export interface DiffExpectation {
+    /** What it is compared with on the same snapshot: what an environment runs (\`"production"\`), or a revision of Git's (\`"HEAD~1"\`). */
+    against(version: string): DiffExpectation;
+    /** No other column may change, come or go. */
+    changesOnly(columns: string | readonly string[]): DiffExpectation;
+    /** No more rows of these kinds. */
+    atMost(rows: { changed?: number; added?: number; removed?: number; ambiguous?: number }): DiffExpectation;
+  }
+  /** A test cell: what the difference to an earlier version may be; without a condition, none. It runs with its cell, and counts as evidence. */
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any
+  export function expectDiff(transform: Transform<any>): DiffExpectation;
+
   /** Markdown, shown where the cell stands. */
   export function md(text: TemplateStringsArray, ...values: unknown[]): unknown;
 

@@ -15,6 +15,7 @@ import {
 import { sideOfRelease, type Side } from "./compare-side.ts";
 import { contractChanges } from "./compatibility.ts";
 import { listEnvironments } from "./environments.ts";
+import { expectationText, judgeExpectation } from "./expect-diff.ts";
 import { buildFresh, notebookPath } from "./notebook-bundle.ts";
 import { checkOrder, type OrderSubject } from "./order-independence.ts";
 import { measureThroughput } from "./throughput.ts";
@@ -79,6 +80,9 @@ export async function gatherEvidence(request: EvidenceRequest): Promise<Result<G
     if (!compared.ok) return compared;
     facts.push(...compared.value);
   }
+  const expected = await expectedFacts(request);
+  if (!expected.ok) return expected;
+  facts.push(...expected.value);
   const covered = new Set(baselines.flatMap((baseline) => baseline.environments));
   const empty = environments.map(({ name }) => name).filter((name) => !covered.has(name));
   if (empty.length > 0) facts.push(nothingRunsFact(empty, ran.value.table.rows));
@@ -250,6 +254,35 @@ async function againstFacts(
   ];
   if (metrics.length > 0)
     facts.push(outcomesFact(`metrics@${suffix}`, where, release.hash, metrics));
+  return ok(facts);
+}
+
+/** The notebook's test cells about this transform. One that does not hold keeps the release out of every environment. */
+async function expectedFacts(request: EvidenceRequest): Promise<Result<Fact[]>> {
+  const { workbench, notebook, bundle, side, signal, onProgress } = request;
+  const expectations = (bundle.metricsBundle?.expectations ?? []).filter(
+    ({ transform }) => transform === bundle.transform,
+  );
+  const facts: Fact[] = [];
+  for (const [index, expectation] of expectations.entries()) {
+    onProgress?.({ step: `Checking ${expectationText(expectation)}` });
+    const after = { ...side, label: "this candidate" };
+    const judged = await judgeExpectation({ workbench, notebook, expectation, after, signal });
+    if (!judged.ok) return judged;
+    const { summary, unexpected, comparison } = judged.value;
+    const { cell, line, ...said } = expectation;
+    facts.push({
+      id: `expect-diff-${index + 1}`,
+      title: "Expected difference",
+      status: unexpected.length > 0 ? "fail" : "pass",
+      summary:
+        unexpected.length > 0
+          ? `${cell}, line ${line}: ${expectationText(expectation)} does not hold. ${unexpected.join(" ")} Found: ${summary}`
+          : `${expectationText(expectation)}: ${summary}`,
+      // A revision such as HEAD~1 is another commit tomorrow: the label holds the one it was.
+      details: { expected: said, unexpected, against: comparison?.before.label ?? null },
+    });
+  }
   return ok(facts);
 }
 

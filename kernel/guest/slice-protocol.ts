@@ -53,6 +53,14 @@ const metricKind = z.enum([
 ]);
 const columnName = z.string().min(1).max(1000);
 
+const rows = z.int().min(0).optional();
+const diffExpectation = z.object({
+  transform: z.string(),
+  version: z.string().max(1000).nullable(),
+  columns: z.array(z.string()).nullable(),
+  limits: z.object({ changed: rows, added: rows, removed: rows, ambiguous: rows }).nullable(),
+});
+
 export const bundleDescription = z.object({
   transforms: z.record(
     z.string(),
@@ -76,7 +84,9 @@ export const bundleDescription = z.object({
       warnings: z.array(z.string()).optional(),
     }),
   ),
+  expectations: z.array(diffExpectation).optional(),
 });
+export type DiffExpectation = z.infer<typeof diffExpectation>;
 export type BundleDescription = z.infer<typeof bundleDescription>;
 
 const place = {

@@ -5,7 +5,7 @@ import { openGuestProcess } from "./guest-process.ts";
 import { sliceMessage, type BundleDescription, type SliceMessage } from "./slice-protocol.ts";
 
 export type { TableExpression } from "./runtime/expressions.ts";
-export type { BundleDescription } from "./slice-protocol.ts";
+export type { BundleDescription, DiffExpectation } from "./slice-protocol.ts";
 
 export type SliceSpec = {
   bundle: string;

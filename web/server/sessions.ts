@@ -1,5 +1,6 @@
 import type { NotebookSession } from "#kernel/session-host.ts";
 import { openSession } from "#kernel/session-host.ts";
+import { diffChecker } from "#promote/expect-diff.ts";
 import type { Workbench } from "#promote/workbench.ts";
 import { fail, type Result } from "#snapshots/problem.ts";
 import { notebookPath } from "../api/notebook-files.ts";
@@ -23,7 +24,13 @@ export function sessionOpener(workbench: Workbench): OpenSession {
     try {
       const path = notebookPath(workspace, name);
       if (!path.ok && path.problem.code === "notebook-outside") return path;
-      const opened = await openSession({ workspace, store, queries, name });
+      const opened = await openSession({
+        workspace,
+        store,
+        queries,
+        name,
+        checkDiff: diffChecker(workbench),
+      });
       if (opened.ok) workbench.sessions.set(name, opened.value);
       return opened;
     } catch (error) {

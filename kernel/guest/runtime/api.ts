@@ -1,4 +1,5 @@
 import { createTables, type Hooks } from "./descriptors.ts";
+import { expectDiff } from "./expect-descriptors.ts";
 import { createMetric } from "./metric-descriptors.ts";
 import { createSplit } from "./split-descriptors.ts";
 
@@ -10,6 +11,7 @@ export function createApi(hooks: Hooks) {
     sql,
     transform,
     metric: createMetric(),
+    expectDiff: Object.freeze(expectDiff),
     split: Object.freeze(createSplit(table)),
   });
 }

@@ -18,6 +18,7 @@ export const sql = api.sql;
 export const transform = api.transform;
 export const metric = api.metric;
 export const split = api.split;
+export const expectDiff = api.expectDiff;
 
 /** Shown in a notebook; nothing in a bundle. */
 export function md(_strings: readonly string[], ..._values: unknown[]): undefined {

@@ -1,10 +1,15 @@
 import type { BundleDescription } from "../slice-protocol.ts";
 import { isTable, type Table } from "./descriptors.ts";
+import { isDiffExpectation } from "./expect-descriptors.ts";
 import { expressionOf, type TableExpression } from "./expressions.ts";
 import { isMetric, type Metric } from "./metric-descriptors.ts";
 
 /** What a bundle exports. */
-export type SliceExport = { transforms?: Record<string, unknown>; metrics?: unknown[] };
+export type SliceExport = {
+  transforms?: Record<string, unknown>;
+  metrics?: unknown[];
+  expectations?: unknown[];
+};
 
 /** Says what a bundle holds, without running any of its functions. */
 export function describe(slice: SliceExport): BundleDescription {
@@ -30,7 +35,27 @@ export function describe(slice: SliceExport): BundleDescription {
     if (!isMetric(metric)) throw new TypeError("A metric of the bundle is not one.");
     return metricOf(metric, expression);
   });
-  return { transforms, metrics };
+  const expectations = (slice.expectations ?? []).map((expectation) => {
+    if (!isDiffExpectation(expectation)) {
+      throw new TypeError(
+        "expectDiff(…) stands for itself in a cell: end it with its last condition.",
+      );
+    }
+    const { table, version, columns, limits } = expectation;
+    const transform = names.get(table);
+    if (transform === undefined) {
+      throw new TypeError(
+        "expectDiff() takes a transform that has a name of its own: export const name = transform(…).",
+      );
+    }
+    return {
+      transform,
+      version,
+      columns: columns && [...columns],
+      limits: limits && { ...limits },
+    };
+  });
+  return { transforms, metrics, ...(expectations.length > 0 ? { expectations } : {}) };
 }
 
 function metricOf(
