@@ -47,7 +47,7 @@ function purest(differing: ValueCount[], total: number): ValueCount[] {
     chosen.push(count);
     covered += count.differences;
   }
-  return chosen;
+  return differing.filter((count) => chosen.includes(count));
 }
 
 function ranges(column: string, counts: ValueCount[]): CauseCondition[] {

@@ -7,7 +7,8 @@ export function distanceSql(left: string, right: string, type: string): string {
     return `CASE WHEN isfinite(${left}) AND isfinite(${right}) THEN abs(${left}::DOUBLE - ${right}::DOUBLE) END`;
   }
   const [a, b] = [left, right].map((sql) => wide(sql, type));
-  return `TRY(greatest(${a}, ${b}) - least(${a}, ${b}))`;
+  // `greatest` and `least` pass NULLs over.
+  return `TRY(CASE WHEN ${left} IS NOT NULL AND ${right} IS NOT NULL THEN greatest(${a}, ${b}) - least(${a}, ${b}) END)`;
 }
 
 /** A type in which the distance of two whole numbers fits, where there is one. */

@@ -4,18 +4,22 @@ import { z } from "zod";
 import type { DiffRowCounts } from "../diff.ts";
 import { quoteName } from "../types.ts";
 import { queryTexts } from "./database.ts";
-import { isWide, type DiffPlan } from "./diff-plan.ts";
+import type { DiffPlan } from "./diff-plan.ts";
 import {
+  aloneSql,
   keyNames,
   leftKeysSql,
   leftoversSql,
   lonelySql,
   measured,
+  metGroupsSql,
   metSql,
-  numberedSql,
+  pairedSql,
+  rowNames,
   shapeSql,
   sideSql,
   unevenSql,
+  unmetSql,
   type Slice,
 } from "./diff-sql.ts";
 
@@ -39,51 +43,93 @@ export async function findDifferences(
   table: string,
   slice?: Slice,
 ): Promise<void> {
-  const left = sideSql(plan, "left", slice);
-  const right = sideSql(plan, "right", slice);
-  if (plan.keyCount > 0 && (await areKeysMostlyUnique(connection, plan, left, right))) {
-    if (await meet(connection, plan, table, left, right)) return;
-  }
-  await countOff(connection, plan, table, left, right);
+  const sides: Slices = {
+    left: sideSql(plan, "left", slice),
+    right: sideSql(plan, "right", slice),
+  };
+  const isLikely =
+    plan.keyCount > 0 &&
+    (plan.byPosition || (await areLikelyUnique(connection, plan, sides.left, keyNames(plan))));
+  const hasMet =
+    isLikely &&
+    (plan.groups.length > 0
+      ? await meetByGroups(connection, plan, table, sides)
+      : await meet(connection, plan, table, sides));
+  if (!hasMet) await countOff(connection, plan, table, sides);
 }
+
+type Slices = { left: string; right: string };
+
+const alone = "count(*) FILTER (WHERE rn IS NULL), count(*) FILTER (WHERE ln IS NULL)";
 
 /** False, and nothing done, where a key is repeated. */
 async function meet(
   connection: Connection,
   plan: DiffPlan,
   table: string,
-  left: string,
-  right: string,
+  sides: Slices,
 ): Promise<boolean> {
   const first = await nextRow(connection, table);
-  const into = isWide(plan) ? quoteName("met") : table;
-  const sql = metSql(plan, left, right);
   const joined = await joinedRows(
     connection,
-    isWide(plan) ? `CREATE OR REPLACE TEMP TABLE ${into} AS ${sql}` : `INSERT INTO ${into} ${sql}`,
+    `INSERT INTO ${table} ${metSql(plan, sides.left, sides.right)}`,
   );
-  const from = isWide(plan) ? 0 : first;
-  const [[removed = "0", added = "0"] = []] = await queryTexts(
+  const counts = `${alone} FROM ${table} WHERE rowid >= ${first}`;
+  if (await areOnce(connection, plan, sides, joined, counts)) return true;
+  await duckdb.query(connection, `DELETE FROM ${table} WHERE rowid >= ${first}`);
+  return false;
+}
+
+/** The same for many columns: those of groups in which no row differs are not read a second time. */
+async function meetByGroups(
+  connection: Connection,
+  plan: DiffPlan,
+  table: string,
+  sides: Slices,
+): Promise<boolean> {
+  const met = quoteName("met");
+  const joined = await joinedRows(
     connection,
-    `SELECT count(*) FILTER (WHERE rn IS NULL)::VARCHAR, count(*) FILTER (WHERE ln IS NULL)::VARCHAR FROM ${into} WHERE rowid >= ${from}`,
+    `CREATE OR REPLACE TEMP TABLE ${met} AS ${metGroupsSql(plan, sides.left, sides.right)}`,
   );
-  const [leftRows, rightRows] = [
-    await rowsIn(connection, plan, "left", left),
-    await rowsIn(connection, plan, "right", right),
-  ];
-  // A key met a times left and b times right makes a·b pairs: only where all are 1 do these three come out the same.
-  const pairs = joined === undefined ? -1 : joined - Number(removed) - Number(added);
-  const isUnique =
-    leftRows === 0 ||
-    rightRows === 0 ||
-    (pairs === leftRows - Number(removed) && pairs === rightRows - Number(added));
-  if (isUnique && isWide(plan)) {
-    await duckdb.query(connection, `INSERT INTO ${table} ${numberedSql(plan, into)}`);
+  const isUnique = await areOnce(connection, plan, sides, joined, `${alone} FROM ${met}`);
+  if (isUnique) {
+    const [differ = []] = await queryTexts(
+      connection,
+      `SELECT ${plan.groups.map((_, i) => `coalesce(bool_or(m${i}), false)::VARCHAR`).join(", ")} FROM ${met} WHERE ln IS NOT NULL AND rn IS NOT NULL`,
+    );
+    const places = plan.groups.flatMap((group, i) =>
+      group.filter((place) => differ[i] === "true" || plan.compared[place]?.type === undefined),
+    );
+    await duckdb.query(connection, `INSERT INTO ${table} ${pairedSql(plan, met, places)}`);
+    await duckdb.query(connection, `INSERT INTO ${table} ${aloneSql(plan, met)}`);
   }
-  if (isWide(plan)) await duckdb.query(connection, `DROP TABLE ${into}`);
-  else if (!isUnique)
-    await duckdb.query(connection, `DELETE FROM ${table} WHERE rowid >= ${first}`);
+  await duckdb.query(connection, `DROP TABLE ${met}`);
   return isUnique;
+}
+
+/**
+ * Whether no two rows of a side met one and the same row: what is met a times left and b times right makes a·b rows in the join, and only where all
+ * are 1 do the three counts come out the same. `counts` gives how many rows of either side met none.
+ */
+async function areOnce(
+  connection: Connection,
+  plan: DiffPlan,
+  sides: Slices,
+  joined: number | undefined,
+  counts: string,
+): Promise<boolean> {
+  const left = await rowsIn(connection, plan, "left", sides.left);
+  const right = await rowsIn(connection, plan, "right", sides.right);
+  if (left === 0 || right === 0) return true;
+  if (joined === undefined) return false;
+  const [row = []] = await queryTexts(
+    connection,
+    `SELECT COLUMNS(*)::VARCHAR FROM (SELECT ${counts})`,
+  );
+  const [onlyLeft = 0, onlyRight = 0] = row.map(Number);
+  const pairs = joined - onlyLeft - onlyRight;
+  return pairs === left - onlyLeft && pairs === right - onlyRight;
 }
 
 async function nextRow(connection: Connection, table: string): Promise<number> {
@@ -108,26 +154,28 @@ export async function rowsIn(
   return Number(count);
 }
 
+/** About so many rows of a side are looked at for repeats. */
+const sampled = 100_000;
+
 /**
- * Whether a join on the key is safe to try. A few heavy keys would multiply into a join without end: they show as crowded buckets, and many
- * light repeats as a low number of distinct keys. Both are a quick scan.
+ * Whether a join on some columns is worth trying, and safe: values that many rows of both sides share would multiply into a join without end. Among rows
+ * chosen by the hash of their number, values of a thousand rows are found again; and where any are, the join would be for nothing. One side is enough: if
+ * its values are unique, the join has no more rows than the other.
  */
-async function areKeysMostlyUnique(
+async function areLikelyUnique(
   connection: Connection,
   plan: DiffPlan,
   left: string,
-  right: string,
+  names: string[],
 ): Promise<boolean> {
-  if (plan.byPosition) return true;
-  const buckets = 65_536;
-  for (const sql of [left, right]) {
-    const [[crowd = "0", rows = "0"] = []] = await queryTexts(
-      connection,
-      `SELECT coalesce(max(c), 0)::VARCHAR, coalesce(sum(c), 0)::VARCHAR FROM (SELECT count(*) AS c FROM (SELECT (hash(${keyNames(plan).join(", ")}) >> 48)::USMALLINT AS b FROM (${sql})) GROUP BY b)`,
-    );
-    if (Number(crowd) > (Number(rows) / buckets) * 4 + 64) return false;
-  }
-  return true;
+  const columns = names.join(", ");
+  const share = Math.ceil(plan.left.side.rows / sampled);
+  const chosen = share > 1 ? `WHERE hash(n) % ${share} = 0` : "";
+  const [repeated] = await queryTexts(
+    connection,
+    `SELECT '' FROM (${left}) ${chosen} GROUP BY ${columns} HAVING count(*) > 1 LIMIT 1`,
+  );
+  return repeated === undefined;
 }
 
 /** Runs a statement with one full join in it; how many rows came out of that join, undefined where DuckDB planned it as something else. */
@@ -154,28 +202,53 @@ async function countOff(
   connection: Connection,
   plan: DiffPlan,
   table: string,
-  left: string,
-  right: string,
+  sides: Slices,
 ): Promise<void> {
-  const [uneven, leftovers, keys, pairs] = ["uneven", "leftovers", "left keys", "pairs"].map(
-    quoteName,
-  ) as [string, string, string, string];
-  const create = (name: string, sql: string) =>
-    duckdb.query(connection, `CREATE OR REPLACE TEMP TABLE ${name} AS ${sql}`);
-  await create(uneven, unevenSql(plan, left, right));
-  await create(
-    leftovers,
-    `${leftoversSql(plan, uneven, "left", left)} UNION ALL ${leftoversSql(plan, uneven, "right", right)}`,
-  );
-  await duckdb.query(connection, `DROP TABLE ${uneven}`);
-  await create(keys, leftKeysSql(plan, leftovers));
+  const [leftovers, keys, pairs] = [
+    quoteName("leftovers"),
+    quoteName("left keys"),
+    quoteName("pairs"),
+  ];
+  await findLeftovers(connection, plan, leftovers, sides);
+  await create(connection, keys, leftKeysSql(plan, leftovers));
   await duckdb.query(connection, `INSERT INTO ${table} ${lonelySql(plan, leftovers, keys)}`);
   if (plan.keyCount > 0) {
-    await create(pairs, `SELECT ln, rn FROM ${keys} WHERE a = 1 AND b = 1`);
-    await duckdb.query(connection, `INSERT INTO ${table} ${numberedSql(plan, pairs)}`);
+    await create(connection, pairs, `SELECT ln, rn FROM ${keys} WHERE a = 1 AND b = 1`);
+    await duckdb.query(connection, `INSERT INTO ${table} ${pairedSql(plan, pairs)}`);
     await duckdb.query(connection, `DROP TABLE ${pairs}`);
   }
   await duckdb.query(connection, `DROP TABLE ${leftovers}; DROP TABLE ${keys}`);
+}
+
+async function create(connection: Connection, name: string, sql: string): Promise<void> {
+  await duckdb.query(connection, `CREATE OR REPLACE TEMP TABLE ${name} AS ${sql}`);
+}
+
+/** The rows that no row of the other side pairs off with. Where no two rows of a side are alike a join finds them; else alike rows are counted. */
+async function findLeftovers(
+  connection: Connection,
+  plan: DiffPlan,
+  leftovers: string,
+  sides: Slices,
+): Promise<void> {
+  const names = rowNames(plan);
+  const mayMeet = names.length > 0 && !plan.hasIncomparable;
+  if (mayMeet && (await areLikelyUnique(connection, plan, sides.left, names))) {
+    const joined = await joinedRows(
+      connection,
+      `CREATE OR REPLACE TEMP TABLE ${leftovers} AS ${unmetSql(plan, sides.left, sides.right)}`,
+    );
+    const counts = `count(*) FILTER (WHERE side = 0), count(*) FILTER (WHERE side = 1) FROM ${leftovers}`;
+    if (await areOnce(connection, plan, sides, joined, counts)) return;
+  }
+  const uneven = quoteName("uneven");
+  await create(connection, uneven, unevenSql(plan, sides.left, sides.right));
+  await create(
+    connection,
+    leftovers,
+    `${leftoversSql(plan, uneven, "left", sides.left)} UNION ALL ${leftoversSql(plan, uneven, "right", sides.right)}`,
+  );
+  await duckdb.query(connection, `DROP TABLE ${uneven}`);
 }
 
 /** What the differences found come to. `covered`: how many rows of the sides were looked at. */
@@ -185,18 +258,20 @@ export async function countDifferences(
   table: string,
   covered: { left: number; right: number },
 ): Promise<{ rows: DiffRowCounts; columns: ColumnFigures[] }> {
+  const places = await changedPlaces(connection, plan, table);
+  const distances = measured(plan).filter((i) => places.includes(i));
   const figures = [
     "count(*) FILTER (WHERE kind = 'changed')",
     "count(*) FILTER (WHERE kind = 'added')",
     "count(*) FILTER (WHERE kind = 'removed')",
     "count(ln) FILTER (WHERE kind = 'ambiguous')",
     "count(rn) FILTER (WHERE kind = 'ambiguous')",
-    ...plan.compared.flatMap((_, i) => [
+    ...places.flatMap((i) => [
       `count(*) FILTER (WHERE d${i} > 0)`,
       `count(*) FILTER (WHERE d${i} = 2)`,
       `count(*) FILTER (WHERE d${i} = 3)`,
     ]),
-    ...measured(plan).map((i) => `max(x${i})`),
+    ...distances.map((i) => `max(x${i})`),
   ];
   const [row = []] = await queryTexts(
     connection,
@@ -214,9 +289,6 @@ export async function countDifferences(
   if (equal !== covered.right - changed - added - right || equal < 0) {
     throw new Error(`the counts of a diff do not add up: ${row.slice(0, 5).join(", ")}`);
   }
-  const distances = new Map(
-    measured(plan).map((i, at) => [i, row[5 + plan.compared.length * 3 + at]]),
-  );
   return {
     rows: {
       ...covered,
@@ -226,21 +298,36 @@ export async function countDifferences(
       removed,
       ambiguous: { keys: Number(keys), left, right },
     },
-    columns: plan.compared.map(({ type }, i) => {
+    columns: plan.compared.map(({ type = "" }, i): ColumnFigures => {
+      const at = places.indexOf(i);
+      if (at === -1) return { changed: 0, nullToValue: 0, valueToNull: 0 };
       const [changed = 0, nullToValue = 0, valueToNull = 0] = row
-        .slice(5 + i * 3, 8 + i * 3)
+        .slice(5 + at * 3, 8 + at * 3)
         .map(Number);
-      const distance = distances.get(i);
+      const place = distances.indexOf(i);
+      const distance = place === -1 ? null : row[5 + places.length * 3 + place];
       return {
         changed,
         nullToValue,
         valueToNull,
-        ...(typeof distance === "string" && type !== undefined
-          ? { largestDifference: numberOf(distance, type) }
-          : {}),
+        ...(typeof distance === "string" ? { largestDifference: numberOf(distance, type) } : {}),
       };
     }),
   };
+}
+
+/** The places of the columns that changed anywhere. */
+async function changedPlaces(
+  connection: Connection,
+  plan: DiffPlan,
+  table: string,
+): Promise<number[]> {
+  if (plan.compared.length === 0) return [];
+  const [row = []] = await queryTexts(
+    connection,
+    `SELECT ${plan.compared.map((_, i) => `max(d${i})::VARCHAR`).join(", ")} FROM ${table}`,
+  );
+  return plan.compared.flatMap((_, i) => (Number(row[i] ?? 0) > 0 ? [i] : []));
 }
 
 export type ColumnFigures = {

@@ -36,8 +36,10 @@ export type DiffPlan = {
   keyTypes: string[];
   compared: ComparedColumn[];
   columns: PlannedColumn[];
-  /** The columns of a planned side whose equality makes two rows of one key equal. */
+  /** The columns of a planned side whose equality makes two rows of one key equal: `c0…`, or the fingerprints `g0…` of groups of them. */
   alike: string[];
+  /** The places of the columns each fingerprint is of; empty where columns are compared one by one at once. */
+  groups: number[][];
   /** Some column's types have nothing in common: no two rows are equal. */
   hasIncomparable: boolean;
   hasSameSchema: boolean;
@@ -50,8 +52,9 @@ export type PlannedColumn = Omit<
   "changed" | "nullToValue" | "valueToNull" | "largestDifference"
 >;
 
-/** From so many columns on, rows are told apart by a fingerprint of 128 bits; only the columns of those that differ are looked at one by one. */
+/** From so many columns on, rows are told apart by the hashes of groups of columns; only those of groups that differ are looked at one by one. */
 const wideFrom = 64;
+const mostGroups = 16;
 
 export type Pairing = Omit<DiffPairing, "left" | "right">;
 
@@ -98,14 +101,14 @@ export function planDiff(pairing: Pairing, left: Side, right: Side): Result<Diff
   const byPosition = pairing.key === "position";
   const keyed = keyNames.flatMap((name) => keys.get(name) ?? []);
   const positions = left.hasLineage || right.hasLineage ? ["d.p0", "d.p1"] : ["d.n"];
-  const isWide = compared.length >= wideFrom;
+  const groups = compared.length < wideFrom ? [] : groupsOf(compared.length);
   const planned = (side: Side, own: "left" | "right"): PlannedSide => {
     const keySql = (byPosition ? positions : keyed.map((key) => key[own])).map(
       (sql, i) => `${sql} AS k${i}`,
     );
     return {
       side,
-      sql: plannedSql(side, keySql, sides[own], isWide),
+      sql: plannedSql(side, keySql, sides[own], groups),
       keyedSql: `SELECT ${["d.*", ...keySql].join(", ")} FROM (${side.sql}) d`,
     };
   };
@@ -119,7 +122,8 @@ export function planDiff(pairing: Pairing, left: Side, right: Side): Result<Diff
     keyTypes: byPosition ? positions.map(() => "BIGINT") : keyed.map((key) => key.type),
     compared,
     columns,
-    alike: isWide ? ["h0", "h1"] : alike,
+    alike: groups.length > 0 ? groups.map((_, i) => `g${i}`) : alike,
+    groups,
     hasIncomparable: alike.length < compared.length,
     hasSameSchema: columns.every(
       ({ status, leftType, rightType }) =>
@@ -128,8 +132,11 @@ export function planDiff(pairing: Pairing, left: Side, right: Side): Result<Diff
   });
 }
 
-export function isWide(plan: DiffPlan): boolean {
-  return plan.alike[0] === "h0";
+function groupsOf(count: number): number[][] {
+  const size = Math.ceil(count / mostGroups);
+  return Array.from({ length: Math.ceil(count / size) }, (_, group) =>
+    Array.from({ length: Math.min(size, count - group * size) }, (_, i) => group * size + i),
+  );
 }
 
 function comparedColumn(
@@ -175,13 +182,14 @@ function canonicalPair(
   };
 }
 
-function plannedSql(side: Side, keys: string[], compared: string[], isWide: boolean): string {
+function plannedSql(side: Side, keys: string[], compared: string[], groups: number[][]): string {
   const select = ["d.n", ...keys, ...compared.map((sql, i) => `${sql} AS c${i}`)];
   const sql = `SELECT ${select.join(", ")} FROM (${side.sql}) d`;
-  if (!isWide) return sql;
-  const names = compared.map((_, i) => `c${i}`);
-  // DuckDB mixes the hashes of the columns one after the other: the two orders share no path.
-  return `SELECT *, hash(${names.join(", ")}) AS h0, hash(${names.toReversed().join(", ")}, 1) AS h1 FROM (${sql})`;
+  if (groups.length === 0) return sql;
+  const hashes = groups.map(
+    (places, i) => `hash(${places.map((place) => `c${place}`).join(", ")}) AS g${i}`,
+  );
+  return `SELECT *, ${hashes.join(", ")} FROM (${sql})`;
 }
 
 const ruleNames: readonly RuleName[] = [

@@ -1,4 +1,4 @@
-import { isWide, type DiffPlan } from "./diff-plan.ts";
+import type { DiffPlan } from "./diff-plan.ts";
 
 /** A part of the keys: those whose hash leaves `part` when divided by `of`. Each key is in one part, on both sides. */
 export type Slice = { part: number; of: number };
@@ -29,7 +29,23 @@ export function sameValues(names: string[], a: string, b: string): string {
  * they are apart `x…`.
  */
 export function shapeSql(plan: DiffPlan): string {
-  return `SELECT ${allColumns(plan).join(", ")} FROM (${plan.left.sql}) l, (${plan.right.sql}) r LIMIT 0`;
+  const columns = [
+    "''::VARCHAR AS kind",
+    "n AS ln",
+    "n AS rn",
+    ...keyNames(plan),
+    ...plan.compared.map((_, i) => `0::UTINYINT AS d${i}`),
+    ...measured(plan).map((i) => `NULL::${distanceType(plan.compared[i]?.type ?? "")} AS x${i}`),
+  ];
+  return `SELECT ${columns.join(", ")} FROM (${plan.left.sql}) LIMIT 0`;
+}
+
+/** The type distances of a type are kept in. */
+function distanceType(type: string): string {
+  if (type === "FLOAT" || type === "DOUBLE") return "DOUBLE";
+  const scale = /^DECIMAL\(\d+,(\d+)\)$/.exec(type)?.[1];
+  if (scale !== undefined) return `DECIMAL(38,${scale})`;
+  return type === "UHUGEINT" ? type : "HUGEINT";
 }
 
 /** Places of the compared columns whose distance is measured. */
@@ -39,46 +55,98 @@ export function measured(plan: DiffPlan): number[] {
 
 /** The differences among rows met on a key found at most once a side; `l.n` is NULL for an added row, `r.n` for a removed one. */
 export function metSql(plan: DiffPlan, left: string, right: string): string {
-  const differ = isWide(plan)
-    ? ["l.h0 IS DISTINCT FROM r.h0", "l.h1 IS DISTINCT FROM r.h1"]
-    : plan.compared.map((column) => column.differs);
-  const from = `(${left}) l FULL JOIN (${right}) r ON ${sameValues(keyNames(plan), "l", "r")}`;
-  const where = ["l.n IS NULL", "r.n IS NULL", ...(plan.hasIncomparable ? ["true"] : differ)];
-  return `SELECT ${(isWide(plan) ? numberColumns(plan) : allColumns(plan)).join(", ")} FROM ${from} WHERE ${where.join(" OR ")}`;
+  const differ = plan.compared.map((column) => column.differs);
+  return `SELECT ${allColumns(plan).join(", ")} FROM ${meeting(keyNames(plan), left, right)} WHERE ${["l.n IS NULL", "r.n IS NULL", ...differ].join(" OR ")}`;
+}
+
+/** The same by the fingerprints of groups of columns; `m0…` say which groups differ. */
+export function metGroupsSql(plan: DiffPlan, left: string, right: string): string {
+  const isAll = plan.hasIncomparable ? ["true"] : [];
+  const differ = plan.alike.map((name) => `l.${name} IS DISTINCT FROM r.${name}`);
+  const groups = differ.map((sql, i) => `${sql} AS m${i}`);
+  return `SELECT ${[...numberColumns(plan), ...groups].join(", ")} FROM ${meeting(keyNames(plan), left, right)} WHERE ${["l.n IS NULL", "r.n IS NULL", ...isAll, ...differ].join(" OR ")}`;
+}
+
+/** The rows of either side that no row of the other is like, key included, where no two rows of a side are alike. */
+export function unmetSql(plan: DiffPlan, left: string, right: string): string {
+  const columns = [
+    "(CASE WHEN r.n IS NULL THEN 0 ELSE 1 END)::UTINYINT AS side",
+    "coalesce(l.n, r.n) AS n",
+    ...keyColumns(plan),
+  ];
+  return `SELECT ${columns.join(", ")} FROM ${meeting(rowNames(plan), left, right)} WHERE l.n IS NULL OR r.n IS NULL`;
+}
+
+/** The columns in which rows that are alike agree. */
+export function rowNames(plan: DiffPlan): string[] {
+  return [...keyNames(plan), ...plan.alike];
+}
+
+function meeting(names: string[], left: string, right: string): string {
+  return `(${left}) l FULL JOIN (${right}) r ON ${sameValues(names, "l", "r")}`;
+}
+
+function keyColumns(plan: DiffPlan): string[] {
+  return keyNames(plan).map(
+    (key) => `CASE WHEN l.n IS NULL THEN r.${key} ELSE l.${key} END AS ${key}`,
+  );
 }
 
 function numberColumns(plan: DiffPlan): string[] {
-  return [
-    "l.n AS ln",
-    "r.n AS rn",
-    ...keyNames(plan).map(
-      (key) => `CASE WHEN l.n IS NULL THEN r.${key} ELSE l.${key} END AS ${key}`,
-    ),
-  ];
+  return ["l.n AS ln", "r.n AS rn", ...keyColumns(plan)];
 }
 
-function allColumns(plan: DiffPlan): string[] {
+function allColumns(plan: DiffPlan, places?: Set<number>): string[] {
   const isPair = "l.n IS NOT NULL AND r.n IS NOT NULL";
+  const isLookedAt = (place: number) => places === undefined || places.has(place);
   return [
     "CASE WHEN r.n IS NULL THEN 'removed' WHEN l.n IS NULL THEN 'added' ELSE 'changed' END AS kind",
     ...numberColumns(plan),
-    ...plan.compared.map(
-      ({ state }, i) => `(CASE WHEN ${isPair} THEN ${state} ELSE 0 END)::UTINYINT AS d${i}`,
+    ...plan.compared.map(({ state }, i) =>
+      isLookedAt(i)
+        ? `(CASE WHEN ${isPair} THEN ${state} ELSE 0 END)::UTINYINT AS d${i}`
+        : `0::UTINYINT AS d${i}`,
     ),
-    ...plan.compared.flatMap(({ distance, differs }, i) =>
-      distance === undefined
-        ? []
-        : [`CASE WHEN ${isPair} AND (${differs}) THEN ${distance} END AS x${i}`],
-    ),
+    ...plan.compared.flatMap(({ distance, differs }, i) => {
+      if (distance === undefined) return [];
+      return isLookedAt(i)
+        ? [`CASE WHEN ${isPair} AND (${differs}) THEN ${distance} END AS x${i}`]
+        : [`NULL AS x${i}`];
+    }),
   ];
 }
 
-/** The differences among rows whose numbers are known: `pairs` holds `ln`, `rn`, NULL where a side has none. */
-export function numberedSql(plan: DiffPlan, pairs: string): string {
-  const from = `${pairs} p LEFT JOIN (${plan.left.sql}) l ON l.n = p.ln LEFT JOIN (${plan.right.sql}) r ON r.n = p.rn`;
-  const differ = plan.compared.map((column) => column.differs);
-  const where = ["l.n IS NULL", "r.n IS NULL", ...differ];
-  return `SELECT ${allColumns(plan).join(", ")} FROM ${from} WHERE ${where.join(" OR ")}`;
+/**
+ * The differences among pairs of rows whose numbers `pairs` holds as `ln` and `rn`. Of the compared columns only those at `places` are looked at; the
+ * others are known to be equal.
+ */
+export function pairedSql(
+  plan: DiffPlan,
+  pairs: string,
+  places: number[] = plan.compared.map((_, i) => i),
+): string {
+  const from = `${pairs} p JOIN (${plan.left.sql}) l ON l.n = p.ln JOIN (${plan.right.sql}) r ON r.n = p.rn`;
+  const differ = plan.compared.filter((_, i) => places.includes(i)).map((column) => column.differs);
+  return `SELECT ${allColumns(plan, new Set(places)).join(", ")} FROM ${from} WHERE ${differ.length > 0 ? differ.join(" OR ") : "false"}`;
+}
+
+/** The rows of `met` that one side only has. */
+export function aloneSql(plan: DiffPlan, met: string): string {
+  const columns = [
+    "CASE WHEN rn IS NULL THEN 'removed' ELSE 'added' END AS kind",
+    "ln",
+    "rn",
+    ...keyNames(plan),
+    ...unchanged(plan),
+  ];
+  return `SELECT ${columns.join(", ")} FROM ${met} WHERE ln IS NULL OR rn IS NULL`;
+}
+
+function unchanged(plan: DiffPlan): string[] {
+  return [
+    ...plan.compared.map((_, i) => `0::UTINYINT AS d${i}`),
+    ...measured(plan).map((i) => `NULL AS x${i}`),
+  ];
 }
 
 /**
@@ -95,7 +163,7 @@ export function unevenSql(plan: DiffPlan, left: string, right: string): string {
 
 /** Where types have nothing in common, rows are alike with those of their own side only. */
 function unevenNames(plan: DiffPlan): string[] {
-  return [...keyNames(plan), ...plan.alike, ...(plan.hasIncomparable ? ["side"] : [])];
+  return [...rowNames(plan), ...(plan.hasIncomparable ? ["side"] : [])];
 }
 
 /** The rows that no row of the other side pairs off with; of several alike, the later ones. */
@@ -107,9 +175,8 @@ export function leftoversSql(
 ): string {
   const place = side === "left" ? 0 : 1;
   const [own, other] = side === "left" ? ["a", "b"] : ["b", "a"];
-  const names = [...keyNames(plan), ...plan.alike];
   const meets = [
-    sameValues(names, "s", "u"),
+    sameValues(rowNames(plan), "s", "u"),
     ...(plan.hasIncomparable ? [`u.side = ${place}`] : []),
     `u.${own} > u.${other}`,
   ];
@@ -141,8 +208,7 @@ export function lonelySql(plan: DiffPlan, leftovers: string, keys: string): stri
     "CASE WHEN s.side = 0 THEN s.n END AS ln",
     "CASE WHEN s.side = 1 THEN s.n END AS rn",
     ...keyNames(plan).map((key) => `s.${key}`),
-    ...plan.compared.map((_, i) => `0::UTINYINT AS d${i}`),
-    ...measured(plan).map((i) => `NULL AS x${i}`),
+    ...unchanged(plan),
   ];
   const from =
     plan.keyCount === 0
