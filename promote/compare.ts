@@ -1,7 +1,7 @@
 import { evaluate, evaluateTransform } from "#kernel/evaluate.ts";
 import type { RecordError } from "#kernel/run-transform.ts";
-import type { DiffRequest, DiffRow, DiffSummary } from "#snapshots/diff.ts";
-import { fail, ok, type Result } from "#snapshots/problem.ts";
+import type { DiffRequest, DiffSummary } from "#snapshots/diff.ts";
+import { ok, type Result } from "#snapshots/problem.ts";
 import type { TableHash, TableInfo } from "#snapshots/table.ts";
 import { readSnapshot } from "#snapshots/workspace.ts";
 import { hashOf } from "./canonical-json.ts";
@@ -180,35 +180,6 @@ async function diffOnce(
 /** What tells a side from another in a comparison's id: its bytes and tables, and the name it was asked for by. */
 function identityOf({ label, sha256, lookups }: Side) {
   return { label, sha256, lookups };
-}
-
-/** A page of the rows that differ. */
-export async function compareRows(request: {
-  workbench: Workbench;
-  id: string;
-  kind?: "changed" | "added" | "removed" | "ambiguous";
-  column?: string;
-  offset: number;
-  limit: number;
-  signal?: AbortSignal;
-}): Promise<Result<DiffRow[]>> {
-  const { workbench, id, ...page } = request;
-  const comparison = readComparison(workbench, id);
-  if (!comparison) {
-    return fail({
-      code: "comparison-unknown",
-      message: `There is no comparison ${id} in this workspace.`,
-      hint: "Compare the two versions again.",
-    });
-  }
-  const { before, after, key } = comparison;
-  const found = await workbench.queries.diffRows({
-    left: { kind: "table", hash: before.table.hash },
-    right: { kind: "table", hash: after.table.hash },
-    key,
-    ...page,
-  });
-  return found.ok ? ok(found.value.rows) : found;
 }
 
 // Written by compareSides in this file's own shape.

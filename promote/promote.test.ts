@@ -7,7 +7,8 @@ import { freeze } from "#snapshots/freeze.ts";
 import { unwrap } from "#snapshots/problem.ts";
 import { approve, signApproval } from "./approval.ts";
 import { canonicalJson } from "./canonical-json.ts";
-import { compare, compareRows, readComparison } from "./compare.ts";
+import { compareRows } from "./compare-details.ts";
+import { compare, readComparison } from "./compare.ts";
 import { withoutPipeline } from "./environments.ts";
 import { history } from "./history.ts";
 import { initWorkspace } from "./init.ts";
@@ -254,8 +255,9 @@ describe("the next release", () => {
     const rows = unwrap(
       await compareRows({ workbench, id: compared.id, kind: "changed", offset: 0, limit: 5 }),
     );
-    expect(rows.length).toBe(5);
-    expect(rows[0]).toMatchObject({ kind: "changed", changed: ["late"] });
+    expect(rows.total).toBe(compared.summary.rows.changed);
+    expect(rows.rows.length).toBe(5);
+    expect(rows.rows[0]).toMatchObject({ kind: "changed", changed: ["late"] });
   });
 });
 

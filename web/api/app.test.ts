@@ -248,6 +248,29 @@ test("a change is compared, released, promoted, approved, promoted again and rol
   expect((await get(`/compare/${id}`)).body).toMatchObject({ id });
   const rows = await get(`/compare/${id}/rows?kind=changed&column=isSlow&limit=3`);
   expect(rows.body["rows"]).toHaveLength(3);
+  expect(rows.body["total"]).toBe(summary.rows.changed);
+  const found = await get(`/compare/${id}/causes`);
+  expect(found.body).toMatchObject({ search: { complete: true } });
+  const [cause] = found.body["causes"] as { name: string; covered: number; scope: object }[];
+  const covered = await get(`/compare/${id}/rows?cause=${cause?.name}&limit=0`);
+  expect(covered.body).toEqual({ rows: [], total: cause?.covered });
+  expect(await get(`/compare/${id}/rows?cause=none`)).toMatchObject({
+    body: { problem: { code: "cause-unknown" } },
+  });
+  const atMost = encodeURIComponent('[{"column":"minutes","test":"atMost","value":"0"}]');
+  expect((await get(`/compare/${id}/rows?values=${atMost}`)).body["total"]).toBe(0);
+  expect((await get(`/compare/${id}/rows?values=minutes`)).status).toBe(400);
+  expect((await get(`/compare/${id}/profile?column=isSlow`)).body).toMatchObject({
+    name: "isSlow",
+    left: { nulls: 0 },
+    right: { nulls: 0 },
+  });
+  expect((await get(`/compare/${id}/place`)).body["place"]).toMatchObject({
+    file: "notebooks/slow.ts",
+    line: 6,
+    cell: 3,
+    cellLine: 1,
+  });
   expect((await get("/compare?limit=1")).body).toMatchObject({ comparisons: [{ id }] });
 
   const second = await outcome("/releases", { ...chosen, message: "Second" });

@@ -1,13 +1,20 @@
 import { Hono } from "hono";
 import { z } from "zod";
 import {
-  compare,
+  causesBudgetMs,
+  compareCauses,
+  compareProfile,
   compareRows,
+  transformPlace,
+} from "#promote/compare-details.ts";
+import {
+  compare,
   readComparison,
   recentComparisons,
   type CompareProgress,
 } from "#promote/compare.ts";
 import type { Workbench } from "#promote/workbench.ts";
+import { diffKinds, type ValueFilter } from "#snapshots/diff.ts";
 import { ProblemError, unwrap } from "#snapshots/problem.ts";
 import { body, count, name, path, query } from "./door.ts";
 import { streamWork } from "./long-work.ts";
@@ -31,12 +38,29 @@ const compareBody = z.strictObject({
 
 const id = z.string().regex(/^[\w-]{1,128}$/, "is not a comparison's id");
 
+const values = z.array(
+  z.strictObject({
+    column: z.string(),
+    side: z.enum(["left", "right"]).optional(),
+    test: z.enum(["equals", "contains", "atLeast", "atMost"]),
+    value: z.string().max(10_000).nullable(),
+  }),
+);
+
 const rowsQuery = z.object({
-  kind: z.enum(["changed", "added", "removed", "ambiguous"]).optional(),
+  kind: z.enum(diffKinds).optional(),
   column: z.string().optional(),
+  /** A JSON list of conditions on values. */
+  values: z.string().optional().transform(parseJson).pipe(values.max(20).optional()),
+  cause: z.string().max(64).optional(),
   offset: count({ default: 0, max: Number.MAX_SAFE_INTEGER }),
   limit: count({ default: 100, max: 1_000 }),
 });
+
+const causesQuery = z.object({ budget: count({ default: causesBudgetMs, max: 600_000 }) });
+
+/** What is found of a comparison stays as it is. */
+const forever = "private, max-age=3600, immutable";
 
 /** Two versions of one transform on one snapshot: `POST` compares (a stream), the id then drills down. */
 export function compareRoutes(workbench: Workbench) {
@@ -52,20 +76,46 @@ export function compareRoutes(workbench: Workbench) {
     })
     .get("/:id", path(z.object({ id })), (c) => c.json(comparisonAt(c.req.valid("param").id)))
     .get("/:id/rows", path(z.object({ id })), query(rowsQuery), async (c) => {
-      const comparison = comparisonAt(c.req.valid("param").id);
-      const { kind, column, offset, limit } = c.req.valid("query");
-      const rows = unwrap(
-        await compareRows({
-          workbench,
-          id: comparison.id,
-          ...(kind ? { kind } : {}),
-          ...(column ? { column } : {}),
-          offset,
-          limit,
-        }),
+      const { id } = comparisonAt(c.req.valid("param").id);
+      const { kind, column, values, cause, offset, limit } = c.req.valid("query");
+      return c.json(
+        unwrap(
+          await compareRows({
+            workbench,
+            id,
+            ...(kind ? { kind } : {}),
+            ...(column === undefined ? {} : { column }),
+            ...(values ? { values: values.map(valueFilter) } : {}),
+            ...(cause === undefined ? {} : { cause }),
+            offset,
+            limit,
+          }),
+        ),
       );
-      return c.json({ rows });
-    });
+    })
+    .get("/:id/causes", path(z.object({ id })), query(causesQuery), async (c) => {
+      const { id } = comparisonAt(c.req.valid("param").id);
+      const { budget: budgetMs } = c.req.valid("query");
+      const { signal } = c.req.raw;
+      return c.json(unwrap(await compareCauses({ workbench, id, budgetMs, signal })));
+    })
+    .get("/:id/place", path(z.object({ id })), (c) => {
+      const comparison = comparisonAt(c.req.valid("param").id);
+      return c.json({ place: transformPlace(workbench, comparison) ?? null });
+    })
+    .get(
+      "/:id/profile",
+      path(z.object({ id })),
+      query(z.object({ column: z.string() })),
+      async (c) => {
+        const { id } = comparisonAt(c.req.valid("param").id);
+        const { column } = c.req.valid("query");
+        // Not ended with the request: a worker that is killed forgets the differences it has found.
+        const profile = unwrap(await compareProfile({ workbench, id, column }));
+        c.header("cache-control", forever);
+        return c.json(profile);
+      },
+    );
 
   function comparisonAt(id: string) {
     const found = readComparison(workbench, id);
@@ -75,5 +125,19 @@ export function compareRoutes(workbench: Workbench) {
       message: `There is no comparison ${id} here.`,
       hint: "Run it again: both versions are named on the compare page.",
     });
+  }
+}
+
+function valueFilter({ side, ...filter }: z.output<typeof values>[number]): ValueFilter {
+  return side === undefined ? filter : { ...filter, side };
+}
+
+/** Text that is no JSON is kept as it is: it fits no schema, and the refusal says where. */
+function parseJson(text: string | undefined): unknown {
+  if (text === undefined) return undefined;
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
   }
 }

@@ -1,20 +1,18 @@
-import { api, follow, isCancelled, problemOf, read } from "../client.ts";
+import { api, follow, isCancelled, problemOf } from "../client.ts";
 import type { Comparison } from "#promote/compare.ts";
-import type { ColumnProfile } from "../grid/profile.ts";
 import type { Problem } from "#snapshots/problem.ts";
 import { parseSide } from "./side.ts";
 
 /** What is compared, as the address bar names it. */
 export type Question = { notebook: string; transform: string; before: string; after: string };
 
-/** One comparison on its way: asked, computed with progress, then here with the shapes of both sides. */
+/** One comparison on its way: asked, computed with progress, then here. */
 export class Comparing {
   state = $state<"idle" | "working" | "done" | "failed" | "cancelled">("idle");
   step = $state("");
   fraction = $state<number | undefined>(undefined);
   startedAt = $state(0);
   result = $state.raw<Comparison | undefined>(undefined);
-  profiles = $state.raw<{ before?: ColumnProfile[]; after?: ColumnProfile[] }>({});
   problem = $state.raw<Problem | undefined>(undefined);
   #request: AbortController | undefined;
 
@@ -25,7 +23,6 @@ export class Comparing {
     const [before, after] = [parseSide(question.before), parseSide(question.after)];
     this.result = undefined;
     this.problem = undefined;
-    this.profiles = {};
     if (!before || !after) {
       this.state = "failed";
       this.problem = {
@@ -54,7 +51,6 @@ export class Comparing {
       if (request.signal.aborted) return;
       this.result = result;
       this.state = "done";
-      void this.#profile(result, request.signal);
     } catch (error) {
       if (request.signal.aborted || isCancelled(error)) return;
       this.problem = problemOf(error);
@@ -69,19 +65,5 @@ export class Comparing {
 
   close(): void {
     this.#request?.abort();
-  }
-
-  async #profile(result: Comparison, signal: AbortSignal): Promise<void> {
-    const load = (hash: string) =>
-      read(api.tables[":hash"].profile.$get({ param: { hash }, query: {} }, { init: { signal } }));
-    try {
-      const [before, after] = await Promise.all([
-        load(result.before.table.hash),
-        load(result.after.table.hash),
-      ]);
-      if (!signal.aborted) this.profiles = { before: before.columns, after: after.columns };
-    } catch {
-      // The shapes are an ornament of the answer: without them every count still stands.
-    }
   }
 }

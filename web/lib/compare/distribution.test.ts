@@ -1,59 +1,78 @@
-import { expect, test } from "vitest";
-import type { ColumnProfile } from "../grid/profile.ts";
-import { distribution, shareTrue } from "./distribution.ts";
+import { describe, expect, test } from "vitest";
+import type { SideProfile } from "#snapshots/diff-profile.ts";
+import { commonest, distribution } from "./distribution.ts";
 
-const box = { width: 100, height: 21 };
-const profile = (more: Partial<ColumnProfile>): ColumnProfile => ({
-  name: "delay",
-  type: "BIGINT",
-  nulls: 0,
-  distinct: 2,
-  min: null,
-  max: null,
-  bins: [],
-  top: [],
-  ...more,
+const box = { width: 100, height: 11 };
+
+describe("both sides' bins in one box", () => {
+  test("heights are shares of each side, so that twice the rows look the same", () => {
+    const drawn = distribution(
+      {
+        bins: [
+          { from: "0", to: "5", left: 1, right: 2 },
+          { from: "5", to: "10", left: 1, right: 2 },
+        ],
+      },
+      box,
+    );
+    expect(drawn?.before.map(({ x, height }) => [x, height])).toEqual([
+      [0, 10],
+      [50, 10],
+    ]);
+    expect(drawn?.after).toBe("M0 11V1H50V1H100V11");
+  });
+
+  test("a bin that neither side has is a gap on the floor", () => {
+    const drawn = distribution(
+      {
+        bins: [
+          { from: "0", to: "1", left: 3, right: 3 },
+          { from: "3", to: "4", left: 3, right: 3 },
+        ],
+      },
+      box,
+    );
+    expect(drawn?.after).toBe("M0 11V1H25V11H75V1H100V11");
+  });
+
+  test("dates lie on the line too, and one value fills the box", () => {
+    const days = [{ from: "2001-01-01 00:00:00", to: "2001-01-03 00:00:00", left: 1, right: 0 }];
+    expect(distribution({ bins: days }, box)?.before).toMatchObject([{ x: 0, height: 10 }]);
+    const one = [{ from: "7", to: "7", left: 1, right: 1 }];
+    expect(distribution({ bins: one }, box)?.before).toMatchObject([{ x: 0, width: 99.5 }]);
+  });
+
+  test.each([
+    ["no bins", []],
+    ["edges nobody can read", [{ from: "a", to: "b", left: 1, right: 1 }]],
+  ])("%s: nothing is drawn", (_, bins) => {
+    expect(distribution({ bins }, box)).toBeUndefined();
+  });
 });
 
-test("two histograms with other edges share one scale, by rows per unit", () => {
-  const before = profile({
-    bins: [
-      { from: "0", to: "10", count: 5 },
-      { from: "10", to: "20", count: 5 },
-    ],
+test("the commonest values of either side stand together, NULL among them", () => {
+  const side = (top: SideProfile["top"]): SideProfile => ({
+    count: 9,
+    nulls: 0,
+    distinct: 3,
+    min: null,
+    quantiles: [],
+    max: null,
+    mean: null,
+    top,
   });
-  const after = profile({ bins: [{ from: "0", to: "40", count: 20 }] });
-  const drawn = distribution(before, after, box);
-  expect(drawn?.before.map(({ x, height }) => [x, height])).toEqual([
-    [0, 20],
-    [25, 20],
+  const left = side([
+    { value: "DEN", count: 5 },
+    { value: null, count: 2 },
   ]);
-  // Twice as wide a bin holding all rows is half as tall.
-  expect(drawn?.after).toBe("M0 21V11H100V21H100");
-});
-
-test("dates are binned on their own line", () => {
-  const before = profile({
-    bins: [{ from: "2001-01-01T00:00:00", to: "2001-01-02T00:00:00", count: 1 }],
-  });
-  expect(distribution(before, undefined, box)?.before).toHaveLength(1);
-});
-
-test("a boolean is two bars and the share that is true", () => {
-  const before = profile({
-    type: "BOOLEAN",
-    top: [
-      { value: "false", count: 75 },
-      { value: "true", count: 25 },
-    ],
-  });
-  expect(distribution(before, before, box)?.before.map(({ height }) => Math.round(height))).toEqual(
-    [20, 7],
-  );
-  expect(shareTrue(before)).toBe(0.25);
-  expect(shareTrue(profile({}))).toBeUndefined();
-});
-
-test("nothing to draw is nothing drawn", () => {
-  expect(distribution(undefined, undefined, box)).toBeUndefined();
+  const right = side([
+    { value: "LAX", count: 6 },
+    { value: "DEN", count: 4 },
+  ]);
+  expect(commonest({ left, right })).toEqual([
+    { value: "LAX", left: undefined, right: 6 },
+    { value: "DEN", left: 5, right: 4 },
+    { value: null, left: 2, right: undefined },
+  ]);
+  expect(commonest({ left: null, right })).toHaveLength(2);
 });

@@ -1,17 +1,19 @@
 import { problemOf } from "../client.ts";
-import type { DiffRow } from "#snapshots/diff.ts";
+import type { DiffPage, DiffRow } from "#snapshots/diff.ts";
 import type { Problem } from "#snapshots/problem.ts";
 
 const block = 200;
 const keepBlocks = 12;
 
-/** Fetches the rows of one list, `offset` first. */
-export type FetchRows = (offset: number, limit: number, signal: AbortSignal) => Promise<DiffRow[]>;
+/** Fetches the rows of one list, `offset` first, and how many it holds. */
+export type FetchRows = (offset: number, limit: number, signal: AbortSignal) => Promise<DiffPage>;
 
 /** The rows of a list of which only what is in view is fetched; blocks far from view are forgotten. */
 export class PagedRows {
   #blocks = $state.raw<Readonly<Record<number, DiffRow[]>>>({});
   problem = $state.raw<Problem | undefined>(undefined);
+  /** As the server counted them; unknown until it has answered. */
+  total = $state<number | undefined>(undefined);
   readonly #fetch: FetchRows;
   readonly #pending: Record<number, AbortController> = {};
 
@@ -52,13 +54,14 @@ export class PagedRows {
     const request = new AbortController();
     this.#pending[at] = request;
     try {
-      const rows = await this.#fetch(at * block, block, request.signal);
+      const { rows, total } = await this.#fetch(at * block, block, request.signal);
       if (request.signal.aborted) return;
       const far = (index: number) => Math.max(first - index, index - last);
       const nearest = Object.entries({ ...this.#blocks, [at]: rows })
         .toSorted(([a], [b]) => far(Number(a)) - far(Number(b)))
         .slice(0, keepBlocks);
       this.#blocks = Object.fromEntries(nearest);
+      this.total = total;
       this.problem = undefined;
     } catch (error) {
       if (!request.signal.aborted) this.problem = problemOf(error);

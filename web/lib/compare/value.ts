@@ -32,3 +32,13 @@ export function widthOf(name: string, type: string | undefined, isChanged: boole
   const value = widths.find(([holds]) => holds(type ?? ""))?.[1] ?? 88;
   return Math.max(Math.min(220, name.length * 8 + 28), isChanged ? value * 2 + 12 : value + 24);
 }
+
+/** A figure DuckDB wrote as text, as a cell of this type shows it: `1234.5` as `1,234.5`, `-3` with a true minus sign. */
+export function figureText(text: string, type: string): string {
+  if (type.startsWith("TIMESTAMP") || type === "DATE")
+    return instant(text).replace(type === "DATE" ? /[ T]00:00(?::00)?$/ : /(?!)/, "");
+  if (!isNumeric(type) || !/^-?\d+(?:\.\d+)?$/.test(text)) return text;
+  const value = Number(text);
+  if (Number.isInteger(value)) return Number.isSafeInteger(value) ? number(value) : text;
+  return number(Number(value.toPrecision(6)));
+}

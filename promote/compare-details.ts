@@ -1,0 +1,161 @@
+import { placeOf } from "#kernel/analysis.ts";
+import { labelIndex } from "#kernel/locate.ts";
+import { sliceCells } from "#kernel/notebook-slice.ts";
+import type { ProfilePair } from "#snapshots/diff-profile.ts";
+import type {
+  CausesResult,
+  DiffCause,
+  DiffKind,
+  DiffPage,
+  DiffPairing,
+  ValueFilter,
+} from "#snapshots/diff.ts";
+import { fail, ok, type Problem, type Result } from "#snapshots/problem.ts";
+import type { TableHash } from "#snapshots/table.ts";
+import { hashOf } from "./canonical-json.ts";
+import { readComparison, type Comparison } from "./compare.ts";
+import { notebookPath, workingText } from "./notebook-bundle.ts";
+import type { Workbench } from "./workbench.ts";
+
+type Asked = { workbench: Workbench; id: string; signal?: AbortSignal | undefined };
+
+/** A cause and what an address calls it: a hash of what it says, so that it stays while the search goes further. */
+export type NamedCause = DiffCause & { name: string };
+export type Causes = Pick<CausesResult, "search"> & { causes: NamedCause[] };
+
+export const causesBudgetMs = 5_000;
+
+/** A page of the rows that differ; `total` counts what the filters leave. `cause` is a name from `compareCauses`. */
+export async function compareRows(
+  request: Asked & {
+    kind?: DiffKind;
+    column?: string;
+    values?: ValueFilter[];
+    cause?: string;
+    offset: number;
+    limit: number;
+  },
+): Promise<Result<DiffPage>> {
+  const { workbench, id, signal, cause: name, ...page } = request;
+  const comparison = readComparison(workbench, id);
+  if (!comparison) return fail(unknownComparison(id));
+  const cause = name === undefined ? ok(undefined) : await causeNamed(request, name);
+  if (!cause.ok) return cause;
+  return workbench.queries.diffRows({
+    ...explained(comparison),
+    ...page,
+    ...(cause.value ? { cause: cause.value } : {}),
+    ...(signal ? { signal } : {}),
+  });
+}
+
+/** What explains the differences. A search is kept, and done again only to look further. */
+export async function compareCauses(
+  request: Asked & { budgetMs?: number | undefined },
+): Promise<Result<Causes>> {
+  const { workbench, id, signal, budgetMs = causesBudgetMs } = request;
+  const comparison = readComparison(workbench, id);
+  if (!comparison) return fail(unknownComparison(id));
+  const { store, queries } = workbench;
+  const pairing = explained(comparison);
+  const entry = `causes 1 ${JSON.stringify(pairing)}`;
+  const text = store.getEntry(entry);
+  if (text !== undefined) {
+    // Written below under a key that holds every table's hash.
+    const { causes, search } = JSON.parse(text) as CausesResult;
+    if (search.complete || search.budgetMs >= budgetMs)
+      return ok({ causes: named(causes), search });
+  }
+  const found = await queries.diffCauses({ ...pairing, budgetMs, ...(signal ? { signal } : {}) });
+  if (!found.ok) return found;
+  store.putEntry(entry, JSON.stringify(found.value));
+  return ok({ causes: named(found.value.causes), search: found.value.search });
+}
+
+/** One column of both sides at a glance. */
+export async function compareProfile(
+  request: Asked & { column: string },
+): Promise<Result<ProfilePair>> {
+  const { workbench, id, column, signal } = request;
+  const comparison = readComparison(workbench, id);
+  if (!comparison) return fail(unknownComparison(id));
+  const found = await workbench.queries.diffProfiles({
+    ...pairingOf(comparison),
+    columns: [column],
+    ...(signal ? { signal } : {}),
+  });
+  if (!found.ok) return found;
+  const [profile] = found.value.columns;
+  // Without a budget no column asked for is left out.
+  if (profile === undefined) throw new Error(`no profile of ${column}`);
+  return ok(profile);
+}
+
+/** Where the working notebook defines the transform: the line of the file, counted from 1, and what it says. */
+export type TransformPlace = {
+  file: string;
+  line: number;
+  cell: number;
+  cellLine: number;
+  text: string;
+};
+
+/** Undefined where the working notebook has no such transform any more. */
+export function transformPlace(
+  workbench: Workbench,
+  { notebook, transform }: Pick<Comparison, "notebook" | "transform">,
+): TransformPlace | undefined {
+  const text = workingText(workbench, notebook);
+  if (!text.ok) return undefined;
+  for (const { label, firstLine, analysis } of sliceCells(text.value)) {
+    const statement = analysis.statements.find(({ defines }) => defines.includes(transform));
+    const index = labelIndex(label);
+    if (!statement || index === undefined) continue;
+    const cellLine = placeOf(analysis.file, statement.node.getStart(analysis.file)).line;
+    const line = firstLine + cellLine;
+    const words = text.value.split(/\r\n|\n|\r/)[line - 1]?.trim() ?? "";
+    return { file: notebookPath(notebook), line, cell: index + 1, cellLine, text: words };
+  }
+  return undefined;
+}
+
+async function causeNamed(request: Asked, name: string): Promise<Result<DiffCause>> {
+  const found = await compareCauses(request);
+  if (!found.ok) return found;
+  const cause = found.value.causes.find((each) => each.name === name);
+  if (cause) return ok(cause);
+  return fail({
+    code: "cause-unknown",
+    message: "The cause by which the rows are filtered is none of those found for this comparison.",
+    hint: "Take the filter away, or choose one of the causes that are listed.",
+  });
+}
+
+function named(causes: DiffCause[]): NamedCause[] {
+  return causes.map((cause) => {
+    const { scope, why, from } = cause;
+    return { ...cause, name: hashOf({ scope, why, from }).slice(0, 12) };
+  });
+}
+
+function pairingOf({ before, after, key }: Comparison): DiffPairing {
+  return {
+    left: { kind: "table", hash: before.table.hash },
+    right: { kind: "table", hash: after.table.hash },
+    key,
+  };
+}
+
+/** Rows are paired with the snapshot's by their position. */
+function explained(comparison: Comparison): DiffPairing & { input?: TableHash } {
+  const pairing = pairingOf(comparison);
+  return comparison.key === "position" ? { ...pairing, input: comparison.snapshot.hash } : pairing;
+}
+
+function unknownComparison(id: string): Problem {
+  return {
+    code: "comparison-unknown",
+    message: `There is no comparison ${id} in this workspace.`,
+    hint: "Compare the two versions again.",
+  };
+}
