@@ -142,6 +142,8 @@ function startGuest(kind: GuestKind, memoryMb: number): GuestProcess {
     async close() {
       reason ??= { code: "guest-closed", message: "The guest was closed." };
       child.stdin.end();
+      // Nothing else may be left that keeps the program up until a spare has ended.
+      child.ref();
       const timer = setTimeout(() => killAll(child), 200);
       await ended.promise;
       clearTimeout(timer);
