@@ -1,6 +1,7 @@
 import type { Comparison, MetricPair } from "#promote/compare.ts";
 import type { Outcome } from "#promote/outcomes-answer.ts";
 import type { DiffColumn, DiffRow } from "#snapshots/diff.ts";
+import { valueText, visible } from "#promote/diff-report-value.ts";
 import { columns } from "./columns.ts";
 import { count, paint } from "./paint.ts";
 
@@ -41,7 +42,7 @@ function columnLines(all: DiffColumn[], rows: number): string[] {
   );
   if (changed.length === 0) return [];
   const body = changed.map(({ name, status, leftType, rightType, changed }) => [
-    name,
+    visible(name),
     status === "typeChanged" ? `${leftType} → ${rightType}` : (rightType ?? leftType ?? ""),
     status === "added" || status === "removed" ? status : count(changed),
     rows > 0 ? `${((100 * changed) / rows).toFixed(2)} %` : "",
@@ -88,17 +89,23 @@ function signed(value: number | null): string {
 
 const glyphs = { changed: "~", added: "+", removed: "−", ambiguous: "?" };
 
+const longestValue = 200;
+
 /** A row that differs: its key, and what changed in it or all of it. */
 export function rowLine({ kind, key, before, after, changed }: DiffRow): string {
   const cells =
     kind === "changed"
-      ? changed.map((name) => `${name}: ${value(before?.[name])} → ${value(after?.[name])}`)
-      : Object.entries(after ?? before ?? {}).map(([name, cell]) => `${name}: ${value(cell)}`);
+      ? changed.map(
+          (name) => `${visible(name)}: ${value(before?.[name])} → ${value(after?.[name])}`,
+        )
+      : Object.entries(after ?? before ?? {}).map(
+          ([name, cell]) => `${visible(name)}: ${value(cell)}`,
+        );
   return `${glyphs[kind]} [${key.map(value).join(", ")}]  ${cells.join("  ")}`;
 }
 
 function value(cell: unknown): string {
-  return typeof cell === "string" ? cell : JSON.stringify(cell);
+  return valueText(cell, longestValue);
 }
 
 function sum(total: number, parts: number[]): string {

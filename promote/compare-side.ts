@@ -148,10 +148,20 @@ async function sideOfRevision(
   version: Extract<Version, { kind: "git" }>,
   request: Request,
 ): Promise<Result<Side>> {
-  const { git } = workbench;
-  const commit = await git.resolve(version.revision);
+  const found = await revisionText(workbench, request.notebook, version.revision);
+  if (!found.ok) return found;
+  return sideOfText(workbench, version, found.value.label, found.value.text, request);
+}
+
+/** A notebook's text as a revision has it, and what to call that. */
+export async function revisionText(
+  { git }: Pick<Workbench, "git">,
+  notebook: string,
+  revision: string,
+): Promise<Result<{ text: string; label: string }>> {
+  const commit = await git.resolve(revision);
   if (!commit.ok) return commit;
-  const path = notebookPath(request.notebook);
+  const path = notebookPath(notebook);
   const text = await git.show(commit.value, path);
   if (!text.ok) return text;
   const short = commit.value.slice(0, 7);
@@ -162,11 +172,9 @@ async function sideOfRevision(
       hint: "Choose a commit in which the notebook exists, or commit it first.",
     });
   }
-  const name = version.revision === "HEAD" ? "last commit" : version.revision.slice(0, 40);
-  const label = commit.value.startsWith(version.revision)
-    ? `commit ${short}`
-    : `${name} (${short})`;
-  return sideOfText(workbench, version, label, text.value, request);
+  const name = revision === "HEAD" ? "last commit" : revision.slice(0, 40);
+  const label = commit.value.startsWith(revision) ? `commit ${short}` : `${name} (${short})`;
+  return ok({ text: text.value, label });
 }
 
 function nothingRuns(environment: string, transform: string) {

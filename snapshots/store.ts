@@ -26,6 +26,8 @@ export type ContentStore = {
   /** The DuckDB file of a table; read only. */
   tablePath(hash: TableHash): string;
   tableInfo(hash: TableHash): TableInfo | undefined;
+  /** The tables whose hash begins so. */
+  tablesBeginning(prefix: string): TableHash[];
   /** Takes a finished DuckDB file in under its hash. Where the table is there already, the file is dropped. */
   adoptTable(tempPath: string, info: TableInfo): TableInfo;
   putBlob(bytes: Uint8Array): string;
@@ -82,6 +84,12 @@ export function openContentStore(root: string): ContentStore {
     root,
     tablePath,
     tableInfo,
+    tablesBeginning: (prefix) =>
+      readdirSync(folder("tables"))
+        .filter((name) => name.startsWith(prefix) && name.endsWith(".json"))
+        .map((name) => name.slice(0, -".json".length))
+        .filter((hash) => tableInfo(hash) !== undefined)
+        .toSorted(),
     tempPath,
     dropTemp,
     adoptTable(temp, info) {

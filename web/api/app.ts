@@ -2,6 +2,7 @@ import { Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import type { Workbench } from "#promote/workbench.ts";
 import { compareRoutes } from "./compare.ts";
+import { diffRoutes } from "./diff.ts";
 import { environmentRoutes } from "./environments.ts";
 import { notebookRoutes } from "./notebooks.ts";
 import { pipelineRoutes } from "./pipelines.ts";
@@ -60,6 +61,7 @@ export function createApi(workbench: Workbench) {
     .route("/tables", tableRoutes(workbench))
     .route("/notebooks", notebookRoutes(workbench))
     .route("/compare", compareRoutes(workbench))
+    .route("/diff", diffRoutes(workbench))
     .route("/releases", releaseRoutes(workbench))
     .route("/environments", environmentRoutes(workbench))
     .route("/pipelines", pipelineRoutes(workbench))

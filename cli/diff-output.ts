@@ -1,0 +1,81 @@
+import { writeFileSync } from "node:fs";
+import { resolve } from "node:path";
+import type { DiffReport } from "#promote/diff-report.ts";
+import { answerOf } from "#promote/diff-report.ts";
+import { ProblemError } from "#snapshots/problem.ts";
+import type { DiffSummary } from "#snapshots/diff.ts";
+import { diffLines } from "./diff-text.ts";
+import { paint } from "./paint.ts";
+
+export const formats = ["text", "json"] as const;
+export type Format = (typeof formats)[number];
+
+/** In a pipe and in a file there is no terminal whose width lines should keep to. */
+const widthElsewhere = 120;
+
+/** Prints a report, or writes it to a file and says so on stderr: stdout holds nothing but the report. */
+export async function writeReport(report: DiffReport, format: Format, out: string | undefined) {
+  if (out === undefined) {
+    const look = { width: process.stdout.columns || widthElsewhere, paint };
+    process.stdout.write(reportText(report, format, look));
+    return;
+  }
+  const file = resolve(out);
+  const look = { width: widthElsewhere, paint: (_: unknown, text: string) => text };
+  try {
+    writeFileSync(file, reportText(report, format, look));
+  } catch (error) {
+    throw notWritten(file, error);
+  }
+  process.stderr.write(`${answerOf(report.summary)}; the report is in ${file}\n`);
+}
+
+function reportText(
+  report: DiffReport,
+  format: Format,
+  look: Parameters<typeof diffLines>[1],
+): string {
+  switch (format) {
+    case "json":
+      return `${JSON.stringify(inOrder(report.summary), null, 2)}\n`;
+    case "text":
+      return `${diffLines(report, look).join("\n")}\n`;
+  }
+}
+
+/** As docs/diff-format.md has it. */
+function inOrder(summary: DiffSummary): DiffSummary {
+  const {
+    identical,
+    complete,
+    keys,
+    byPosition,
+    rows,
+    columns,
+    renameCandidates,
+    samples,
+    ...rest
+  } = summary;
+  const { causes, elapsedMs, note } = rest;
+  return {
+    identical,
+    complete,
+    keys,
+    ...(byPosition ? { byPosition } : {}),
+    rows,
+    columns: columns.map(({ name, status, ...column }) => ({ name, status, ...column })),
+    renameCandidates,
+    samples,
+    causes,
+    elapsedMs,
+    ...(note === undefined ? {} : { note }),
+  };
+}
+
+function notWritten(file: string, error: unknown): ProblemError {
+  return new ProblemError({
+    code: "not-written",
+    message: `${file} cannot be written (${error instanceof Error && "code" in error ? String(error.code) : String(error)}).`,
+    hint: "Name a file in a folder that is there and may be written to.",
+  });
+}
