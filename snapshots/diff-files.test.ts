@@ -173,6 +173,20 @@ test("a file that is not there, or a key only one side has, says which", async (
   });
 });
 
+test("integers of a JSON file that would be rounded are refused, not compared", async () => {
+  const left = text("big1.jsonl", "json", '{"id":1,"n":123456789012345678901234567890}\n');
+  const right = text("big2.jsonl", "json", '{"id":1,"n":123456789012345678901234567891}\n');
+  expect(await here.queries.diff({ left, right, key: ["id"] })).toMatchObject({
+    ok: false,
+    problem: { code: "numbers-rounded", message: expect.stringContaining("`n`") },
+  });
+  const [small, other] = [
+    text("big3.jsonl", "json", '{"id":1,"n":18446744073709551615}\n'),
+    text("big4.jsonl", "json", '{"id":1,"n":18446744073709551614}\n'),
+  ];
+  expect((await diff(small, other)).rows.changed).toBe(1);
+});
+
 test("a file changed in between is compared anew", async () => {
   const left = text("w.csv", "csv", "id,v\n1,2\n");
   expect((await diff(left, text("x.csv", "csv", "id,v\n1,2\n"))).identical).toBe(true);

@@ -1,8 +1,6 @@
-import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { DiffKey, DiffRow, DiffSide, DiffSummary } from "./diff.ts";
 import { formatRule, type DiffRules } from "./diff-rules.ts";
-import { referenceDiff } from "./diff-reference.ts";
 import { unwrap } from "./problem.ts";
 import { rowsToArrow } from "./arrow.ts";
 import type { Column } from "./table.ts";
@@ -298,88 +296,6 @@ test("a key that is not there is named, with those that are", async () => {
       },
     },
   );
-});
-
-describe("for any two small tables with duplicates and NULLs", () => {
-  const columns: Column[] = [
-    { name: "k", type: "INTEGER", nullable: true },
-    { name: "a", type: "VARCHAR", nullable: true },
-    { name: "b", type: "DOUBLE", nullable: true },
-  ];
-  type Row = { k: number | null; a: string | null; b: number | null };
-  const row: fc.Arbitrary<Row> = fc.record({
-    k: fc.option(fc.integer({ min: 0, max: 4 })),
-    a: fc.option(fc.constantFrom("x", "y", "a text longer than twelve bytes")),
-    b: fc.option(fc.constantFrom(0, 1.5, Number.NaN)),
-  });
-  const rows = fc.array(row, { maxLength: 12 });
-  const cell = (value: unknown) => (Number.isNaN(value) ? "NaN" : JSON.stringify(value));
-  const reference = (list: Row[], isKeyed: boolean) =>
-    list.map(({ k, a, b }) => ({
-      key: isKeyed ? cell(k) : cell([k, a, cell(b)]),
-      cells: [cell(a), cell(b)],
-    }));
-
-  async function write(list: Row[]): Promise<string> {
-    async function* batches() {
-      yield { rows: rowsToArrow(columns, list) };
-    }
-    return unwrap(await here.queries.write({ columns, batches: batches() })).hash;
-  }
-
-  test("counts are as defined, add up, and swap with the sides", async () => {
-    await fc.assert(
-      fc.asyncProperty(rows, rows, fc.boolean(), async (left, right, isKeyed) => {
-        const [before, after] = [await write(left), await write(right)];
-        const key = isKeyed ? ["k"] : null;
-        const summary = unwrap(
-          await here.queries.diff({ left: side(before), right: side(after), key }),
-        );
-        const { equal, changed, added, removed, ambiguous } = summary.rows;
-        const expected = referenceDiff(reference(left, isKeyed), reference(right, isKeyed), 2);
-        expect({ equal, changed, added, removed, ambiguous }).toEqual({
-          equal: expected.equal,
-          changed: expected.changed,
-          added: expected.added,
-          removed: expected.removed,
-          ambiguous: expected.ambiguous,
-        });
-        if (isKeyed)
-          expect(summary.columns.slice(1).map((column) => column.changed)).toEqual(
-            expected.changedIn,
-          );
-        expect(left.length).toBe(equal + changed + removed + ambiguous.left);
-        expect(right.length).toBe(equal + changed + added + ambiguous.right);
-
-        const back = unwrap(
-          await here.queries.diff({ left: side(after), right: side(before), key }),
-        ).rows;
-        expect(back).toMatchObject({ equal, changed, added: removed, removed: added });
-        const same = unwrap(
-          await here.queries.diff({ left: side(before), right: side(before), key }),
-        );
-        expect(same).toMatchObject({ identical: true, rows: { equal: left.length } });
-
-        const listed = unwrap(
-          await here.queries.diffRows({
-            left: side(before),
-            right: side(after),
-            key,
-            offset: 0,
-            limit: 1000,
-          }),
-        ).rows;
-        const count = (kind: string) => listed.filter((item) => item.kind === kind).length;
-        expect([count("changed"), count("added"), count("removed"), count("ambiguous")]).toEqual([
-          changed,
-          added,
-          removed,
-          ambiguous.left + ambiguous.right,
-        ]);
-      }),
-      { numRuns: 25 },
-    );
-  });
 });
 
 test("the rows of two transforms of one snapshot pair by where they came from", async () => {

@@ -1,7 +1,7 @@
 import duckdb from "@duckdb/node-bindings";
 import type { Connection } from "@duckdb/node-bindings";
 import type { FileSide } from "../protocol.ts";
-import { fail, ok, type Result } from "../problem.ts";
+import { fail, ok, type Problem, type Result } from "../problem.ts";
 import { quoteName, quoteText } from "../types.ts";
 import { attach, queryTexts } from "./database.ts";
 import { loadArrow } from "./diff-arrow.ts";
@@ -117,9 +117,36 @@ async function openJson(
     path,
     described.map((column) => column.name),
   );
-  const { rows } = await load(connection, scan, name, described.length);
   const columns = described.map(({ name, type }, i) => ({ name: names[i] ?? name, type }));
+  const rounded = await roundedColumn(connection, path, columns);
+  if (rounded !== undefined) return fail(rounded);
+  const { rows } = await load(connection, scan, name, described.length);
   return ok({ ...rows, columns: distinctNames(columns, rows.sqlNames) });
+}
+
+/** Integers that DuckDB reads from JSON as DOUBLE, and so rounds: two that differ would be equal. */
+async function roundedColumn(
+  connection: Connection,
+  path: string,
+  columns: { name: string; type: string }[],
+): Promise<Problem | undefined> {
+  const doubles = columns.filter(({ type }) => type === "DOUBLE");
+  if (doubles.length === 0) return undefined;
+  const isRounded = doubles.map(({ name }) => {
+    const place = quoteText(`$.${JSON.stringify(name)}`);
+    return `coalesce(bool_or(regexp_full_match(json_extract_string(json, ${place}), '-?[0-9]{16,}')), false)::VARCHAR`;
+  });
+  const [row = []] = await queryTexts(
+    connection,
+    `SELECT ${isRounded.join(", ")} FROM read_json_objects(${quoteText(path)}, hive_partitioning = false)`,
+  );
+  const found = doubles.find((_, i) => row[i] === "true");
+  if (found === undefined) return undefined;
+  return {
+    code: "numbers-rounded",
+    message: `${path} holds integers in \`${found.name}\` that would be rounded: some of its numbers are too large, or have fractions.`,
+    hint: "Write them as texts, or all as integers of up to 64 bits.",
+  };
 }
 
 /** DuckDB calls the second of two keys that differ in case only by the second's name and a number. */
