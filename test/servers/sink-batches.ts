@@ -4,7 +4,7 @@ import type { Column } from "#snapshots/table.ts";
 import type { SqlType } from "#snapshots/types.ts";
 import { layOut } from "#promote/sync/arrow-layout.ts";
 import { typedColumns } from "#promote/sync/identity.ts";
-import { converterFor, type Kept } from "#promote/sync/json-values.ts";
+import { converterFor, Refusal, type Kept } from "#promote/sync/json-values.ts";
 import { CLEAR, WRITE, type SinkBatch, type SinkContract } from "#promote/sync/ports.ts";
 import { versionOf } from "#promote/sync/version.ts";
 
@@ -61,6 +61,6 @@ function keptOf(type: SqlType, value: unknown): Kept {
   if (type.kind === "scalar" && type.name === "BIGINT" && typeof value === "string")
     return BigInt(value);
   const converted = converterFor(type)(value);
-  if ("reason" in converted) throw new RangeError(converted.reason);
-  return converted.value;
+  if (converted instanceof Refusal) throw new RangeError(converted.reason);
+  return converted;
 }
