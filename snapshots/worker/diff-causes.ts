@@ -18,10 +18,10 @@ import {
 import { allDifferences, keep, openComparison, type Comparison } from "./diff-comparison.ts";
 import type { DiffPlan } from "./diff-plan.ts";
 
-const defaultBudgetMs = 5000;
+const defaultBudgetMs = 10_000;
 const mostScopes = 12;
 /** Of more rows, an even share is looked at for candidates; what is reported is counted in all. */
-const sampledFrom = 1_000_000;
+const sampledFrom = 500_000;
 const mostDistinct = 5000;
 
 /** What explains the differences of a pairing. */
