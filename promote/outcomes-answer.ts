@@ -7,6 +7,7 @@ import {
   type Interval,
   type Verdict,
 } from "./outcomes-interval.ts";
+import { mostDrawn } from "./outcomes-resample.ts";
 import { chosenRows, measure, presentUnits, type SideRows } from "./outcomes-measure.ts";
 
 /** A number on both sides, what it moved by, and how sure that is. */
@@ -71,7 +72,7 @@ export type OutcomeAnswer = Outcome & { resampled: Resampled; segments: Segments
 /** So many segments get a number of their own. */
 const mostSegments = 20;
 /** Drawing few units costs nothing, and their tails are what a small sample turns on. */
-const resamplesOf = (units: number): number => (units <= 20_000 ? 2_000 : 1_000);
+const resamplesOf = (units: number): number => (units <= mostDrawn ? 2_000 : 1_000);
 const leastUnits = 2;
 const leastShare = 0.95;
 

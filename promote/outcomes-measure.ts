@@ -7,7 +7,8 @@ import {
   type Statistic,
 } from "#kernel/guest/runtime/metric-statistic.ts";
 import { groupUnits } from "./outcomes-groups.ts";
-import { resampleSums, resampleWeights } from "./outcomes-resample.ts";
+import { areaInfluence } from "./outcomes-rank.ts";
+import { mostDrawn, resampleSums, resampleWeights } from "./outcomes-resample.ts";
 
 /** One side's rows of a metric: their parts, and the unit each belongs to. */
 export type SideRows = {
@@ -118,10 +119,18 @@ function byRank({ before, after, units, seed, resamples }: Question): Found {
     return { ...ranking, order: ranking.order.map((row) => unit[row] ?? 0) };
   });
   if (was === undefined || is === undefined) throw new TypeError("A side is missing.");
+  const [early, late] = [areaUnderCurve(was), areaUnderCurve(is)];
   return {
-    before: areaUnderCurve(was),
-    after: areaUnderCurve(is),
+    before: early,
+    after: late,
     resample(take) {
+      if (units > mostDrawn && early !== null && late !== null) {
+        const [one, other] = [areaInfluence(was, early, units), areaInfluence(is, late, units)];
+        const moved = other.map((influence, unit) => influence - (one[unit] ?? 0));
+        for (const sum of resampleSums(groupUnits([moved]), { seed, resamples }))
+          take(0, late - early + sum / units);
+        return;
+      }
       resampleWeights(units, { seed, resamples }, (weights) =>
         take(areaUnderCurve(was, weights), areaUnderCurve(is, weights)),
       );

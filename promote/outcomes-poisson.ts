@@ -26,7 +26,11 @@ export function weightState(random: Random): Int32Array {
 /**
  * Fills `weights` with draws from Poisson(1): how often each of very many units comes when as many are drawn with replacement. Gives their sum.
  */
-export function fillPoisson(state: Int32Array, weights: Float64Array, length: number): number {
+export function fillPoisson(
+  state: Int32Array,
+  weights: Float64Array | Uint8Array,
+  length: number,
+): number {
   let [a = 0, b = 0, c = 0, d = 0] = state;
   let total = 0;
   for (let at = 0; at < length; at += 2) {

@@ -1,13 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { seededRandom } from "#kernel/guest/runtime/random.ts";
-import { fromSums } from "#kernel/guest/runtime/metric-statistic.ts";
+import { areaUnderCurve, fromSums, rank } from "#kernel/guest/runtime/metric-statistic.ts";
 import { outcomeOf, type OutcomeRequest } from "./outcomes-answer.ts";
 import { groupUnits } from "./outcomes-groups.ts";
 import { holm, intervalOf, verdictOf } from "./outcomes-interval.ts";
 import { measure, type Question, type SideRows } from "./outcomes-measure.ts";
 import { poisson } from "./outcomes-poisson.ts";
-import { resampleSums } from "./outcomes-resample.ts";
+import { resampleSums, resampleWeights } from "./outcomes-resample.ts";
 
 // The statistics by themselves: against a plain slow bootstrap, against what is known, and by how often intervals cover the truth.
 
@@ -153,6 +153,39 @@ test("very many records: the spread is the one known from theory, whether they d
       );
     }
   }
+});
+
+test("very many records: the area under the curve spreads as when every resample's ranks are walked", () => {
+  const next = uniform(5);
+  const units = 6000;
+  const truths = Array.from({ length: units }, () => (next() < 0.3 ? 1 : 0));
+  // Two decimals, so that scores tie.
+  const side = (gain: number): Row[] =>
+    truths.map((second, unit) => ({
+      unit,
+      first: Math.round(100 * (next() + gain * second)) / 100,
+      second,
+    }));
+  const [before, after] = [rowsOf(side(0.2)), rowsOf(side(0.4))];
+  const { differences } = measure({ statistic: "auc", before, after, units, seed, resamples: 600 });
+  const [was, is] = [before, after].map(({ first, second }) => rank(first, second));
+  const walked: number[] = [];
+  resampleWeights(units, { seed: [4, 3, 2, 1], resamples: 600 }, (weights) => {
+    if (was && is)
+      walked.push((areaUnderCurve(is, weights) ?? 0) - (areaUnderCurve(was, weights) ?? 0));
+  });
+  const about = (values: ArrayLike<number>) => {
+    const list = Array.from(values);
+    const mean = list.reduce((sum, one) => sum + one, 0) / list.length;
+    return {
+      mean,
+      spread: Math.sqrt(list.reduce((sum, one) => sum + (one - mean) ** 2, 0) / list.length),
+    };
+  };
+  const [ours, plain] = [about(differences), about(walked)];
+  expect(ours.spread / plain.spread).toBeGreaterThan(0.9);
+  expect(ours.spread / plain.spread).toBeLessThan(1.1);
+  expect(Math.abs(ours.mean - plain.mean)).toBeLessThan(plain.spread / 4);
 });
 
 describe("about 95 % of intervals cover the truth", () => {
