@@ -1,14 +1,18 @@
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { resolve } from "node:path";
 import type { DiffReport } from "#promote/diff-report.ts";
 import { answerOf } from "#promote/diff-report.ts";
+import { htmlReport } from "#promote/diff-report-html.ts";
+import { markdownReport } from "#promote/diff-report-markdown.ts";
 import { ProblemError } from "#snapshots/problem.ts";
 import type { DiffSummary } from "#snapshots/diff.ts";
 import { diffLines } from "./diff-text.ts";
 import { paint } from "./paint.ts";
 
-export const formats = ["text", "json"] as const;
+export const formats = ["text", "json", "html", "markdown"] as const;
 export type Format = (typeof formats)[number];
+
+const tokensFile = new URL("../web/lib/tokens.css", import.meta.url);
 
 /** In a pipe and in a file there is no terminal whose width lines should keep to. */
 const widthElsewhere = 120;
@@ -38,6 +42,10 @@ function reportText(
   switch (format) {
     case "json":
       return `${JSON.stringify(inOrder(report.summary), null, 2)}\n`;
+    case "html":
+      return htmlReport(report, readFileSync(tokensFile, "utf8"));
+    case "markdown":
+      return markdownReport(report);
     case "text":
       return `${diffLines(report, look).join("\n")}\n`;
   }

@@ -2,7 +2,7 @@ import { mkdtempSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative, resolve } from "node:path";
 import { fileSide } from "#promote/diff-file.ts";
-import { defaultPairing } from "#promote/diff-key.ts";
+import { defaultPairing, type DefaultPairing } from "#promote/diff-key.ts";
 import type { DiffReport } from "#promote/diff-report.ts";
 import type { StoredSide } from "#promote/diff-side.ts";
 import type { CausesResult, DiffKey, DiffPairing, DiffSide, DiffSummary } from "#snapshots/diff.ts";
@@ -163,17 +163,20 @@ async function compareSides(
     ...(ignore ? { ignore } : {}),
     ...(where === undefined ? {} : { where }),
   };
-  const counted = await countWith(queries, base, options.key, byDefault.key, options, watch);
+  const counted = await countWith(queries, base, byDefault, options, watch);
   const { pairing, summary } = counted;
   const remarks = [...counted.remarks, ...[left, right].flatMap(failedRecords)];
   const input = pairing.key === "position" ? byDefault.input : undefined;
   const leftMs = budget === undefined ? causesBudgetMs : budget - (performance.now() - startedAt);
-  const found = await searchCauses(
-    queries,
-    { pairing, summary, input, budgetMs: leftMs },
-    options,
-    watch,
-  );
+  const isSearched = options.causes && summary.complete && !summary.identical;
+  if (isSearched && leftMs < 1) remarks.push("Causes were not searched for: the budget was over.");
+  const found =
+    isSearched && leftMs >= 1
+      ? await searchCauses(queries, pairing, { input, budgetMs: leftMs }, watch)
+      : undefined;
+  if (options.rowsOut !== undefined) {
+    remarks.push(await writeRows(queries, { pairing, input }, options.rowsOut, watch));
+  }
   return {
     left: { text: left.text, label: left.label },
     right: { text: right.text, label: right.label },
@@ -195,9 +198,8 @@ type Counted = { pairing: DiffPairing; summary: DiffSummary; remarks: string[] }
 async function countWith(
   queries: Queries,
   base: Omit<DiffPairing, "key">,
-  asked: string[] | undefined,
-  byDefault: DiffKey,
-  { samples, budget, stopAfter }: SidesOptions,
+  byDefault: DefaultPairing,
+  { key: asked, samples, budget, stopAfter }: SidesOptions,
   { progress, signal }: Watch,
 ): Promise<Counted> {
   const count = (key: DiffKey) =>
@@ -205,20 +207,24 @@ async function countWith(
       ...base,
       key,
       samples,
+      // Causes come in what is left of the budget: their input is opened along.
+      ...(key === "position" && byDefault.input !== undefined
+        ? { causes: { input: byDefault.input, budgetMs: 0 } }
+        : {}),
       ...(budget === undefined ? {} : { budgetMs: budget }),
       ...(stopAfter === undefined ? {} : { stopAfter }),
       signal,
       onProgress: (fraction) => progress.show("Comparing", fraction),
     });
   progress.show("Comparing");
-  const key = asked ?? byDefault;
+  const declared = Array.isArray(byDefault.key) ? byDefault.key : undefined;
+  const key = asked ?? byDefault.key;
   const first = await count(key);
   if (first.ok) return { pairing: { ...base, key }, summary: first.value, remarks: [] };
-  const isOurs =
-    asked === undefined && Array.isArray(byDefault) && unusableKey.has(first.problem.code);
-  if (!isOurs) throw new ProblemError(first.problem);
+  const isOurs = asked === undefined && unusableKey.has(first.problem.code);
+  if (!isOurs || !declared) throw new ProblemError(first.problem);
   const summary = unwrap(await count(null));
-  const remark = `The declared key (${byDefault.join(", ")}) is not in both sides, so whole rows are compared. Name one with --key.`;
+  const remark = `The declared key (${declared.join(", ")}) cannot pair these sides, so whole rows are compared. Name one with --key.`;
   return { pairing: { ...base, key: null }, summary, remarks: [remark] };
 }
 
@@ -226,23 +232,32 @@ const unusableKey = new Set(["no-such-column", "key-types-differ", "key-ignored"
 
 async function searchCauses(
   queries: Queries,
-  of: {
-    pairing: DiffPairing;
-    summary: DiffSummary;
-    input: TableHash | undefined;
-    budgetMs: number;
-  },
-  { causes }: SidesOptions,
+  pairing: DiffPairing,
+  { input, budgetMs }: { input: TableHash | undefined; budgetMs: number },
   { progress, signal }: Watch,
-): Promise<CausesResult | undefined> {
-  const { pairing, summary, input, budgetMs } = of;
-  if (!causes || !summary.complete || summary.identical) return undefined;
-  if (budgetMs < 1) return { causes: [], search: noSearch(of.budgetMs) };
+): Promise<CausesResult> {
   progress.show("Searching for causes");
   const request = { ...pairing, ...(input === undefined ? {} : { input }), budgetMs, signal };
   return unwrap(await queries.diffCauses(request));
 }
 
-function noSearch(budgetMs: number): CausesResult["search"] {
-  return { columns: 0, of: 1, complete: false, elapsedMs: 0, budgetMs: Math.max(0, budgetMs) };
+/** What was written, for the report. */
+async function writeRows(
+  queries: Queries,
+  { pairing, input }: { pairing: DiffPairing; input: TableHash | undefined },
+  file: string,
+  { progress, signal }: Watch,
+): Promise<string> {
+  progress.show("Writing the differing rows");
+  const { rows } = unwrap(
+    await queries.diffExport({
+      ...pairing,
+      ...(input === undefined ? {} : { input }),
+      out: resolve(file),
+      format: /\.csv$/i.test(file) ? "csv" : "parquet",
+      signal,
+      onProgress: (fraction) => progress.show("Writing the differing rows", fraction),
+    }),
+  );
+  return `All ${rows} differing rows are in ${file}.`;
 }

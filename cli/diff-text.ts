@@ -4,19 +4,22 @@ import {
   countsOf,
   coverOf,
   group,
+  keyOf,
   pairingOf,
   remarksOf,
+  renamesOf,
   sampleCells,
   sampleGroups,
   shareOf,
   signs,
   sumsOf,
+  titleOf,
   typeOf,
   type DiffReport,
   type SampleGroup,
 } from "#promote/diff-report.ts";
 import { valueText, visible } from "#promote/diff-report-value.ts";
-import type { DiffSample } from "#snapshots/diff.ts";
+import type { DiffSample, DiffSummary } from "#snapshots/diff.ts";
 import { columns } from "./columns.ts";
 
 type Colour = "red" | "green" | "yellow" | "cyan" | "bold" | "dim";
@@ -47,9 +50,9 @@ export function diffLines(report: DiffReport, look: Look): string[] {
     "",
     ...countLines(report, look),
     ...columnLines(report, look),
-    ...renameLines(report),
+    ...renamesOf(summary).map((line) => `  ${visible(line)}`),
     ...causeLines(report, look),
-    ...sampleGroups(summary).flatMap((group) => groupLines(group, summary.keys, look)),
+    ...sampleGroups(summary).flatMap((group) => groupLines(group, summary, look)),
   ];
 }
 
@@ -126,13 +129,6 @@ function some(rows: number): string {
   return rows === 0 ? "" : group(rows);
 }
 
-function renameLines({ summary }: DiffReport): string[] {
-  return summary.renameCandidates.map(
-    ({ left, right, equal, rows }) =>
-      `  ${visible(left)} may have been renamed ${visible(right)}: ${group(equal)} of ${group(rows)} values are equal.`,
-  );
-}
-
 function causeLines({ summary, search }: DiffReport, look: Look): string[] {
   if (search === undefined) return [];
   const { causes } = summary;
@@ -154,21 +150,21 @@ function causeLines({ summary, search }: DiffReport, look: Look): string[] {
   ];
 }
 
-function groupLines({ kind, of, samples }: SampleGroup, keys: string[], look: Look): string[] {
-  const shown =
-    samples.length < of ? `the first ${group(samples.length)} of ${group(of)}` : group(of);
+function groupLines(group: SampleGroup, summary: DiffSummary, look: Look): string[] {
   return [
     "",
-    look.paint(colours[kind], `${kind.charAt(0).toUpperCase()}${kind.slice(1)}, ${shown}`),
-    ...samples.flatMap((sample) => sampleLines(sample, signs[kind], keys, look)),
+    look.paint(colours[group.kind], titleOf(group)),
+    ...group.samples.flatMap((sample) => sampleLines(sample, signs[group.kind], summary, look)),
   ];
 }
 
 /** One line where it fits; else the values under their key, as many a line as fit. */
-function sampleLines(sample: DiffSample, sign: string, keys: string[], look: Look): string[] {
+function sampleLines(sample: DiffSample, sign: string, summary: DiffSummary, look: Look): string[] {
   const most = Math.max(16, Math.floor(look.width / 2) - 12);
-  const key = sample.key.map((value) => valueText(value, most)).join(", ");
-  const cells = sampleCells(sample, keys).map((cell) => {
+  const key = keyOf(sample, summary)
+    .map((value) => valueText(value, most))
+    .join(", ");
+  const cells = sampleCells(sample, summary.keys).map((cell) => {
     const name = visible(cell.column);
     const before = "before" in cell ? valueText(cell.before, most) : undefined;
     const after = "after" in cell ? valueText(cell.after, most) : undefined;

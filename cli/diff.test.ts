@@ -4,6 +4,7 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  readFileSync,
   realpathSync,
   rmSync,
   writeFileSync,
@@ -135,6 +136,27 @@ describe("two files, without a workspace", () => {
   });
 });
 
+test("the report goes to a file, as a page or as Markdown, and nothing to stdout", async () => {
+  const sides = ["diff", "old.parquet", "now.parquet", "--key", "id"];
+  const page = await penstock([...sides, "--format", "html", "--out", "r.html"]);
+  expect(page).toMatchObject({ code: 1, stdout: "" });
+  expect(page.stderr).toContain(`different; the report is in ${join(folder, "r.html")}`);
+  const html = readFileSync(join(folder, "r.html"), "utf8");
+  expect(html).toContain("--changed-mark: light-dark(");
+  expect(html).toContain("origin = DEN");
+  const markdown = await penstock([...sides, "--format", "markdown"]);
+  expect(markdown.stdout).toMatch(/^### old.parquet → now.parquet: different\n/);
+});
+
+test("every differing row goes to a file", async () => {
+  const sides = ["diff", "old.parquet", "now.parquet", "--key", "id", "--no-causes"];
+  const ran = await penstock([...sides, "--rows-out", "rows.csv"]);
+  expect(ran.stdout).toContain("All 102 differing rows are in rows.csv.");
+  const lines = readFileSync(join(folder, "rows.csv"), "utf8").trimEnd().split("\n");
+  expect(lines).toHaveLength(103);
+  expect(lines[1]).toBe('changed,0,0,DEN,0.0,0,DEN,10.0,"[""delay""]"');
+});
+
 describe("flags", () => {
   const cases: [string, string[], (found: DiffSummary) => void][] = [
     [
@@ -216,6 +238,11 @@ describe("what cannot be compared is one problem, nothing on stdout, exit code 2
     ["a rule that is none", ["old.csv", "now.csv", "--tolerance", "delay=near"], /is not a rule/],
     ["a predicate that is none", ["old.csv", "now.csv", "--where", "id <"], /cannot be used/],
     ["a time that is none", ["old.csv", "now.csv", "--budget", "soon"], /Give a time/],
+    [
+      "rows in a kind of file that is none",
+      ["old.csv", "now.csv", "--rows-out", "x.xlsx"],
+      /ends in .parquet or .csv/,
+    ],
     ["a format that is none", ["old.csv", "now.csv", "--format", "pdf"], /Allowed choices/],
     [
       "a flag of the short form",

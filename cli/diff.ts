@@ -81,7 +81,11 @@ export function diffVerb(program: Command): void {
     .option("--no-causes", "do not search for what explains the differences")
     .addOption(new Option("--format <format>", "how to tell it").choices(formats).default("text"))
     .option("--out <file>", "write the report there instead of printing it")
-    .option("--rows-out <file>", "write every differing row to FILE.parquet or FILE.csv")
+    .option(
+      "--rows-out <file>",
+      "write every differing row there: FILE.parquet or FILE.csv",
+      rowsFile,
+    )
     .addOption(
       new Option("--before <version>", `one argument only: ${versions}`)
         .argParser(version)
@@ -143,6 +147,11 @@ function refuse(command: Command, flags: string[], left: string, right: string |
 
 function more(text: string, before: string[] = []): string[] {
   return [...before, text];
+}
+
+function rowsFile(text: string): string {
+  if (/\.(?:parquet|csv)$/i.test(text)) return text;
+  throw new InvalidArgumentError("Give a file whose name ends in .parquet or .csv.");
 }
 
 function budget(text: string): number {

@@ -168,6 +168,11 @@ export function sampleGroups({ rows, samples }: DiffSummary): SampleGroup[] {
     .filter((group) => group.samples.length > 0);
 }
 
+/** A key's values for people; by position the part only where there are several. */
+export function keyOf({ key }: DiffSample, { byPosition }: DiffSummary): unknown[] {
+  return byPosition && key[1] === 0 ? key.slice(0, 1) : key;
+}
+
 /** What to show of a sample: the columns that changed before → after, or the whole row that is there. */
 export type SampleCell = { column: string; before?: unknown; after?: unknown };
 
@@ -180,6 +185,20 @@ export function sampleCells(sample: DiffSample, keys: string[]): SampleCell[] {
   return Object.entries(left ?? right ?? {})
     .filter(([column]) => !keys.includes(column))
     .map(([column, value]) => ({ column, [side]: value }));
+}
+
+/** `Changed, the first 20 of 412` */
+export function titleOf({ kind, of, samples }: SampleGroup): string {
+  const name = `${kind.charAt(0).toUpperCase()}${kind.slice(1)}`;
+  const shown = samples.length < of ? `the first ${group(samples.length)} of ` : "";
+  return `${name}, ${shown}${group(of)}`;
+}
+
+export function renamesOf({ renameCandidates }: DiffSummary): string[] {
+  return renameCandidates.map(
+    ({ left, right, equal, rows }) =>
+      `${left} may have been renamed ${right}: ${group(equal)} of ${group(rows)} values are equal.`,
+  );
 }
 
 export function group(value: number): string {

@@ -38,7 +38,10 @@ export type DiffRequest = DiffPairing & {
   onProgress?: (fraction: number) => void;
 };
 
-/** `input`: the snapshot both sides were made from, whose columns may explain what differs (pairing by position only). */
+/**
+ * `input`: the snapshot both sides were made from, whose columns may explain what differs (pairing by position only). A budget of 0 searches nothing, but
+ * opens the input, so that what is asked of the pairing with it next is a look-up.
+ */
 export type CauseSearch = { input?: TableHash; budgetMs?: number };
 
 export type DiffColumn = {

@@ -78,6 +78,7 @@ export type WorkerRequest =
       Pick<DiffRequest, "samples" | "budgetMs" | "stopAfter" | "causes">)
   | ({ kind: "diffRows"; rows?: DiffKind; input?: TableFile } & Sides &
       Omit<DiffRowsRequest, keyof DiffPairing | "input" | "kind">)
+  | ({ kind: "diffExport"; format: "parquet" | "csv"; input?: TableFile } & Sides)
   | ({ kind: "diffCauses"; input?: TableFile } & Sides & Pick<CauseSearch, "budgetMs">)
   | ({ kind: "diffProfiles"; columns?: string[]; budgetMs?: number } & Sides);
 
@@ -92,6 +93,7 @@ export type WorkerValue = {
   profile: ColumnProfile[];
   diff: DiffSummary;
   diffRows: DiffPage;
+  diffExport: { path: string; rows: number };
   diffCauses: CausesResult;
   diffProfiles: { columns: ProfilePair[]; complete: boolean };
 };

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { createReadStream, realpathSync, statSync } from "node:fs";
+import { copyFileSync, createReadStream, realpathSync, rmSync, statSync } from "node:fs";
 import { availableParallelism, totalmem } from "node:os";
 import { join, relative, resolve, sep } from "node:path";
 import { pipeline } from "node:stream/promises";
@@ -74,6 +74,17 @@ export type Queries = {
   diff(request: DiffRequest): Promise<Result<DiffSummary>>;
   /** A page of what differs; the first one of a pairing finds the differences, the next ones look them up. */
   diffRows(request: DiffRowsRequest & { signal?: AbortSignal }): Promise<Result<DiffPage>>;
+  /** Every differing row into a file, its folder being there; how many they are. */
+  diffExport(
+    request: DiffPairing & {
+      /** As for the causes, so that nothing is found twice. */
+      input?: TableHash;
+      out: string;
+      format: "parquet" | "csv";
+      signal?: AbortSignal;
+      onProgress?: (fraction: number) => void;
+    },
+  ): Promise<Result<{ rows: number }>>;
   /** What explains the differences. */
   diffCauses(
     request: DiffPairing & CauseSearch & { signal?: AbortSignal },
@@ -252,6 +263,24 @@ export function openQueries({
       );
     },
 
+    async diffExport({ signal, onProgress, input, out, format, ...pairing }) {
+      const sides = sidesOf(pairing, input);
+      if (!sides.ok) return sides;
+      const made = await pool.call<"diffExport">(
+        { kind: "diffExport", ...sides.value, format },
+        { signal, onProgress },
+      );
+      if (!made.ok) return made;
+      try {
+        copyFileSync(made.value.path, out);
+        return ok({ rows: made.value.rows });
+      } catch (error) {
+        return fail(notWritten(out, error));
+      } finally {
+        rmSync(made.value.path, { force: true });
+      }
+    },
+
     async diffCauses({ signal, input, budgetMs, ...pairing }) {
       const sides = sidesOf(pairing, input);
       if (!sides.ok) return sides;
@@ -302,6 +331,14 @@ export function openQueries({
 }
 
 type Defined<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
+
+function notWritten(out: string, error: unknown): Problem {
+  return {
+    code: "not-written",
+    message: `${out} cannot be written (${error instanceof Error ? error.message : String(error)}).`,
+    hint: "Name a file in a folder that is there and may be written to.",
+  };
+}
 
 /** Without the fields that are undefined. */
 function defined<T extends object>(fields: T): Defined<T> {

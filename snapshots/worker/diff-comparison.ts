@@ -1,3 +1,5 @@
+import { randomUUID } from "node:crypto";
+import { join } from "node:path";
 import duckdb from "@duckdb/node-bindings";
 import type { Connection } from "@duckdb/node-bindings";
 import { fail, ok, type Result } from "../problem.ts";
@@ -17,6 +19,8 @@ import { refusePredicate } from "./diff-where.ts";
 export type Comparison = {
   open: Open;
   plan: DiffPlan;
+  /** Where its rows may be written; nowhere else. */
+  exportPath: string;
   /** All differences, once they were found. */
   differences: Promise<string> | undefined;
   /** What has been made of them since, by name. */
@@ -44,8 +48,10 @@ export async function openComparison(
     closeLater(open);
   }
   const open = await openDatabase(limits, limits.threads);
-  const plan = await prepare(open.connection, { left, right, pairing }, input).catch(
-    (error: unknown) => fail(problemOf(error)),
+  const exportPath = join(limits.spillFolder, `rows ${process.pid} ${randomUUID()}`);
+  const sides = { left, right, pairing };
+  const plan = await prepare(open.connection, sides, input, exportPath).catch((error: unknown) =>
+    fail(problemOf(error)),
   );
   if (!plan.ok) {
     closeLater(open);
@@ -54,6 +60,7 @@ export async function openComparison(
   const comparison: Comparison = {
     open,
     plan: plan.value,
+    exportPath,
     differences: undefined,
     kept: new Map(),
   };
@@ -71,6 +78,7 @@ async function prepare(
   connection: Connection,
   { left, right, pairing }: Sides,
   input: TableFile | undefined,
+  exportPath: string,
 ): Promise<Result<DiffPlan>> {
   const { where } = pairing;
   if (where !== undefined) {
@@ -85,7 +93,8 @@ async function prepare(
   const paths = [left, right].flatMap((side) =>
     side.kind === "file" && side.format === "parquet" ? [quoteText(side.path)] : [],
   );
-  if (paths.length > 0) await duckdb.query(connection, `SET allowed_paths = [${paths.join(", ")}]`);
+  const allowed = [...paths, quoteText(exportPath)].join(", ");
+  await duckdb.query(connection, `SET allowed_paths = [${allowed}]`);
   await seal(connection);
   const leftSide = await describeSide(connection, leftRows.value, where);
   if (!leftSide.ok) return leftSide;

@@ -57,7 +57,7 @@ async function page(
 type Numbered = { table: string; total: number };
 
 /** The differences in the order of a page: a row's number is its place. */
-function orderedDifferences(comparison: Comparison): Promise<Numbered> {
+export function orderedDifferences(comparison: Comparison): Promise<Numbered> {
   return keep(comparison, "ordered", async () => {
     const { connection } = comparison.open;
     const found = await allDifferences(comparison);

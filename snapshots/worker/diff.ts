@@ -39,7 +39,7 @@ export async function runDiff(
     const figures = new Map(plan.compared.map(({ name }, i) => [name, columns[i]]));
     const none = { changed: 0, nullToValue: 0, valueToNull: 0 };
     const found =
-      request.causes === undefined || note !== undefined
+      request.causes === undefined || request.causes.budgetMs === 0 || note !== undefined
         ? undefined
         : await findCauses(comparison, request.input, request.causes.budgetMs);
     return ok({

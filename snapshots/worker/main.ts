@@ -5,6 +5,7 @@ import { prepareSpare } from "./database.ts";
 import { runDigest } from "./digest.ts";
 import { runDiff } from "./diff.ts";
 import { runDiffCauses } from "./diff-causes.ts";
+import { runDiffExport } from "./diff-export.ts";
 import { runDiffProfiles } from "./diff-profiles.ts";
 import { runDiffRows } from "./diff-rows.ts";
 import { runFreeze } from "./freeze.ts";
@@ -110,6 +111,8 @@ function answer(
       return runProfile(request, limits);
     case "diff":
       return runDiff(request, limits, progress);
+    case "diffExport":
+      return runDiffExport(request, limits, progress);
     case "diffRows":
       return runDiffRows(request, limits);
     case "diffCauses":
