@@ -4,7 +4,7 @@ import type { DiffRequest, DiffSummary } from "#snapshots/diff.ts";
 import { ok, type Result } from "#snapshots/problem.ts";
 import type { TableHash, TableInfo } from "#snapshots/table.ts";
 import { readSnapshot } from "#snapshots/workspace.ts";
-import { hashOf } from "./canonical-json.ts";
+import { canonicalJson, hashOf } from "./canonical-json.ts";
 import { readSide, type Side, type Version } from "./compare-side.ts";
 import { contractChanges, type ContractChange } from "./compatibility.ts";
 import { compareOutcomes } from "./outcomes.ts";
@@ -47,7 +47,8 @@ export type Comparison = {
 
 type Key = Comparison["key"];
 
-export type CompareProgress = { step: string; fraction?: number };
+/** `last`: what the same question was answered last, to be looked at until it is known whether that still holds. */
+export type CompareProgress = { step: string; fraction?: number; last?: Comparison };
 
 export type CompareRequest = {
   workbench: Workbench;
@@ -65,7 +66,8 @@ export type CompareRequest = {
 /** Runs two versions on the same snapshot and compares what they made, row by row and metric by metric. */
 export async function compare(request: CompareRequest): Promise<Result<Comparison>> {
   const { workbench, onProgress } = request;
-  onProgress?.({ step: "Building both versions" });
+  const last = request.snapshot || request.key ? undefined : lastComparison(workbench, request);
+  onProgress?.({ step: "Building both versions", ...(last ? { last } : {}) });
   const before = await readSide(workbench, request.before, request);
   if (!before.ok) return before;
   const after = await readSide(workbench, request.after, request);
@@ -197,6 +199,21 @@ export function recentComparisons(
 ): Comparison[] {
   const recent = state.recentComparisons(limit);
   return recent.map(({ askedAt, document }) => ({ ...(document as Comparison), at: askedAt }));
+}
+
+/** The last answer to a question asked in the same words; either version may have changed since. */
+export function lastComparison(
+  workbench: Pick<Workbench, "state" | "store">,
+  question: Pick<CompareRequest, "notebook" | "transform" | "before" | "after">,
+): Comparison | undefined {
+  const words = ({ notebook, transform, before, after }: typeof question) =>
+    canonicalJson({ notebook, transform, before, after });
+  return recentComparisons(workbench, 50).find(
+    ({ notebook, transform, before, after }) =>
+      words({ notebook, transform, before: before.version, after: after.version }) ===
+        words(question) &&
+      [before, after].every(({ table }) => workbench.store.tableInfo(table.hash)),
+  );
 }
 
 /** The table both sides run on: the named snapshot, else what the later version reads. */

@@ -1,5 +1,5 @@
 import { api, follow, isCancelled, problemOf } from "../client.ts";
-import type { Comparison } from "#promote/compare.ts";
+import type { Comparison, CompareProgress } from "#promote/compare.ts";
 import type { Problem } from "#snapshots/problem.ts";
 import { parseSide } from "./side.ts";
 
@@ -13,6 +13,8 @@ export class Comparing {
   fraction = $state<number | undefined>(undefined);
   startedAt = $state(0);
   result = $state.raw<Comparison | undefined>(undefined);
+  /** The last answer is shown, and it is not known yet whether both versions are still the same. */
+  isChecking = $state(false);
   problem = $state.raw<Problem | undefined>(undefined);
   #request: AbortController | undefined;
 
@@ -22,6 +24,7 @@ export class Comparing {
     this.#request = request;
     const [before, after] = [parseSide(question.before), parseSide(question.after)];
     this.result = undefined;
+    this.isChecking = false;
     this.problem = undefined;
     if (!before || !after) {
       this.state = "failed";
@@ -37,29 +40,51 @@ export class Comparing {
     this.fraction = undefined;
     this.startedAt = Date.now();
     try {
-      const result = await follow<Comparison, { step?: string; fraction?: number }>(
+      const result = await follow<Comparison, Partial<CompareProgress>>(
         api.compare.$post(
           { json: { notebook: question.notebook, transform: question.transform, before, after } },
           { init: { signal: request.signal } },
         ),
         (progress) => {
           if (request.signal.aborted) return;
-          if (progress.step) this.step = progress.step;
-          this.fraction = progress.fraction;
+          this.#report(progress);
         },
       );
       if (request.signal.aborted) return;
-      this.result = result;
-      this.state = "done";
+      this.#answer(result);
     } catch (error) {
       if (request.signal.aborted || isCancelled(error)) return;
+      this.isChecking = false;
       this.problem = problemOf(error);
       this.state = "failed";
     }
   }
 
+  #answer(result: Comparison): void {
+    // The same answer stays the same object: nothing on the page is asked for again.
+    if (this.result?.id !== result.id) this.result = result;
+    this.isChecking = false;
+    this.state = "done";
+  }
+
+  #report({ step, fraction, last }: Partial<CompareProgress>): void {
+    if (last) {
+      this.result = last;
+      this.isChecking = true;
+      this.state = "done";
+      return;
+    }
+    // Work goes on after the versions were built: the last answer holds no more.
+    this.state = "working";
+    this.isChecking = false;
+    this.result = undefined;
+    if (step) this.step = step;
+    this.fraction = fraction;
+  }
+
   cancel(): void {
     this.#request?.abort();
+    this.isChecking = false;
     this.state = "cancelled";
   }
 

@@ -42,3 +42,15 @@ export function figureText(text: string, type: string): string {
   if (Number.isInteger(value)) return Number.isSafeInteger(value) ? number(value) : text;
   return number(Number(value.toPrecision(6)));
 }
+
+/** An estimated quantile to a thousandth of the column's range at most: digits beyond it say nothing. */
+export function quantileText(
+  text: string | undefined,
+  { min, max }: { min: string | null; max: string | null },
+  type: string,
+): string | undefined {
+  const [value, range] = [Number(text), Number(max) - Number(min)];
+  if (!isNumeric(type) || !Number.isFinite(value) || !(range > 0)) return text;
+  const decimals = Math.min(12, Math.max(0, 3 - Math.floor(Math.log10(range))));
+  return String(Number(value.toFixed(type.includes("INT") ? 0 : decimals)) + 0);
+}
