@@ -18,7 +18,7 @@ import {
   type DiffReport,
   type SampleGroup,
 } from "#promote/diff-report.ts";
-import { valueText, visible } from "#promote/diff-report-value.ts";
+import { nameText, valuePair, valueText, visible } from "#promote/diff-report-value.ts";
 import type { DiffSample, DiffSummary } from "#snapshots/diff.ts";
 import { columns } from "./columns.ts";
 
@@ -78,7 +78,7 @@ function columnLines({ summary }: DiffReport, look: Look): string[] {
   const isWide = look.width >= 110;
   const nameWidth = Math.max(12, Math.floor(look.width * 0.3));
   const body = telling.map((column) => [
-    valueText(column.name, nameWidth),
+    nameText(column.name, nameWidth),
     valueText(typeOf(column), isWide ? 40 : 22),
     column.status === "added" || column.status === "removed"
       ? column.status
@@ -160,17 +160,17 @@ function groupLines(group: SampleGroup, summary: DiffSummary, look: Look): strin
 
 /** One line where it fits; else the values under their key, as many a line as fit. */
 function sampleLines(sample: DiffSample, sign: string, summary: DiffSummary, look: Look): string[] {
-  const most = Math.max(16, Math.floor(look.width / 2) - 12);
+  const keyWidth = Math.max(16, Math.floor(look.width / 2) - 12);
   const key = keyOf(sample, summary)
-    .map((value) => valueText(value, most))
+    .map((value) => valueText(value, keyWidth))
     .join(", ");
   const cells = sampleCells(sample, summary.keys).map((cell) => {
-    const name = visible(cell.column);
-    const before = "before" in cell ? valueText(cell.before, most) : undefined;
-    const after = "after" in cell ? valueText(cell.after, most) : undefined;
-    const value =
-      before === undefined || after === undefined ? (before ?? after) : `${before} → ${after}`;
-    return `${name}: ${value}`;
+    const name = nameText(cell.column, Math.floor(look.width / 2) - 6);
+    const room = look.width - name.length - "      : ".length;
+    if (!("before" in cell && "after" in cell))
+      return `${name}: ${valueText(cell.before ?? cell.after, Math.min(room, 80))}`;
+    const most = Math.max(12, Math.min(80, Math.floor((room - " → ".length) / 2)));
+    return `${name}: ${valuePair(cell.before, cell.after, most).join(" → ")}`;
   });
   const first = key === "" ? `  ${sign}` : `  ${sign} ${key}`;
   const line = `${first}  ${cells.join("  ")}`.trimEnd();

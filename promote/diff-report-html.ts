@@ -20,7 +20,7 @@ import {
   type DiffReport,
   type SampleGroup,
 } from "./diff-report.ts";
-import { valueText, visible } from "./diff-report-value.ts";
+import { valuePair, valueText, visible } from "./diff-report-value.ts";
 
 const longestValue = 400;
 
@@ -195,6 +195,7 @@ function samples(one: SampleGroup, summary: DiffSummary): Safe {
     const cells = sampleCells(sample, summary.keys);
     if (isPaired) {
       return cells.map(({ column, before, after }, i) => {
+        const [left, right] = valuePair(before, after, longestValue);
         const head =
           i === 0
             ? html`<th scope="rowgroup" rowspan="${String(cells.length)}">
@@ -204,8 +205,8 @@ function samples(one: SampleGroup, summary: DiffSummary): Safe {
         return html`<tr>
           ${head}
           <td><bdi>${column}</bdi></td>
-          <td class="removed value">${cell(before)}</td>
-          <td class="added value">${cell(after)}</td>
+          <td class="removed value">${cell(before, left)}</td>
+          <td class="added value">${cell(after, right)}</td>
         </tr>`;
       });
     }
@@ -240,9 +241,9 @@ function samples(one: SampleGroup, summary: DiffSummary): Safe {
   </section>`;
 }
 
-function cell(value: unknown): Safe {
+function cell(value: unknown, text = valueText(value, longestValue)): Safe {
   if (value === null || value === undefined) return html`<span class="null">NULL</span>`;
-  return html`<bdi>${valueText(value, longestValue)}</bdi>`;
+  return html`<bdi>${text}</bdi>`;
 }
 
 const entities: Record<string, string> = {

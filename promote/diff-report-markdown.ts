@@ -19,7 +19,7 @@ import {
   type DiffReport,
   type SampleGroup,
 } from "./diff-report.ts";
-import { valueText, visible } from "./diff-report-value.ts";
+import { valuePair, valueText, visible } from "./diff-report-value.ts";
 
 const longestValue = 120;
 
@@ -100,8 +100,7 @@ function sampleBlock(one: SampleGroup, summary: DiffSummary): string {
       return cells.map(({ column, before, after }, i) => [
         i === 0 ? key : "",
         plain(column),
-        shown(before),
-        shown(after),
+        ...valuePair(before, after, longestValue).map(plain),
       ]);
     }
     const values = cells.map(

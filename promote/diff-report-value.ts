@@ -18,10 +18,38 @@ function hex(code: number, digits: number): string {
 
 /** A value as JSON carries it, for people: NULL, text in quotes only where it would be taken for something else. */
 export function valueText(value: unknown, mostLetters: number): string {
+  return cut(whole(value), mostLetters);
+}
+
+/** How much of what two long values share is shown before they part. */
+const sharedLetters = 10;
+
+/** Two values that differ, so that they look different: what long ones begin with alike is left out. */
+export function valuePair(before: unknown, after: unknown, mostLetters: number): [string, string] {
+  const [a, b] = [whole(before), whole(after)];
+  if (a.length <= mostLetters && b.length <= mostLetters) return [a, b];
+  let same = 0;
+  while (same < a.length && a.charAt(same) === b.charAt(same)) same += 1;
+  const from = same - sharedLetters;
+  if (from <= 1) return [cut(a, mostLetters), cut(b, mostLetters)];
+  const start = /[\udc00-\udfff]/.test(a.charAt(from)) ? from + 1 : from;
+  return [cut(`…${a.slice(start)}`, mostLetters), cut(`…${b.slice(start)}`, mostLetters)];
+}
+
+/** A name, cut in the middle where it is too long: names that begin alike stay apart. */
+export function nameText(name: string, mostLetters: number): string {
+  const letters = Array.from(visible(name));
+  if (letters.length <= mostLetters) return letters.join("");
+  const head = Math.ceil((mostLetters - 1) / 2);
+  const tail = mostLetters - 1 - head;
+  return `${letters.slice(0, head).join("")}…${letters.slice(letters.length - tail).join("")}`;
+}
+
+function whole(value: unknown): string {
   if (value === null || value === undefined) return "NULL";
-  if (typeof value !== "string") return cut(visible(JSON.stringify(value)), mostLetters);
+  if (typeof value !== "string") return visible(JSON.stringify(value));
   const isPlain = value !== "" && value === value.trim() && value !== "NULL";
-  return cut(visible(isPlain ? value : `"${value}"`), mostLetters);
+  return visible(isPlain ? value : `"${value}"`);
 }
 
 /** The beginning of a text that is too long. */

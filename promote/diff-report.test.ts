@@ -4,7 +4,7 @@ import type { DiffSummary } from "#snapshots/diff.ts";
 import { htmlReport } from "./diff-report-html.ts";
 import { markdownReport } from "./diff-report-markdown.ts";
 import { answerOf, columnsOf, sumsOf, type DiffReport } from "./diff-report.ts";
-import { valueText, visible } from "./diff-report-value.ts";
+import { nameText, valuePair, valueText, visible } from "./diff-report-value.ts";
 
 const hostile = `a|b \`c\` <script>alert("1")</script> <img src=x onerror=alert(1)> [l](javascript:x) **b** @you www.x.org\n# h\u001b[31m\u202e</style>`;
 
@@ -158,6 +158,20 @@ const values: [unknown, string][] = [
 ];
 test.each(values)("%j is shown as %s", (value, text) => {
   expect(valueText(value, 20)).toBe(text);
+});
+
+const pairs: [unknown, unknown, [string, string]][] = [
+  ["a", null, ["a", "NULL"]],
+  [`${"x".repeat(40)}a`, `${"x".repeat(40)}b`, ["…xxxxxxxxxxa", "…xxxxxxxxxxb"]],
+  ["a".repeat(30), "b", [`${"a".repeat(19)}…`, "b"]],
+];
+test.each(pairs)("%j and %j look different", (before, after, shown) => {
+  expect(valuePair(before, after, 20)).toEqual(shown);
+});
+
+test("long names that begin alike stay apart", () => {
+  expect(nameText("a_long_name_1", 9)).toBe("a_lo…me_1");
+  expect(nameText("short", 9)).toBe("short");
 });
 
 test("what cannot be seen is written out", () => {
