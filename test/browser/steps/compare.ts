@@ -1,5 +1,6 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import type { Page } from "@playwright/test";
 import { expectAccessible } from "../accessibility.ts";
 import { count, expect, go, numberIn, test } from "../walk.ts";
 
@@ -49,9 +50,8 @@ export function compareSteps(): void {
     const sum = `${count(rows)} = ${count(rows - changed)} + ${count(changed)} rows`;
     await expect(answer.getByText(sum)).toHaveCount(2);
 
-    const late = page
-      .getByRole("region", { name: "Columns" })
-      .getByRole("row", { name: /^late\b/ });
+    const columns = page.getByRole("region", { name: "Columns" });
+    const late = columns.getByRole("row", { name: /late\b/ });
     await expect(late).toContainText(count(changed));
     await expect(late).toContainText(/0\.99\s*%|1\.0\s*%/);
     const outcomes = page.getByRole("region", { name: "Outcomes" });
@@ -69,4 +69,74 @@ export function compareSteps(): void {
     expect(new URL(page.url()).searchParams.get("kind")).toBe("changed");
     expect(await numberIn(answer, /~\s*([\d,]+) changed/)).toBe(changed);
   });
+
+  test("what did not change is folded away, and a column that is opened shows both sides", async ({
+    page,
+  }) => {
+    await openComparison(page);
+    const columns = page.getByRole("region", { name: "Columns" });
+    await expect(columns.getByRole("button", { name: "8 columns unchanged" })).toBeVisible();
+    await expect(columns.getByRole("button", { name: "Profile of delay" })).toHaveCount(0);
+    await columns.getByRole("button", { name: "Profile of late" }).click();
+    const values = columns.getByRole("table", { name: "Commonest values of late" });
+    await expect(values).toContainText(/false.*true/s, { timeout: 60_000 });
+    await columns.getByRole("button", { name: "8 columns unchanged" }).click();
+    await expect(columns.getByRole("button", { name: "Profile of delay" })).toBeVisible();
+    await expectAccessible(page, "compare, with a column opened");
+  });
+
+  test("the changed line's condition is the cause named first; it and a value filter the rows", async ({
+    page,
+  }) => {
+    await openComparison(page);
+    const causes = page.getByRole("region", { name: "Causes" });
+    const first = causes.getByRole("listitem").first();
+    await expect(first).toContainText("delay = 15", { timeout: 60_000 });
+    await expect(first).toContainText(`All ${count(changed)} differences · no equal row`);
+    await expect(causes).toContainText(/Looked at 9 columns in .*; 5\.0 s allowed/);
+    await first.getByRole("button").click();
+    await expect(
+      page.getByText(`${count(changed)} of ${count(changed)} differences`),
+    ).toBeVisible();
+
+    await page.getByRole("button", { name: "Filter", exact: true }).click();
+    await page.getByLabel("Column", { exact: true }).selectOption("origin");
+    await page.getByLabel("Condition").selectOption("equals");
+    await page.getByLabel("Value").fill("DEN");
+    await page.getByRole("button", { name: "Filter rows" }).click();
+    const chips = page.getByRole("list", { name: "Filters" });
+    await expect(chips).toContainText("origin = DEN");
+    const list = page.getByRole("grid", { name: "Rows that differ" });
+    await expect(list).toHaveAttribute("aria-rowcount", "354");
+    await expect(list.getByRole("row").nth(1)).toContainText("DEN");
+    await expectAccessible(page, "compare, filtered by a cause and a value");
+
+    await page.reload();
+    await expect(list).toHaveAttribute("aria-rowcount", "354", { timeout: 60_000 });
+    await page.goBack();
+    await expect(list).toHaveAttribute("aria-rowcount", String(changed + 1));
+    await expect(chips).not.toContainText("origin = DEN");
+    await page.goForward();
+    await chips.getByRole("button", { name: "Take away the filter delay = 15" }).click();
+    await expect(chips).not.toContainText("delay = 15");
+    await expect(list).toHaveAttribute("aria-rowcount", "354");
+
+    await list.getByRole("row").nth(1).dblclick();
+    const detail = page.getByRole("complementary", { name: "Row in full" });
+    await expect(detail).toContainText(/Record [\d,]+ of flights@2001q1/);
+    await expect(
+      detail.getByRole("link", { name: /^notebooks\/delays\.ts, line \d+$/ }),
+    ).toBeVisible();
+  });
+}
+
+async function openComparison(page: Page): Promise<void> {
+  const question = {
+    notebook: "delays",
+    transform: "delays",
+    before: "git:HEAD",
+    after: "working",
+  };
+  await page.goto(new URL(`/compare?${new URLSearchParams(question)}`, page.url()).href);
+  await expect(page.getByRole("region", { name: "Answer" })).toBeVisible({ timeout: 60_000 });
 }
