@@ -4,7 +4,8 @@ import { unwrap } from "./problem.ts";
 import { temporaryWorkspace } from "./temporary-workspace.ts";
 
 test("a query of ours keeps the lineage of the rows it keeps, and it can be read beside them", async () => {
-  const { queries, close } = temporaryWorkspace();
+  const here = temporaryWorkspace();
+  const { queries } = here;
   try {
     const columns = [{ name: "n", type: "BIGINT", nullable: false }];
     async function* batches() {
@@ -32,6 +33,6 @@ test("a query of ours keeps the lineage of the rows it keeps, and it can be read
       { position: 9, part: 0 },
     ]);
   } finally {
-    await close();
+    await here.close();
   }
 });
