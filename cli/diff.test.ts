@@ -379,4 +379,14 @@ describe("in a workspace", () => {
     expect(ran.stdout).toContain("the outputs differ");
     expect(ran.stdout).toMatch(/~ .*isSlow: true → false/);
   });
+
+  test("what an environment runs, by its release", async () => {
+    await penstock(["release", "slow", "--message", "First"], tiny.dir);
+    await penstock(["promote", "slow", "--to", "staging"], tiny.dir);
+    const ran = await penstock(["diff", "staging:slow", "slow.ts#slow"], tiny.dir);
+    expect(ran.stdout).toMatch(
+      /^staging:slow \(release [0-9a-f]{6}\) → slow.ts#slow, working copy: identical\n/,
+    );
+    expect(ran.code).toBe(0);
+  });
 });

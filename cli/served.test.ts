@@ -54,6 +54,16 @@ test("where a server holds the workspace, the command line works through it", as
   expect(problem.stderr).toContain("There are: trips.");
 });
 
+test("a diff reads its file from where we are, and what lies in the workspace through the server", async () => {
+  const ran = await penstock(["diff", "trips@one", "data/trips.csv", "--format", "json"]);
+  expect(JSON.parse(ran.stdout)).toMatchObject({
+    identical: true,
+    keys: ["id"],
+    rows: { equal: 200 },
+  });
+  expect(ran.code).toBe(0);
+});
+
 test("a second open says where the workspace is served already", async () => {
   const { code, stdout } = await penstock(["open", "--no-open"]);
   expect(code).toBe(0);
