@@ -31,7 +31,10 @@ test("a metric shows four digits, a whole number all of its own", () => {
 
 test("an interval has its signs, and the line it is drawn on reaches the furthest end of all", () => {
   const interval = { low: -0.012_345, high: 0.5 };
-  expect(intervalText(interval)).toBe("−0.0123 … +0.5");
+  expect(intervalText(interval)).toBe("−0.01 … +0.50");
+  expect(intervalText({ low: 0.009_68, high: 0.010_02 })).toBe("+0.00968 … +0.01002");
+  expect(intervalText({ low: -12_345.6, high: 0 })).toBe("−12,346 … 0");
+  expect(intervalText({ low: 2, high: 2 })).toBe("+2 … +2");
   expect(
     widestOf([
       { difference: 0.2, interval },

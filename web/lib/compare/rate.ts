@@ -40,8 +40,20 @@ export function signedText(value: number): string {
   return signed(value, 3);
 }
 
+/** Both ends to two digits of the interval's width: more would say more than is known. */
 export function intervalText({ low, high }: { low: number; high: number }): string {
-  return `${signedText(low)} … ${signedText(high)}`;
+  const width = high - low;
+  if (!(width > 0)) return `${signedText(low)} … ${signedText(high)}`;
+  const digits = Math.min(12, Math.max(0, 1 - Math.floor(Math.log10(width))));
+  return `${fixed(low, digits)} … ${fixed(high, digits)}`;
+}
+
+function fixed(value: number, digits: number): string {
+  const text = Math.abs(value).toLocaleString("en-US", {
+    minimumFractionDigits: digits,
+    maximumFractionDigits: digits,
+  });
+  return value < 0 ? `−${text}` : value > 0 ? `+${text}` : text;
 }
 
 /** How far a line through no difference must reach, so that every interval is on it. */
