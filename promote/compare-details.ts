@@ -23,7 +23,7 @@ type Asked = { workbench: Workbench; id: string; signal?: AbortSignal | undefine
 export type NamedCause = DiffCause & { name: string };
 export type Causes = Pick<CausesResult, "search"> & { causes: NamedCause[] };
 
-export const causesBudgetMs = 5_000;
+export const causesBudgetMs = 10_000;
 
 /** A page of the rows that differ; `total` counts what the filters leave. `cause` is a name from `compareCauses`. */
 export async function compareRows(
@@ -49,7 +49,7 @@ export async function compareRows(
   });
 }
 
-/** What explains the differences. A search is kept, and done again only to look further. */
+/** What explains the differences. A search is kept, and done again to look further, or where it was cut short with nothing found. */
 export async function compareCauses(
   request: Asked & { budgetMs?: number | undefined },
 ): Promise<Result<Causes>> {
@@ -63,7 +63,7 @@ export async function compareCauses(
   if (text !== undefined) {
     // Written below under a key that holds every table's hash.
     const { causes, search } = JSON.parse(text) as CausesResult;
-    if (search.complete || search.budgetMs >= budgetMs)
+    if (search.complete || (search.budgetMs >= budgetMs && causes.length > 0))
       return ok({ causes: named(causes), search });
   }
   const found = await queries.diffCauses({ ...pairing, budgetMs, ...(signal ? { signal } : {}) });

@@ -90,10 +90,14 @@ export function compareSteps(): void {
   }) => {
     await openComparison(page);
     const causes = page.getByRole("region", { name: "Causes" });
+    await expect(causes).toContainText("Looked at", { timeout: 60_000 });
+    // Where the machine is busy the time may be over first: then a person looks for longer.
+    const further = causes.getByRole("button", { name: /^Look for/ });
+    if (await further.isVisible()) await further.click();
     const first = causes.getByRole("listitem").first();
-    await expect(first).toContainText("delay = 15", { timeout: 60_000 });
+    await expect(first).toContainText("delay = 15", { timeout: 90_000 });
     await expect(first).toContainText(`All ${count(changed)} differences · no equal row`);
-    await expect(causes).toContainText(/Looked at 9 columns in .*; 5\.0 s allowed/);
+    await expect(causes).toContainText(/Looked at 9 columns in .* allowed/);
     await first.getByRole("button").click();
     await expect(
       page.getByText(`${count(changed)} of ${count(changed)} differences`),

@@ -39,8 +39,11 @@ export function searchText({
   return `Looked at ${count(columns)} of ${columnsText}: the ${duration(budgetMs)} allowed were over.`;
 }
 
-/** What an empty list says. */
-export const nothingExplains = `Nothing explains more than ${percent(leastCoverage, 0)} of the differences: no value or range of a column, and no way the values moved.`;
+/** What an empty list says. A search that was cut short says nothing of what it did not look at. */
+export function nothingText({ complete }: CausesResult["search"]): string {
+  if (!complete) return "Nothing was found before the time was over.";
+  return `Nothing explains more than ${percent(leastCoverage, 0)} of the differences: no value or range of a column, and no way the values moved.`;
+}
 
 function scopeWord(scope: CauseScope, many: number): string {
   const plural = many === 1 ? "" : "s";
