@@ -74,7 +74,7 @@ export function openEpoch(
   });
 }
 
-/** `above`: an epoch the sinks are known to hold, whatever this database knows. */
+/** `above`: an epoch the sinks are known to hold, which this database does not know. */
 export type NewEpoch = Omit<Epoch, "epoch" | "ordering"> & { above?: number };
 
 /**
@@ -99,7 +99,7 @@ export function openTransition(
         other.incarnation === epoch.incarnation &&
         other.partitions === epoch.partitions &&
         other.release === epoch.release &&
-        other.epoch > (own ?? 0),
+        other.epoch > Math.max(own ?? 0, epoch.above ?? 0),
     );
     // A release that comes back has several: the stretch goes through them in turn, a new one joins in where the others are.
     const shared = own === undefined ? open.at(-1) : open[0];
@@ -111,11 +111,10 @@ export function openTransition(
 
 function nextNumber(state: DatabaseSync, id: PipelineId, above: number | undefined): number {
   const last = listEpochs(state, id).at(-1);
-  // Others may have been opened after the one that is known of, and it may be a transition.
-  const least = above === undefined ? FIRST_EPOCH : above + 2 * TRANSITION_SPAN;
-  if (last === undefined) return least;
-  const next = last.epoch + (last.ordering === "timestamp" ? TRANSITION_SPAN : 1);
-  return above === undefined || last.epoch >= above ? next : Math.max(next, least);
+  const span = last?.ordering === "timestamp" ? TRANSITION_SPAN : 1;
+  const next = last === undefined ? FIRST_EPOCH : last.epoch + span;
+  // It may be a transition, and others may have been opened after it.
+  return above === undefined ? next : Math.max(next, above + 2 * TRANSITION_SPAN);
 }
 
 function insertEpoch(

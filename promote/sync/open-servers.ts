@@ -10,6 +10,7 @@ import { openKafkaSource } from "./kafka/source.ts";
 import type { Ports } from "./open-ports.ts";
 import type { PipelineSpec, SinkChoice, Where } from "./pipeline-spec.ts";
 import type { Sink, TopicReader } from "./ports.ts";
+import { gatherMs } from "./tuning.ts";
 
 type Servers = Extract<Where, { kind: "servers" }>;
 
@@ -35,7 +36,7 @@ export async function openServerPorts(
     surroundings,
     topics: [spec.topic],
     group,
-    ...(spec.latencyMs === undefined ? {} : { gatherMs: spec.latencyMs * 0.8 }),
+    gatherMs: gatherMs(spec.latencyMs),
     ...(spec.start === undefined ? {} : { start: spec.start }),
   });
   const ports: Ports = { source, sinks: sinks.value, reader: reader.value };

@@ -21,28 +21,11 @@ import { commitProgress, type Finished } from "./progress.ts";
 import type { ReleaseSpec } from "./release-spec.ts";
 import { rewriting } from "./rewriting.ts";
 import { openRuntimes, type Runtime, type RuntimeParts } from "./runtimes.ts";
-import { contractOf } from "./sink-plan.ts";
-import { openTurns, settleBatch, type SettledBatch, type Transformed } from "./settle-batch.ts";
+import type { SettledBatch } from "./settle-batch.ts";
 import { decodeSettled } from "./spec-decoder.ts";
 import { openStretches, type Growth, type Piece } from "./stretches.ts";
-
-export type Tuning = {
-  maxRecords: number;
-  maxBytes: number;
-  /** Below a quarter of `maxRecords`, how long to let records gather before the next poll. */
-  lingerMs: number;
-};
-
-export const LATENCY_MS = 250;
-
-/**
- * A batch is what comes within the latency target, or all that may be in one where more is waiting: then the largest batches are the quickest way
- * to catch up. `gathers`: the source lets records gather by itself, as a broker does.
- */
-export function tuningOf(latencyMs: number, gathers: boolean): Tuning {
-  const lingerMs = gathers ? 0 : latencyMs * 0.8;
-  return { maxRecords: 16_384, maxBytes: 8 << 20, lingerMs };
-}
+import type { Tuning } from "./tuning.ts";
+import { writeBatches, type Writable } from "./write-stage.ts";
 
 /** What a pipeline runs with; time and chance come in here. */
 export type PipelineParts = RuntimeParts & {
@@ -75,17 +58,14 @@ export type RunningPipeline = {
   guestRestarts(): number;
 };
 
-type Read = Omit<Piece, "claim"> & {
-  contract: SinkContract;
-  decoded: Decoded;
-  /** What is done once every sink has it. */
-  finish(settled: SettledBatch): Promise<void>;
-};
+type Read = Omit<Piece, "claim"> &
+  Pick<Writable, "finish"> & {
+    contract: SinkContract;
+    decoded: Decoded;
+  };
 
 /** A group waits about this long for a worker to let go of its partitions; what is still in flight then is another's to do. */
 const REVOKE_MS = 20_000;
-/** Batches that are written at a time. */
-const MOST_WRITING = 8;
 /** How often it is asked whether something shall be written again. */
 const REWRITES_MS = 500;
 
@@ -100,12 +80,11 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
   const abort = new AbortController();
   const waiting = { signal: abort.signal, observe };
   const decoded: Channel<Read> = openChannel(1);
-  const transformed: Channel<Transformed & Pick<Read, "finish">> = openChannel(1);
+  const transformed: Channel<Writable> = openChannel(1);
   const commits = openOffsetCommits(source);
   let current = parts.release;
   const runtimes = openRuntimes(parts, (hash) => (hash === current.release ? current : undefined));
   let swapping: { release: ReleaseSpec; done: () => void } | undefined;
-  let preparedFor: string | undefined;
   let problem: Problem | undefined;
   let inFlight = 0;
   let onFinished: () => void = nothing;
@@ -325,69 +304,23 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
     transformed.close();
   }
 
-  async function writeLoop(): Promise<void> {
-    const retry = { ...waiting, random: parts.random };
-    const turns = openTurns();
-    const contract = contractOf(current);
-    if (!contract.ok) return halt(contract.problem);
-    const unprepared = await prepare(contract.value);
-    if (unprepared !== undefined)
-      return unprepared.code === "stopped" ? undefined : halt(unprepared);
-    preparedFor = current.release;
-    let last = Promise.resolve();
-    const writing: { records: number; done: Promise<void> }[] = [];
-    for (let item = await transformed.pull(); item !== undefined; item = await transformed.pull()) {
-      if (preparedFor !== item.epoch.release) {
-        await last;
-        const refused = await prepare(item.contract);
-        if (refused !== undefined) return halt(refused);
-        preparedFor = item.epoch.release;
-      }
-      while (isEnough(writing, item.records.length)) await writing.shift()?.done;
-      if (abort.signal.aborted) break;
-      const at = parts.now().toISOString();
-      last = guarded(finish(item, settleBatch(sinks, item, { ...retry, at, turns }), last));
-      writing.push({ records: item.records.length, done: last });
-    }
-    await last;
-  }
-
-  /** Two batches are written side by side, or as many small ones as are no larger together than one may be. */
-  function isEnough(writing: readonly { records: number }[], more: number): boolean {
-    const records = writing.reduce((sum, batch) => sum + batch.records, more);
-    return writing.length >= MOST_WRITING || (writing.length >= 2 && records > tuning.maxRecords);
-  }
-
-  /** In the order they came. */
-  async function finish(
-    item: Transformed & Pick<Read, "finish">,
-    settling: Promise<SettledBatch | Problem>,
-    before: Promise<void>,
-  ): Promise<void> {
-    const settled = await settling;
-    await before;
-    if (abort.signal.aborted) return;
-    if ("code" in settled) return halt(settled);
-    const unburied = await bury(settled.deadLetters);
-    if (unburied !== undefined) return halt(unburied);
-    await item.finish(settled);
-    inFlight--;
-    onFinished();
-  }
-
-  async function prepare(contract: SinkContract): Promise<Problem | undefined> {
-    for (const sink of sinks) {
-      const refused = await patiently(sink.name, () => sink.prepare(contract), waiting);
-      if (refused !== undefined) return refused;
-    }
-    return undefined;
-  }
-
-  async function bury(letters: readonly DeadLetter[]): Promise<Problem | undefined> {
-    const { buryIn } = parts;
-    if (buryIn === undefined || letters.length === 0) return undefined;
-    return patiently("dead letters", () => buryIn(letters), waiting);
-  }
+  const writeLoop = (): Promise<void> =>
+    writeBatches({
+      ...waiting,
+      sinks,
+      release: current,
+      next: () => transformed.pull(),
+      maxRecords: tuning.maxRecords,
+      buryIn: parts.buryIn,
+      now: parts.now,
+      random: parts.random,
+      halt,
+      guarded,
+      finished() {
+        inFlight--;
+        onFinished();
+      },
+    });
 
   async function commit(
     piece: Piece,

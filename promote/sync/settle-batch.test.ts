@@ -8,7 +8,7 @@ import { openDuckdbSink } from "./embedded/duckdb-sink.ts";
 import { collect, freshPlace, living, specOf } from "./fixture.ts";
 import { openReleaseGuest } from "./guest.ts";
 import type { Sink, SourceRecord } from "./ports.ts";
-import { settleBatch } from "./settle-batch.ts";
+import { openTurns, settleBatch } from "./settle-batch.ts";
 
 const place = freshPlace();
 const directory = mkdtempSync(join(tmpdir(), "penstock-settle-"));
@@ -92,3 +92,27 @@ test("a version one sink rejects is a dead letter of that sink, which keeps the 
 async function delayIn(sink: Sink): Promise<unknown[]> {
   return living(await collect(sink.scan())).map((row) => row.values?.["delay"]);
 }
+
+test.each([
+  { writesAtOnce: undefined, most: 1 },
+  { writesAtOnce: 3, most: 3 },
+])("a sink that takes $writesAtOnce writes at once gets no more, begun in order", async (taken) => {
+  const { writesAtOnce, most } = taken;
+  const sink = writesAtOnce === undefined ? {} : { writesAtOnce };
+  const turns = openTurns();
+  const begun: number[] = [];
+  const open = { now: 0, most: 0 };
+  const work = async (n: number): Promise<number> => {
+    begun.push(n);
+    open.most = Math.max(open.most, ++open.now);
+    await new Promise((resolve) => setImmediate(resolve));
+    open.now--;
+    if (n === 2) throw new Error("a write failed");
+    return n;
+  };
+  const done = await Promise.allSettled([0, 1, 2, 3, 4, 5].map((n) => turns(sink, () => work(n))));
+  expect(begun).toEqual([0, 1, 2, 3, 4, 5]);
+  expect(open).toEqual({ now: 0, most });
+  // One that fails holds none of the others up.
+  expect(done.map(({ status }) => status === "fulfilled")).toEqual([1, 1, 0, 1, 1, 1].map(Boolean));
+});

@@ -27,10 +27,11 @@ export type SettledBatch = { counts: Counts; deadLetters: DeadLetter[] };
 type SinkReport = { written: Uint8Array; rejected: Map<number, string>; retracted: number };
 
 /** As many batches at a time for each sink as it takes, begun in the order they came. */
-export type Turns = <T>(sink: Sink, work: () => Promise<T>) => Promise<T>;
+export type Turns = <T>(sink: Taker, work: () => Promise<T>) => Promise<T>;
+type Taker = Pick<Sink, "writesAtOnce">;
 
 export function openTurns(): Turns {
-  const lanes = new Map<Sink, { turns: Promise<unknown>[]; next: number }>();
+  const lanes = new Map<Taker, { turns: Promise<unknown>[]; next: number }>();
   return (sink, work) => {
     const known = lanes.get(sink) ?? {
       turns: Array.from({ length: sink.writesAtOnce ?? 1 }, () => Promise.resolve()),

@@ -203,6 +203,33 @@ test("where the state is an older copy, what it reads again is written above wha
   expect("code" in again ? again : again.epoch.epoch).toBe(taken.epoch.epoch);
 });
 
+test("each partition goes on above what was committed in it, whatever another one has opened", async () => {
+  const worker = open("w1");
+  await assign(worker, [0, 1], 2);
+  const again = open("w1");
+  const taken = [];
+  for (const [partition, epoch] of [
+    [0, 1040],
+    [1, 1030],
+  ] as const)
+    taken.push(
+      await again.assign({ ...AT, partition, partitions: 2, committed: 5, epoch }, undefined),
+    );
+  const numbers = taken.map((one) => ("code" in one ? one : [one.epoch.epoch, one.epoch.reason]));
+  expect(numbers).toEqual([
+    [1040 + 2 * 8192, "epochs lost"],
+    [1040 + 2 * 8192 + 1, "epochs lost"],
+  ]);
+});
+
+test("partitions added since the copy was made begin above what was committed", async () => {
+  await assign(open("w1"), [0], 1);
+  const grown = { ...AT, partitions: 2, committed: 5, epoch: 1040 };
+  const taken = await open("w1").assign(grown, undefined);
+  if ("code" in taken) throw new Error(taken.message);
+  expect([taken.epoch.epoch, taken.epoch.ordering]).toEqual([1040 + 2 * 8192, "timestamp"]);
+});
+
 test("a swap opens an epoch in each partition at what is read next, and cuts a delivery there when it comes again", async () => {
   const worker = open("w1");
   await assign(worker, [0, 1], 2);

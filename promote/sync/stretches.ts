@@ -121,6 +121,7 @@ export function openStretches(options: StretchesOptions): Stretches {
     from: number,
     first: number,
     claim: string,
+    above: number | undefined,
   ): Promise<{ epoch: Epoch | undefined; from: number }> {
     const { transitionMs, lookBackMs } = options.growth;
     const nowMs = options.now().getTime();
@@ -131,7 +132,7 @@ export function openStretches(options: StretchesOptions): Stretches {
     const start = Math.max(first, Math.min(from, since));
     // Before the epoch: a worker killed between the two finds that the topic has grown, and looks back again.
     rewindStretch(state, id, stretch, start);
-    const fresh = draft(stretch, partitions, start, "partitions added");
+    const fresh = draft(stretch, partitions, start, "partitions added", above);
     return { epoch: openTransition(state, id, fresh, nowMs + transitionMs, claim), from: start };
   }
 
@@ -155,21 +156,20 @@ export function openStretches(options: StretchesOptions): Stretches {
     const own = newest?.incarnation === incarnation ? newest : undefined;
     const hasGrown =
       (own?.partitions ?? 0) < partitions && ofTopic.some((other) => other.partitions < partitions);
-    // A state database lost, or put back from a copy: the sinks hold epochs it does not know.
-    const { epoch: known } = assignment;
-    const isBehind = known !== undefined && epochs.every((other) => other.epoch < known);
+    // A state database lost, or put back from a copy: the sinks hold epochs of this partition that it does not know.
+    const { epoch: committed = 0 } = assignment;
+    const above = committed > (newest?.epoch ?? 0) ? committed : undefined;
     let epoch = own;
     if (hasGrown) {
-      ({ epoch, from } = await grow(stretch, partitions, from, first, claim));
-    } else if (isBehind || own === undefined || (own.release !== release && !isNews(own))) {
-      const reason = isBehind
-        ? "epochs lost"
-        : newest === undefined
-          ? "start"
-          : own === undefined
-            ? "topic made again"
-            : "release";
-      epoch = open(draft(stretch, partitions, from, reason, known), claim);
+      ({ epoch, from } = await grow(stretch, partitions, from, first, claim, above));
+    } else if (
+      above !== undefined ||
+      own === undefined ||
+      (own.release !== release && !isNews(own))
+    ) {
+      const reason =
+        above !== undefined ? "epochs lost" : own === undefined ? reasonFor(newest) : "release";
+      epoch = open(draft(stretch, partitions, from, reason, above), claim);
     }
     // Taken by another worker meanwhile, which was told of it before this one: the group's last word counts.
     if (epoch === undefined) return assign(assignment, range);
@@ -241,6 +241,10 @@ export function openStretches(options: StretchesOptions): Stretches {
     },
     list: () => [...held.values()].map(({ stretch, position }) => ({ stretch, position })),
   };
+}
+
+function reasonFor(newest: Epoch | undefined): string {
+  return newest === undefined ? "start" : "topic made again";
 }
 
 function isOver(epoch: Epoch, record: SourceRecord | undefined): boolean {

@@ -16,14 +16,7 @@ import {
   type Folders,
   type Ports,
 } from "./open-ports.ts";
-import {
-  runPipeline,
-  LATENCY_MS,
-  tuningOf,
-  type PipelineParts,
-  type RunningPipeline,
-  type Tuning,
-} from "./pipeline.ts";
+import { runPipeline, type PipelineParts, type RunningPipeline } from "./pipeline.ts";
 import { sinkName, type PipelineSpec } from "./pipeline-spec.ts";
 import { listEpochs } from "./epochs.ts";
 import { readOffset, readProgress, setPaused } from "./progress.ts";
@@ -33,6 +26,7 @@ import { openSpecDecoder } from "./spec-decoder.ts";
 import { expectNothing, openRuntimes } from "./runtimes.ts";
 import { openRateMeter } from "./status.ts";
 import { GROWTH, type Growth } from "./stretches.ts";
+import { tuningOf, type Tuning } from "./tuning.ts";
 import { verify, type VerifyProgress, type VerifyReport } from "./verify/verify.ts";
 import { dropReport, putReport, type WorkerReport } from "./workers.ts";
 
@@ -184,7 +178,7 @@ export function openSupervisor(first: PipelineSpec, place: Place): Supervisor {
       now: () => new Date(),
       random: Math.random,
       tuning: {
-        ...tuningOf(spec.latencyMs ?? LATENCY_MS, spec.where.kind === "servers"),
+        ...tuningOf(spec.latencyMs, spec.where.kind === "servers"),
         ...place.tuning,
       },
       growth: { ...GROWTH, ...place.growth },

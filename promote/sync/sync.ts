@@ -12,7 +12,7 @@ import { registerContract, type Registration } from "./decode/register-contract.
 import { listExpectationHistory } from "./expectations/history.ts";
 import type { GuestLimits } from "./guest.ts";
 import { listEpochs, type Epoch } from "./epochs.ts";
-import type { Tuning } from "./pipeline.ts";
+import type { Tuning } from "./tuning.ts";
 import type { PipelineSpec } from "./pipeline-spec.ts";
 import { readProgress, setPaused } from "./progress.ts";
 import { replayDeadLetters, type LetterChoice, type Replay } from "./replay.ts";

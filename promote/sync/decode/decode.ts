@@ -95,8 +95,9 @@ export function decodeBatch(
     token[record] = identityToken(of);
   };
 
+  // One for all records: it is looked at and let go.
   const identity: Kept[] = key.map(() => null);
-  const decodeOne = (record: SourceRecord, index: number): void => {
+  records.forEach((record, index) => {
     if (record.value === null) {
       const found = isEvent ? NO_IDENTITY : record.key === null ? NO_KEY : readKey(record.key);
       if ("reason" in found) {
@@ -117,13 +118,11 @@ export function decodeBatch(
     if (isEvent) {
       identity[0] = partition;
       identity[1] = record.offset;
-    } else for (let i = 0; i < keyAt.length; i++) identity[i] = row[keyAt[i] ?? 0] ?? null;
+    } else {
+      for (let i = 0; i < keyAt.length; i++) identity[i] = row[keyAt[i] ?? 0] ?? null;
+    }
     identify(index, identity);
-  };
-  for (let index = 0; index < records.length; index++) {
-    const record = records[index];
-    if (record !== undefined) decodeOne(record, index);
-  }
+  });
 
   return {
     ...rowsOf(input, values, recordOfRow.subarray(0, rows)),

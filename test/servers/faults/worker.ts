@@ -2,7 +2,7 @@ import { fork, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { until } from "#promote/sync/fixture.ts";
-import type { Tuning } from "#promote/sync/pipeline.ts";
+import type { Tuning } from "#promote/sync/tuning.ts";
 import type { PipelineSpec } from "#promote/sync/sync.ts";
 import type { Growth } from "#promote/sync/stretches.ts";
 import type { WorkerReport } from "#promote/sync/workers.ts";

@@ -1,0 +1,25 @@
+/** How large batches are. */
+export type Tuning = {
+  maxRecords: number;
+  maxBytes: number;
+  /** Below a quarter of `maxRecords`, how long to let records gather before the next poll. */
+  lingerMs: number;
+};
+
+const LATENCY_MS = 250;
+/** What is left of the latency target is for the batch's own way through the stages. */
+const GATHERING = 0.8;
+
+/** How long records gather for their batch, of a pipeline's latency target. */
+export function gatherMs(latencyMs = LATENCY_MS): number {
+  return latencyMs * GATHERING;
+}
+
+/**
+ * A batch is what comes within the latency target, or all that may be in one where more is waiting: then the largest batches are the quickest way
+ * to catch up. `gathers`: the source lets records gather by itself, as a broker does.
+ */
+export function tuningOf(latencyMs: number | undefined, gathers: boolean): Tuning {
+  const lingerMs = gathers ? 0 : gatherMs(latencyMs);
+  return { maxRecords: 16_384, maxBytes: 8 << 20, lingerMs };
+}

@@ -1,0 +1,105 @@
+import type { Problem } from "#snapshots/problem.ts";
+import type { DeadLetter } from "./dead-letters.ts";
+import type { PipelineEvent } from "./events.ts";
+import { patiently } from "./patiently.ts";
+import type { Sink, SinkContract } from "./ports.ts";
+import type { ReleaseSpec } from "./release-spec.ts";
+import { openTurns, settleBatch, type SettledBatch, type Transformed } from "./settle-batch.ts";
+import { contractOf } from "./sink-plan.ts";
+
+export type Writable = Transformed & {
+  /** What is done once every sink has it. */
+  finish(settled: SettledBatch): Promise<void>;
+};
+
+export type WriteParts = {
+  sinks: readonly Sink[];
+  /** Whose contract the sinks are prepared for before anything comes. */
+  release: ReleaseSpec;
+  /** Undefined: there will be no more. */
+  next(): Promise<Writable | undefined>;
+  /** Of one batch; small ones together are no larger. */
+  maxRecords: number;
+  /** Where dead letters go besides the state database; durable when it resolves. */
+  buryIn: ((letters: readonly DeadLetter[]) => Promise<Problem | undefined>) | undefined;
+  /** A batch is out of the pipeline. */
+  finished(): void;
+  /** Nothing more can be written; the signal is aborted when it returns. */
+  halt(problem: Problem): void;
+  /** Halts where a promise fails. */
+  guarded(work: Promise<void>): Promise<void>;
+  signal: AbortSignal;
+  observe: (event: PipelineEvent) => void;
+  now: () => Date;
+  random: () => number;
+};
+
+/** Batches that are written at a time. */
+const MOST = 8;
+
+/**
+ * Writes batches to every sink, two side by side, or as many small ones as are no larger together than one may be, and finishes them in the order they came.
+ * Resolves when all are finished or the signal is aborted.
+ */
+export async function writeBatches(parts: WriteParts): Promise<void> {
+  const { sinks, signal, observe, random } = parts;
+  const waiting = { signal, observe };
+  const turns = openTurns();
+  const contract = contractOf(parts.release);
+  if (!contract.ok) return parts.halt(contract.problem);
+  await prepare(contract.value);
+  let preparedFor = parts.release.release;
+  let last = Promise.resolve();
+  const writing: { records: number; done: Promise<void> }[] = [];
+
+  for (let item = await parts.next(); item !== undefined; item = await parts.next()) {
+    if (preparedFor !== item.epoch.release) {
+      await last;
+      await prepare(item.contract);
+      preparedFor = item.epoch.release;
+    }
+    const records = item.records.length;
+    while (isEnough(records)) await writing.shift()?.done;
+    if (signal.aborted) break;
+    const at = parts.now().toISOString();
+    const settling = settleBatch(sinks, item, { ...waiting, random, at, turns });
+    last = parts.guarded(finish(item, settling, last));
+    writing.push({ records, done: last });
+  }
+  await last;
+
+  function isEnough(more: number): boolean {
+    const records = writing.reduce((sum, batch) => sum + batch.records, more);
+    return writing.length >= MOST || (writing.length >= 2 && records > parts.maxRecords);
+  }
+
+  async function finish(
+    item: Writable,
+    settling: Promise<SettledBatch | Problem>,
+    before: Promise<void>,
+  ): Promise<void> {
+    const settled = await settling;
+    await before;
+    if (signal.aborted) return;
+    if ("code" in settled) return parts.halt(settled);
+    const unburied = await bury(settled.deadLetters);
+    if (signal.aborted) return;
+    if (unburied !== undefined) return parts.halt(unburied);
+    await item.finish(settled);
+    parts.finished();
+  }
+
+  async function prepare(wanted: SinkContract): Promise<void> {
+    for (const sink of sinks) {
+      const refused = await patiently(sink.name, () => sink.prepare(wanted), waiting);
+      if (signal.aborted) return;
+      if (refused !== undefined) return parts.halt(refused);
+    }
+  }
+
+  async function bury(letters: readonly DeadLetter[]): Promise<Problem | undefined> {
+    const { buryIn } = parts;
+    if (buryIn === undefined || letters.length === 0) return undefined;
+    return patiently("dead letters", () => buryIn(letters), waiting);
+  }
+}
