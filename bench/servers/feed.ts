@@ -8,6 +8,7 @@ export async function fill(producer: KafkaProducer, topic: string, count: number
   for await (const records of flightRecords(count)) refuse(await producer.send(topic, records));
 }
 
+/** As a producer with a linger: smaller steps cost the broker what is to be measured. */
 const STEP_MS = 50;
 
 /** Writes records at an even rate, each with the time at which it is written. */

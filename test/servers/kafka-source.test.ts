@@ -1,4 +1,5 @@
 import { afterAll, describe, expect, test } from "vitest";
+import { until } from "#promote/sync/fixture.ts";
 import { sourceConformance } from "#promote/sync/source-conformance.ts";
 import type { Source } from "#promote/sync/ports.ts";
 import {
@@ -175,7 +176,7 @@ describe("a group of workers", () => {
     const second = await openSource({ topics: [topic], group });
     const secondDone = handle(second, () => handled.size >= total);
     await append(topic, numbered(total / 4, total / 2, 4));
-    await until(() => handled.size >= total / 2);
+    await until("half of all is handled", () => handled.size >= total / 2);
     isFirstOver = true;
     await firstDone;
     await first.close();
@@ -267,14 +268,6 @@ describe("what a log does not hold", () => {
 
 function record(value: string) {
   return { key: Buffer.from("k"), value: Buffer.from(value), timestampMs: 1 };
-}
-
-async function until(holds: () => boolean, limitMs = 30_000): Promise<void> {
-  const end = performance.now() + limitMs;
-  while (!holds()) {
-    if (performance.now() > end) throw new Error("it did not come about");
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
 }
 
 async function secondsWithout(source: Source, kind: string, ms: number): Promise<boolean> {
