@@ -144,6 +144,15 @@ describe("a table of a DuckDB file", () => {
     expect((await diff(left, left)).identical).toBe(true);
   });
 
+  test("may have a column named as a keyword of collations", async () => {
+    await withDuckDB(
+      ['CREATE TABLE a (id INTEGER, "collate" INTEGER)', "INSERT INTO a VALUES (1, 2)"],
+      at("collate.duckdb"),
+    );
+    const side = file("collate.duckdb", "duckdb", "a");
+    expect((await diff(side, side)).identical).toBe(true);
+  });
+
   test("that is not there is named, with those that are", async () => {
     const side = file("types.duckdb", "duckdb", "nope");
     expect(await here.queries.diff({ left: side, right: side, key: null })).toMatchObject({
@@ -185,6 +194,61 @@ test("integers of a JSON file that would be rounded are refused, not compared", 
     text("big4.jsonl", "json", '{"id":1,"n":18446744073709551614}\n'),
   ];
   expect((await diff(small, other)).rows.changed).toBe(1);
+});
+
+describe("integers of a JSON column read as DOUBLE are refused only where they would be rounded", () => {
+  const odd = "9007199254740993";
+  test.each([
+    ["in a list", `{"v":[${odd},0.5]}`, false],
+    ["negative", `{"v":[-${odd},0.5]}`, false],
+    ["in an object", `{"v":{"a b":0.5,"q\\"t":[[${odd}],[0.5]]}}`, false],
+    ["in an object of a list", `{"v":[{"x":${odd}},{"x":0.5}]}`, false],
+    ["below an empty key", `{"v":{"":[${odd},0.5]}}`, false],
+    ["below a star", `{"v":{"*":[${odd},0.5]}}`, false],
+    ["beyond 128 bits", `{"v":[${"9".repeat(40)},0.5]}`, false],
+    [
+      "exact",
+      `{"v":[1000000000000000,9007199254740992,1267650600228229401496703205376,0.5]}`,
+      true,
+    ],
+    ["in another column", `{"v":[{"id":${odd},"x":0.5}],"t":"${odd}"}`, true],
+    ["in a text beside a star", `{"v":{"*":0.5,"t":"\\"${odd}"}}`, true],
+  ])("%s", async (_, line, isRead) => {
+    const side = text("nested.jsonl", "json", `${line}\n`);
+    const result = await here.queries.diff({ left: side, right: side, key: null });
+    expect(result).toMatchObject(
+      isRead
+        ? { ok: true, value: { identical: true } }
+        : {
+            ok: false,
+            problem: { code: "numbers-rounded", message: expect.stringContaining("`v`") },
+          },
+    );
+  });
+});
+
+describe("a name with characters of a pattern is that file's and no other's", () => {
+  const names = ["r[1]", "a*b", "c?d", "e[*]", "f]"];
+  const others = ["r1", "aab", "ccd", "ea", "f"];
+
+  test.each(["csv", "json", "parquet"] as const)("%s", async (format) => {
+    for (const [i, name] of names.entries()) {
+      const decoy = await copied(`${others[i]}.${format}`, format, "SELECT 9 AS id");
+      const own = await copied(`${name}.${format}`, format, "SELECT 2 AS id");
+      expect((await diff(own, decoy)).rows).toMatchObject({ equal: 0, added: 1, removed: 1 });
+      expect((await diff(own, own)).identical).toBe(true);
+    }
+  });
+
+  test("a backslash besides cannot be read", async () => {
+    const side = text("b\\[c].csv", "csv", "id\n1\n");
+    expect(await here.queries.diff({ left: side, right: side, key: null })).toMatchObject({
+      ok: false,
+      problem: { code: "bad-file-name", message: expect.stringContaining("b\\[c].csv") },
+    });
+    const plain = text("b\\c.csv", "csv", "id\n1\n");
+    expect((await diff(plain, plain)).identical).toBe(true);
+  });
 });
 
 test("a file changed in between is compared anew", async () => {

@@ -1,3 +1,4 @@
+import { filePattern } from "./file-pattern.ts";
 import { quoteName, quoteText } from "./types.ts";
 import type { Source } from "./workspace.ts";
 
@@ -30,7 +31,7 @@ export function freezeQuery(
 }
 
 function fileRows(source: Source, number: string | undefined): string {
-  const path = quoteText(source.path);
+  const path = quoteText(filePattern(source.path));
   if (number === undefined) return `SELECT * FROM ${scanOf(source.format, path)}`;
   if (source.format === "parquet") {
     return `SELECT file_row_number AS ${quoteName(number)}, * EXCLUDE (file_row_number) FROM read_parquet(${path}, file_row_number = true)`;

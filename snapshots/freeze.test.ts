@@ -27,6 +27,11 @@ beforeAll(() => {
     "sources/numbered.yaml":
       "format: csv\npath: data/airports.csv\nrowNumber: id\nwhere: delay < 50 -- short ones\nidentity: [id]\n",
     "sources/lines.yaml": "format: json\npath: data/lines.json\n",
+    "data/r[1].csv": "a\n2\n",
+    "data/r1.csv": "a\n9\n",
+    "data/b\\[1].csv": "a\n2\n",
+    "sources/pattern.yaml": "format: csv\npath: data/r[1].csv\nwhere: a = 2\n",
+    "sources/backslash.yaml": "format: csv\npath: data/b\\[1].csv\n",
     "sources/missing.yaml": "format: csv\npath: data/none.csv\n",
     "sources/outside.yaml": "format: csv\npath: ../../../etc/passwd\n",
     "sources/link.yaml": "format: csv\npath: data/link.csv\n",
@@ -66,6 +71,16 @@ function leavings(): string[] {
     ...readdirSync(here.workspace.paths.snapshots).filter((name) => !name.endsWith(".yaml")),
   ];
 }
+
+test("a file with characters of a pattern in its name is read, and no other", async () => {
+  const { snapshot } = unwrap(await ask("pattern", "one"));
+  expect(snapshot.rows).toBe(1);
+  expect(snapshot.query).toContain("'data/r[[]1].csv'");
+  expect(await ask("backslash", "one")).toMatchObject({
+    ok: false,
+    problem: { code: "bad-file-name", at: { file: "sources/backslash.yaml" } },
+  });
+});
 
 test("a snapshot says what it is, and is there to be read", async () => {
   const { snapshot, reused } = unwrap(await ask("airports", "one"));

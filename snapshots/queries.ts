@@ -15,6 +15,7 @@ import type {
 } from "./diff.ts";
 import type { ProfilePair } from "./diff-profile.ts";
 import { aligned } from "./arrow-ipc.ts";
+import { badFileName } from "./file-pattern.ts";
 import { freezeQuery } from "./freeze-query.ts";
 import { openPool } from "./pool.ts";
 import { fail, ok, ProblemError, type Problem, type Result } from "./problem.ts";
@@ -352,7 +353,9 @@ function fileSide(side: Extract<DiffSide, { kind: "file" }>): Result<SideInput> 
   try {
     const path = realpathSync(side.path);
     const { size, changedAt, isFile } = describe(path);
-    if (isFile) return ok({ ...side, path, stamp: `${size} ${changedAt}` });
+    const isPattern = side.format !== "duckdb" && side.format !== "arrow";
+    const bad = isPattern ? badFileName(path) : undefined;
+    if (isFile) return bad ? fail(bad) : ok({ ...side, path, stamp: `${size} ${changedAt}` });
   } catch {
     // Said below: there is no such file.
   }
@@ -401,6 +404,8 @@ function sourceFile(
       at,
     });
   }
+  const bad = badFileName(path);
+  if (bad !== undefined) return fail({ ...bad, at });
   const { size, changedAt, isFile } = describe(path);
   if (isFile) return ok({ path, sizeBytes: size, changedAt });
   return fail({

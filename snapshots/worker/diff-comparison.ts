@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import duckdb from "@duckdb/node-bindings";
 import type { Connection } from "@duckdb/node-bindings";
+import { filePattern } from "../file-pattern.ts";
 import { fail, ok, type Result } from "../problem.ts";
 import type { Limits, SideInput, Sides, TableFile } from "../protocol.ts";
 import { quoteText } from "../types.ts";
@@ -91,9 +92,9 @@ async function prepare(
   if (!rightRows.ok) return rightRows;
   if (input !== undefined) await attach(connection, input.path, "input table", "READ_ONLY");
   const paths = [left, right].flatMap((side) =>
-    side.kind === "file" && side.format === "parquet" ? [quoteText(side.path)] : [],
+    side.kind === "file" && side.format === "parquet" ? [side.path, filePattern(side.path)] : [],
   );
-  const allowed = [...paths, quoteText(exportPath)].join(", ");
+  const allowed = [...paths, exportPath].map(quoteText).join(", ");
   await duckdb.query(connection, `SET allowed_paths = [${allowed}]`);
   await seal(connection);
   const leftSide = await describeSide(connection, leftRows.value, where);

@@ -1,8 +1,9 @@
 import duckdb from "@duckdb/node-bindings";
 import type { Connection } from "@duckdb/node-bindings";
 import type { FileSide } from "../protocol.ts";
+import { filePattern } from "../file-pattern.ts";
 import { fail, ok, type Problem, type Result } from "../problem.ts";
-import { quoteName, quoteText } from "../types.ts";
+import { parseType, quoteName, quoteText, type SqlType } from "../types.ts";
 import { attach, queryTexts } from "./database.ts";
 import { loadArrow } from "./diff-arrow.ts";
 
@@ -37,9 +38,12 @@ export function openFile(
   }
 }
 
+function pathSql(path: string): string {
+  return quoteText(filePattern(path));
+}
+
 async function openParquet(connection: Connection, { path }: FileSide): Promise<Result<Rows>> {
-  const scan = (more: string) =>
-    `read_parquet(${quoteText(path)}, hive_partitioning = false${more})`;
+  const scan = (more: string) => `read_parquet(${pathSql(path)}, hive_partitioning = false${more})`;
   const described = await describe(connection, scan(""));
   const names = await parquetNames(connection, path);
   const columns = described.map(({ name, type }, i) => ({ name: names[i] ?? name, type }));
@@ -57,7 +61,7 @@ async function openParquet(connection: Connection, { path }: FileSide): Promise<
 async function parquetNames(connection: Connection, path: string): Promise<string[]> {
   const nodes = await queryTexts(
     connection,
-    `SELECT name, coalesce(num_children, 0)::VARCHAR FROM parquet_schema(${quoteText(path)})`,
+    `SELECT name, coalesce(num_children, 0)::VARCHAR FROM parquet_schema(${pathSql(path)})`,
   );
   const names: string[] = [];
   for (let at = 1; at < nodes.length; at = afterNode(nodes, at)) names.push(nodes[at]?.[0] ?? "");
@@ -78,7 +82,7 @@ async function openCsv(
 ): Promise<Result<Rows>> {
   // Left to itself, DuckDB passes over lines that do not fit the rest, or look like comments. No row vanishes here.
   const options = "skip = 0, comment = '', hive_partitioning = false";
-  const scan = (more: string) => `read_csv(${quoteText(path)}, ${options}${more})`;
+  const scan = (more: string) => `read_csv(${pathSql(path)}, ${options}${more})`;
   const described = await describe(connection, scan(""));
   const names = await csvNames(connection, path);
   const columns = described.map(({ name, type }, i) => ({ name: names[i] ?? name, type }));
@@ -94,12 +98,12 @@ async function openCsv(
 async function csvNames(connection: Connection, path: string): Promise<(string | undefined)[]> {
   const [[delimiter = ",", hasHeader] = []] = await queryTexts(
     connection,
-    `SELECT Delimiter, HasHeader::VARCHAR FROM sniff_csv(${quoteText(path)}, skip = 0, comment = '')`,
+    `SELECT Delimiter, HasHeader::VARCHAR FROM sniff_csv(${pathSql(path)}, skip = 0, comment = '')`,
   );
   if (hasHeader !== "true") return [];
   const [header = []] = await queryTexts(
     connection,
-    `SELECT * FROM read_csv(${quoteText(path)}, header = false, all_varchar = true, null_padding = true, skip = 0, comment = '', hive_partitioning = false, delim = ${quoteText(delimiter ?? ",")}) LIMIT 1`,
+    `SELECT * FROM read_csv(${pathSql(path)}, header = false, all_varchar = true, null_padding = true, skip = 0, comment = '', hive_partitioning = false, delim = ${quoteText(delimiter ?? ",")}) LIMIT 1`,
   );
   return header.map((cell) => cell ?? undefined);
 }
@@ -110,7 +114,7 @@ async function openJson(
   name: string,
 ): Promise<Result<Rows>> {
   // A key that first comes late would not be read, had not all lines been looked at.
-  const scan = `read_json(${quoteText(path)}, sample_size = -1, map_inference_threshold = -1, hive_partitioning = false)`;
+  const scan = `read_json(${pathSql(path)}, sample_size = -1, map_inference_threshold = -1, hive_partitioning = false)`;
   const described = await describe(connection, scan);
   const names = await jsonNames(
     connection,
@@ -130,23 +134,64 @@ async function roundedColumn(
   path: string,
   columns: { name: string; type: string }[],
 ): Promise<Problem | undefined> {
-  const doubles = columns.filter(({ type }) => type === "DOUBLE");
-  if (doubles.length === 0) return undefined;
-  const isRounded = doubles.map(({ name }) => {
-    const place = quoteText(`$.${JSON.stringify(name)}`);
-    return `coalesce(bool_or(regexp_full_match(json_extract_string(json, ${place}), '-?[0-9]{16,}')), false)::VARCHAR`;
+  const places = columns.flatMap(({ name, type }) => {
+    if (!/\bDOUBLE\b/.test(type)) return [];
+    const parsed = parseType(type);
+    const own = parsed.ok ? doublesIn(parsed.value, placeIn("$", name), false) : undefined;
+    return (own ?? [everyNumber]).map((numbers) => ({ name, numbers }));
   });
+  if (places.length === 0) return undefined;
+  const isRounded = places.map(
+    ({ numbers }) =>
+      `coalesce(bool_or(len(list_filter(${numbers}, lambda x: ${isRoundedSql("x")})) > 0), false)::VARCHAR`,
+  );
   const [row = []] = await queryTexts(
     connection,
-    `SELECT ${isRounded.join(", ")} FROM read_json_objects(${quoteText(path)}, hive_partitioning = false)`,
+    `SELECT ${isRounded.join(", ")} FROM read_json_objects(${pathSql(path)}, hive_partitioning = false)`,
   );
-  const found = doubles.find((_, i) => row[i] === "true");
+  const found = places.find((_, i) => row[i] === "true");
   if (found === undefined) return undefined;
   return {
     code: "numbers-rounded",
     message: `${path} holds integers in \`${found.name}\` that would be rounded: some of its numbers are too large, or have fractions.`,
     hint: "Write them as texts, or all as integers of up to 64 bits.",
   };
+}
+
+/** SQL for the texts of the numbers that are read as DOUBLE, a list for each place of one; undefined where a place cannot be written as a JSON path. */
+function doublesIn(
+  type: SqlType,
+  place: string | undefined,
+  isMany: boolean,
+): string[] | undefined {
+  if (place === undefined) return undefined;
+  if (type.kind === "struct") {
+    const inFields = type.fields.map((field) =>
+      doublesIn(field.type, placeIn(place, field.name), isMany),
+    );
+    const known = inFields.filter((own) => own !== undefined);
+    return known.length < inFields.length ? undefined : known.flat();
+  }
+  if (type.kind === "list") return doublesIn(type.item, `${place}[*]`, true);
+  if (type.kind !== "scalar") return undefined;
+  if (type.name !== "DOUBLE") return [];
+  const numbers = `json_extract_string(json, ${quoteText(place)})`;
+  return [isMany ? numbers : `[${numbers}]`];
+}
+
+/** A path has no words for a key that is empty, and takes `*` for all of them. */
+function placeIn(place: string, key: string): string | undefined {
+  if (key === "" || key === "*") return undefined;
+  return `${place}."${key.replaceAll(/["\\]/g, "\\$&")}"`;
+}
+
+/** All numbers of a line; texts are passed over as wholes, whatever digits they hold. */
+const everyNumber = `regexp_extract_all(json::VARCHAR, '"(?:[^"\\\\]|\\\\.)*"|[-+.0-9eE]+')`;
+
+/** Whether the text of a number is an integer that is no DOUBLE; one beyond 128 bits is not looked at closely. */
+function isRoundedSql(text: string): string {
+  const integer = `TRY_CAST(${text} AS HUGEINT)`;
+  return `regexp_full_match(${text}, '-?[0-9]{16,}') AND ${integer} IS DISTINCT FROM TRY_CAST(${integer}::DOUBLE AS HUGEINT) OR regexp_full_match(${text}, '-?[0-9]{39,}')`;
 }
 
 /** DuckDB calls the second of two keys that differ in case only by the second's name and a number. */
@@ -158,7 +203,7 @@ async function jsonNames(
   if (!read.some((name) => /_\d+$/.test(name))) return [];
   const keys = await queryTexts(
     connection,
-    `SELECT DISTINCT unnest(json_keys(json)) FROM read_json_objects(${quoteText(path)}, hive_partitioning = false)`,
+    `SELECT DISTINCT unnest(json_keys(json)) FROM read_json_objects(${pathSql(path)}, hive_partitioning = false)`,
   );
   const all = new Set(keys.map(([key]) => key ?? ""));
   return read.map((name) => {
@@ -211,7 +256,17 @@ async function openDuckDB(
   const from = [`${name} file`, schema, own].map((part) => quoteName(part ?? "")).join(".");
   const described = await describe(connection, from);
   const sqlNames = described.map((column) => column.name);
-  if (/\bCOLLATE\b/i.test(sql ?? "")) return ok(withoutCollations(described, sqlNames, from));
+  const texts = sqlNames.filter((_, i) => described[i]?.type === "VARCHAR");
+  if (texts.length > 0 && /\bCOLLATE\b/i.test(sql ?? "")) {
+    // Texts are compared by code points, whatever the table says of its own comparisons.
+    const plain = texts.map((text) => `${quoteName(text)} COLLATE "binary" AS ${quoteName(text)}`);
+    return ok({
+      columns: described,
+      sqlNames,
+      from: `(SELECT * REPLACE (${plain.join(", ")}) FROM ${from})`,
+      number: "row_number() OVER () - 1",
+    });
+  }
   const hasRowId = !sqlNames.some((own) => own.toLowerCase() === "rowid");
   return ok({
     columns: described,
@@ -219,20 +274,6 @@ async function openDuckDB(
     from,
     number: hasRowId ? "rowid" : "row_number() OVER () - 1",
   });
-}
-
-/** Texts are compared by code points, whatever the table says of its own comparisons. */
-function withoutCollations(columns: Rows["columns"], sqlNames: string[], from: string): Rows {
-  const plain = columns.flatMap(({ type }, i) => {
-    const name = quoteName(sqlNames[i] ?? "");
-    return type === "VARCHAR" ? [`${name} COLLATE "binary" AS ${name}`] : [];
-  });
-  return {
-    columns,
-    sqlNames,
-    from: `(SELECT * REPLACE (${plain.join(", ")}) FROM ${from})`,
-    number: "row_number() OVER () - 1",
-  };
 }
 
 async function describe(

@@ -1,4 +1,5 @@
 import duckdb from "@duckdb/node-bindings";
+import { filePattern } from "../file-pattern.ts";
 import { fail, type Result } from "../problem.ts";
 import type { Limits, MadeTable, WorkerRequest } from "../protocol.ts";
 import { quoteText } from "../types.ts";
@@ -18,8 +19,9 @@ export async function runFreeze(
   const { connection } = open;
   let close = closeDatabase;
   try {
+    const allowed = [request.file, filePattern(request.file)];
     await attach(connection, request.out, "out", "READ_WRITE");
-    await duckdb.query(connection, `SET allowed_paths = [${quoteText(request.file)}]`);
+    await duckdb.query(connection, `SET allowed_paths = [${allowed.map(quoteText).join(", ")}]`);
     await seal(connection);
     const problem = await refuseFunctions(connection, request.sql, { clocks: true });
     if (problem !== undefined) return fail(problem);
