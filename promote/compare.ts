@@ -107,8 +107,11 @@ export async function compareSides(
   // What one of two tasks side by side still does when the other has failed ends when the comparison does.
   const stop = new AbortController();
   const either = signal ? AbortSignal.any([signal, stop.signal]) : stop.signal;
-  const sides = await runBoth(request, { before, after, input: input.value.hash, key }, either);
-  stop.abort();
+  const sides = await runBoth(
+    request,
+    { before, after, input: input.value.hash, key },
+    either,
+  ).finally(() => stop.abort());
   if (!sides.ok) return sides;
   const { left, right, summary, metrics } = sides.value;
 

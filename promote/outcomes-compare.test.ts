@@ -5,7 +5,10 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { freeze } from "#snapshots/freeze.ts";
 import { unwrap } from "#snapshots/problem.ts";
 import { compare, type Comparison, type MetricPair } from "./compare.ts";
+import { readSide } from "./compare-side.ts";
 import { initWorkspace } from "./init.ts";
+import { compareOutcomes, type OutcomesRequest } from "./outcomes.ts";
+import { freeOutcome } from "./outcomes-free.ts";
 import { openWorkbench, type Workbench } from "./workbench.ts";
 
 // Two versions of a notebook on one snapshot of 600 rows: what the metrics say of both, through real guests and DuckDB.
@@ -66,14 +69,14 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-async function compared(before: string, after: string): Promise<Comparison> {
+async function compared(before: string, after: string, more = ""): Promise<Comparison> {
   return unwrap(
     await compare({
       workbench,
       notebook: "delays",
       transform: "delays",
       before: { kind: "working", text: head + before + metrics },
-      after: { kind: "working", text: head + after + metrics },
+      after: { kind: "working", text: head + after + metrics + more },
     }),
   );
 }
@@ -199,4 +202,91 @@ test("where the earlier rows lack a column that one metric needs, the others are
     difference: null,
   });
   expect(named(comparison, "late share").verdict).toBe("improved");
+});
+
+test("a metric over rows of another transform has no number here, and says so; the others are compared", async () => {
+  const chained = `// %%
+export const second = transform(delays, (row) => ({ doubled: row.delay * 2 }));
+metric.mean("second", second, (row) => row.doubled);
+metric.mean("over second", sql\`select avg(doubled) as mean from \${second}\`, (row) => row.mean);
+`;
+  const comparison = await compared(transformOf(15), transformOf(30), chained);
+  for (const name of ["second", "over second"])
+    expect(named(comparison, name)).toMatchObject({
+      before: null,
+      after: null,
+      interval: null,
+      noInterval: expect.stringMatching(/rows of another transform, `second`/),
+    });
+  expect(named(comparison, "late share").verdict).toBe("improved");
+});
+
+test("a table that the earlier rows do not give fails its own metric only", async () => {
+  const before = transformOf(15).replace("risk: Math.min(1, f.delay / 60), ", "");
+  const metricOfRisk = `// %%
+metric.mean("mean risk", sql\`select avg(risk) as risk from \${delays}\`, (row) => row.risk);
+metric.mean("no such", sql\`select sqrt(-1 - id) as root from \${delays}\`, (row) => row.root);
+`;
+  const comparison = await compared(before, transformOf(30), metricOfRisk);
+  const found = named(comparison, "mean risk");
+  expect(found).toMatchObject({
+    before: null,
+    interval: null,
+    noInterval: expect.stringMatching(/earlier version's rows do not give it/),
+  });
+  expect(found.after).toBeGreaterThan(0);
+  expect(named(comparison, "no such")).toMatchObject({
+    before: null,
+    after: null,
+    noInterval: expect.stringMatching(/later version's rows do not give its table/),
+  });
+  expect(named(comparison, "late share").verdict).toBe("improved");
+});
+
+describe("what lies not with the metric is no outcome", () => {
+  const share = 'metric.mean("m", delays, (row) => row.late, { better: "lower" });';
+  const free = 'metric("m", delays, (rows) => rows.length, { better: "lower" });';
+
+  async function request(metric: string): Promise<OutcomesRequest> {
+    const text = `${head}${transformOf(30)}// %%\n${metric}\n`;
+    const about = { notebook: "delays", transform: "delays" };
+    const side = unwrap(await readSide(workbench, { kind: "working", text }, about));
+    const { after } = await compared(transformOf(15), transformOf(30));
+    const { hash } = after.table;
+    const input = { expression: side.input, table: hash };
+    const { signal } = new AbortController();
+    const tables = { before: hash, after: hash, input };
+    return { workbench, metrics: side.metrics, transform: "delays", ...tables, signal };
+  }
+
+  test.each([share, free])("%s: the earlier table is gone", async (metric) => {
+    const found = await compareOutcomes({ ...(await request(metric)), before: "0".repeat(64) });
+    expect(found).toMatchObject({ ok: false, problem: { code: "table-missing" } });
+  });
+
+  test.each([share, free])("%s: interrupted", async (metric) => {
+    const found = await compareOutcomes({
+      ...(await request(metric)),
+      signal: AbortSignal.abort(),
+    });
+    expect(found).toMatchObject({ ok: false });
+  });
+
+  test("a resampling that is interrupted", async () => {
+    const { metrics: side, after, before } = await request(free);
+    const { store, queries } = workbench;
+    const { code: bundle = "", metrics = [] } = side ?? {};
+    const unit = Int32Array.from({ length: store.tableInfo(after)?.rows ?? 0 }, (_, row) => row);
+    const context = { store, queries, bundle, metrics, signal: AbortSignal.abort() };
+    const pairing = { before: unit, after: unit, units: unit.length, by: "record" } as const;
+    const found = await freeOutcome(context, {
+      index: 0,
+      tables: { before, after: "1".repeat(64), input: before, isOwn: true },
+      paired: { isPaired: true, isWhole: true, segments: null, warnings: [], ...pairing },
+      seed: [1, 2, 3, 4],
+      values: { before: 1, after: 2 },
+      better: "lower",
+    });
+    expect(found).toMatchObject({ ok: false });
+  });
 });

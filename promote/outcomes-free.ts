@@ -1,6 +1,8 @@
 import { resampleMetric, type MetricRequest } from "#kernel/run-metric.ts";
+import { ok, type Result } from "#snapshots/problem.ts";
 import { judged, type Outcome, type Resampled } from "./outcomes-answer.ts";
 import type { Paired, PairedTables } from "./outcomes-pair.ts";
+import { isFunctionsOwn } from "./outcomes-problem.ts";
 
 type Context = Omit<MetricRequest, "table">;
 
@@ -21,14 +23,22 @@ export async function freeOutcome(
     values: Pick<Outcome, "before" | "after">;
     better: "higher" | "lower" | null;
   },
-): Promise<Outcome & { resampled: Resampled }> {
+): Promise<Result<Outcome & { resampled: Resampled }>> {
   const { index, tables, paired, seed, values, better } = asked;
   const isUnchanged = tables.before === tables.after;
-  const draw = { seed, count: paired.units, resamples: isUnchanged ? 0 : wanted, budgetMs };
+  if (isUnchanged) {
+    const resampled = { by: paired.by, units: paired.units, resamples: 0, budgetMs };
+    const answer = { ...values, isUnchanged, differences: new Float64Array(0) };
+    const { p: _, ...outcome } = judged(answer, { better, ...resampled });
+    return ok({ ...outcome, resampled });
+  }
+  const draw = { seed, count: paired.units, resamples: wanted, budgetMs };
   const [was, is] = await Promise.all([
     resampleMetric({ ...context, table: tables.before, index }, draw, paired.before),
     resampleMetric({ ...context, table: tables.after, index }, draw, paired.after),
   ]);
+  const failed = was.ok ? (is.ok ? undefined : is.problem) : was.problem;
+  for (const side of [was, is]) if (!side.ok && !isFunctionsOwn(side.problem)) return side;
   const early = was.ok ? was.value : [];
   const late = is.ok ? is.value : [];
   const resamples = Math.min(early.length, late.length);
@@ -41,12 +51,10 @@ export async function freeOutcome(
   const resampled = { by: paired.by, units: paired.units, resamples, budgetMs };
   const answer = { ...values, isUnchanged, differences };
   const { p: _, ...outcome } = judged(answer, { better, ...resampled });
-  if (isUnchanged || outcome.difference === null || resamples >= least)
-    return { ...outcome, resampled };
-  const failed = was.ok ? (is.ok ? undefined : is.problem) : was.problem;
+  if (outcome.difference === null || resamples >= least) return ok({ ...outcome, resampled });
   const noInterval = failed
     ? `Its function failed on resampled rows: ${failed.message}`
     : `Only ${resamples} resamples fitted its budget of ${budgetMs / 1000} s; an interval needs ${least}. Metrics with parts per record, such as metric.mean, have no such limit.`;
   const verdict = better === null ? null : "cannot tell";
-  return { ...outcome, interval: null, noInterval, verdict, resampled };
+  return ok({ ...outcome, interval: null, noInterval, verdict, resampled });
 }

@@ -29,21 +29,71 @@ export type Paired =
 
 type Context = Pick<Workbench, "store" | "queries"> & { signal: AbortSignal };
 type Codes = { before: Int32Array; after: Int32Array; values: (string | null)[] };
+type Positions = { before: Int32Array; after: Int32Array };
 
 /** Finds which rows of the two tables are one record's, or one cluster's, and which segment each is in. */
-export async function pairRows(
+export type PairRows = (
+  tables: PairedTables,
+  metric: Pick<MetricRequest["metrics"][number], "by" | "resample">,
+) => Promise<Paired>;
+
+/** Reads each table's lineage and each column once, however many metrics ask for them. */
+export function rowPairing(context: Context): PairRows {
+  const positions = new Map<string, Promise<Positions | undefined>>();
+  const codes = new Map<string, Promise<Codes | undefined>>();
+  const known = {
+    positions: (tables: PairedTables) =>
+      once(positions, keyOf(tables), () => bothPositions(context, tables)),
+    codes: (tables: PairedTables, column: string, own: Positions | undefined) =>
+      once(codes, `${keyOf(tables)} ${column}`, () => codesOf(context, tables, column, own)),
+  };
+  return (tables, metric) => pairRows(context, known, tables, metric);
+}
+
+function keyOf({ before, after, input }: PairedTables): string {
+  return `${before} ${after} ${input}`;
+}
+
+function once<Value>(
+  known: Map<string, Promise<Value>>,
+  key: string,
+  read: () => Promise<Value>,
+): Promise<Value> {
+  const found = known.get(key) ?? read();
+  known.set(key, found);
+  return found;
+}
+
+type Known = {
+  positions: (tables: PairedTables) => Promise<Positions | undefined>;
+  codes: (
+    tables: PairedTables,
+    column: string,
+    own: Positions | undefined,
+  ) => Promise<Codes | undefined>;
+};
+
+async function bothPositions(
   context: Context,
   tables: PairedTables,
-  { by, resample }: MetricRequest["metrics"][number],
-): Promise<Paired> {
+): Promise<Positions | undefined> {
   const before = await positionsOf(context, tables.before);
-  const after = await positionsOf(context, tables.after);
-  const positions = before && after && { before, after };
-  const codes = by === undefined ? undefined : await codesOf(context, tables, by, positions);
+  const after = tables.before === tables.after ? before : await positionsOf(context, tables.after);
+  return before && after && { before, after };
+}
+
+async function pairRows(
+  context: Context,
+  known: Known,
+  tables: PairedTables,
+  { by, resample }: Parameters<PairRows>[1],
+): Promise<Paired> {
+  const positions = await known.positions(tables);
+  const codes = by === undefined ? undefined : await known.codes(tables, by, positions);
   const segments = by !== undefined && codes ? { by, ...codes } : null;
   const warnings = by !== undefined && !codes ? [noColumn(by, "segments")] : [];
   if (resample) {
-    const clusters = await codesOf(context, tables, resample.by, positions);
+    const clusters = await known.codes(tables, resample.by, positions);
     if (!clusters) return { isPaired: false, reason: noColumn(resample.by, "clusters"), warnings };
     const { before, after, values } = clusters;
     const found = { before, after, units: values.length, isWhole: false, segments, warnings };
@@ -64,7 +114,7 @@ async function codesOf(
   context: Context,
   { before, after, input }: PairedTables,
   column: string,
-  positions: { before: Int32Array; after: Int32Array } | undefined,
+  positions: Positions | undefined,
 ): Promise<Codes | undefined> {
   const numbers = numbering();
   const was = await numberedColumn(context, before, column, numbers);
@@ -77,7 +127,7 @@ async function inputCodes(
   context: Context,
   input: TableHash,
   column: string,
-  { before, after }: { before: Int32Array; after: Int32Array },
+  { before, after }: Positions,
   numbers: Numbering,
 ): Promise<Codes | undefined> {
   const codes = await numberedColumn(context, input, column, numbers);

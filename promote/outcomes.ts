@@ -1,4 +1,3 @@
-import { evaluate } from "#kernel/evaluate.ts";
 import { statisticOf } from "#kernel/guest/runtime/metric-statistic.ts";
 import {
   evaluateMetrics,
@@ -6,13 +5,15 @@ import {
   type MetricParts,
   type MetricRequest,
 } from "#kernel/run-metric.ts";
-import { ok, type Problem, type Result } from "#snapshots/problem.ts";
+import { fail, ok, ProblemError, type Problem, type Result } from "#snapshots/problem.ts";
 import type { TableHash } from "#snapshots/table.ts";
 import { sha256 } from "./canonical-json.ts";
 import type { Side } from "./compare-side.ts";
 import type { MetricPair, Outcome } from "./outcomes-answer.ts";
 import { freeOutcome } from "./outcomes-free.ts";
-import { pairRows, type Paired, type PairedTables } from "./outcomes-pair.ts";
+import { rowPairing, type PairRows, type Paired, type PairedTables } from "./outcomes-pair.ts";
+import { interrupted, isFunctionsOwn } from "./outcomes-problem.ts";
+import { metricTables, type MetricTables } from "./outcomes-tables.ts";
 import { openOutcomesThread } from "./outcomes-thread.ts";
 import type { Workbench } from "./workbench.ts";
 
@@ -41,51 +42,65 @@ const mostParts = 8_000_000;
 export async function compareOutcomes(request: OutcomesRequest): Promise<Result<MetricPair[]>> {
   const { metrics, workbench, signal } = request;
   if (!metrics) return ok([]);
-  const asked: Asked[] = [];
-  for (const [index, metric] of metrics.metrics.entries()) {
-    const tables = await tablesOf(request, metric);
-    if (!tables.ok) return tables;
-    asked.push({ index, metric, tables: tables.value });
-  }
-  const pairs = new Map<number, MetricPair>();
-  const thread = openOutcomesThread(signal);
   const { store, queries } = workbench;
   const { code: bundle, metrics: described } = metrics;
-  const context = { store, queries, signal, bundle, metrics: described, thread };
+  const thread = openOutcomesThread(signal);
+  const pairRows = rowPairing({ store, queries, signal });
+  const context = { store, queries, signal, bundle, metrics: described, thread, pairRows };
   try {
-    for (const some of passes(workbench, asked)) {
-      const found = await measured(context, some);
-      if (!found.ok) return found;
-      for (const [at, pair] of found.value.entries()) pairs.set(some[at]?.index ?? 0, pair);
-    }
+    const pairs = await pairsOf(request, context, described);
+    return signal.aborted ? fail(interrupted) : pairs;
+  } catch (error) {
+    if (error instanceof ProblemError) return fail(error.problem);
+    throw error;
   } finally {
     await thread.close();
   }
-  return ok([...metrics.metrics.keys()].flatMap((index) => pairs.get(index) ?? []));
 }
 
 type Context = Omit<MetricRequest, "table"> & {
   signal: AbortSignal;
   thread: ReturnType<typeof openOutcomesThread>;
+  pairRows: PairRows;
 };
 
-/** The metric's own table on both sides: the transform's output, or what is made of it. */
-async function tablesOf(
-  { workbench, transform, before, after, input, signal }: OutcomesRequest,
-  { table }: Described,
-): Promise<Result<PairedTables>> {
-  const isOwn = table.kind === "transform" && table.name === transform;
-  if (isOwn) return ok({ before, after, input: input.table, isOwn });
-  const sides: TableHash[] = [];
-  for (const side of [before, after]) {
-    const given = { [transform]: { table: side, input: input.expression } };
-    const options = { signal, given };
-    const made = await evaluate(workbench, table, undefined, options);
-    if (!made.ok) return made;
-    sides.push(made.value.table.hash);
+async function pairsOf(
+  request: OutcomesRequest,
+  context: Context,
+  described: Described[],
+): Promise<Result<MetricPair[]>> {
+  const pairs = new Map<number, MetricPair>();
+  const asked: Asked[] = [];
+  for (const [index, metric] of described.entries()) {
+    const tables = await metricTables(request, metric.table);
+    if (!tables.ok) return tables;
+    if (tables.value.kind === "both") {
+      asked.push({ index, metric, tables: tables.value });
+      continue;
+    }
+    const pair = await withoutTable(context, metric, index, tables.value);
+    if (!pair.ok) return pair;
+    pairs.set(index, pair.value);
   }
-  const [was = before, is = after] = sides;
-  return ok({ before: was, after: is, input: input.table, isOwn });
+  for (const some of passes(request.workbench, asked)) {
+    const found = await measured(context, some);
+    if (!found.ok) return found;
+    for (const [at, pair] of found.value.entries()) pairs.set(some[at]?.index ?? 0, pair);
+  }
+  return ok([...described.keys()].flatMap((index) => pairs.get(index) ?? []));
+}
+
+/** A metric whose table is not there on both sides: its failure is its own, and the others are compared. */
+async function withoutTable(
+  context: Context,
+  metric: Described,
+  index: number,
+  tables: Exclude<MetricTables, { kind: "both" }>,
+): Promise<Result<MetricPair>> {
+  if (tables.kind === "none") return ok(unmeasured(metric, null, tables.reason));
+  const after = await evaluateMetrics({ ...context, table: tables.after, only: [index] });
+  if (!after.ok) return after;
+  return ok(withoutBefore(metric, after.value[0]?.value ?? null, tables.problem));
 }
 
 /** Metrics of one pair of tables go over them in one pass, as many as memory allows; a free metric goes by itself. */
@@ -98,7 +113,8 @@ function passes({ store }: Pick<Workbench, "store">, asked: Asked[]): Asked[][] 
   return [
     ...[...groups.values()].flatMap((group) => {
       const [{ tables } = { tables: undefined }] = group;
-      const rows = (tables && store.tableInfo(tables.after)?.rows) ?? 1;
+      const sides = tables ? [tables.before, tables.after] : [];
+      const rows = Math.max(...sides.map((side) => store.tableInfo(side)?.rows ?? 0));
       const size = Math.max(1, Math.floor(mostParts / Math.max(rows, 1)));
       return Array.from({ length: Math.ceil(group.length / size) }, (_, at) =>
         group.slice(at * size, (at + 1) * size),
@@ -121,6 +137,7 @@ async function measured(context: Context, asked: Asked[]): Promise<Result<Metric
   ]);
   const after = is ?? was;
   if (!after.ok) return after;
+  if (!was.ok && !isFunctionsOwn(was.problem)) return was;
   // The metrics are written for the later version's columns: where earlier rows lack what one needs, the others still have a number.
   if (!was.ok && asked.length > 1) {
     const pairs: MetricPair[] = [];
@@ -140,7 +157,10 @@ async function measured(context: Context, asked: Asked[]): Promise<Result<Metric
       continue;
     }
     const early = was.value[at];
-    if (early) pairs.push(await bootstrapped(context, one, early, late));
+    if (!early) continue;
+    const pair = await bootstrapped(context, one, early, late);
+    if (!pair.ok) return pair;
+    pairs.push(pair.value);
   }
   return ok(pairs);
 }
@@ -150,13 +170,13 @@ async function bootstrapped(
   { metric, tables, index }: Asked,
   early: MetricParts,
   late: MetricParts,
-): Promise<MetricPair> {
+): Promise<Result<MetricPair>> {
   const values = { before: early.value, after: late.value };
-  const paired = await pairRows(context, tables, metric);
-  if (!paired.isPaired) return withoutInterval(metric, values, paired);
+  const paired = await context.pairRows(tables, metric);
+  if (!paired.isPaired) return ok(withoutInterval(metric, values, paired));
   const statistic = statisticOf[metric.kind];
   if (statistic === "free") throw new TypeError("A free metric has no parts.");
-  const { resampled, segments, ...outcome } = await context.thread.outcomeOf({
+  const answer = await context.thread.outcomeOf({
     statistic,
     better: metric.better ?? null,
     before: { ...early, unit: paired.before },
@@ -167,7 +187,9 @@ async function bootstrapped(
     by: paired.by,
     segments: paired.segments,
   });
-  return {
+  if (!answer.ok) return answer;
+  const { resampled, segments, ...outcome } = answer.value;
+  return ok({
     ...named(metric),
     ...outcome,
     // As the guest summed them: the same digits as under the notebook's cell.
@@ -176,10 +198,13 @@ async function bootstrapped(
     resampled,
     segments,
     warnings: warningsOf(metric, paired, resampled.units),
-  };
+  });
 }
 
-async function freeMeasured(context: Context, { metric, tables, index }: Asked) {
+async function freeMeasured(
+  context: Context,
+  { metric, tables, index }: Asked,
+): Promise<Result<MetricPair[]>> {
   const [was, is] = await Promise.all(
     [tables.before, tables.after].map((table) =>
       evaluateMetrics({ ...context, table, only: [index] }),
@@ -188,12 +213,13 @@ async function freeMeasured(context: Context, { metric, tables, index }: Asked) 
   if (!was || !is) throw new TypeError("A side is missing.");
   if (!is.ok) return is;
   const after = is.value[0]?.value ?? null;
-  if (!was.ok) return ok([withoutBefore(metric, after, was.problem)]);
+  if (!was.ok)
+    return isFunctionsOwn(was.problem) ? ok([withoutBefore(metric, after, was.problem)]) : was;
   const values = { before: was.value[0]?.value ?? null, after };
-  const paired = await pairRows(context, tables, metric);
+  const paired = await context.pairRows(tables, metric);
   if (!paired.isPaired) return ok([withoutInterval(metric, values, paired)]);
   const seed = seedOf(context, tables, index);
-  const { resampled, ...outcome } = await freeOutcome(context, {
+  const found = await freeOutcome(context, {
     index,
     tables,
     paired,
@@ -201,6 +227,8 @@ async function freeMeasured(context: Context, { metric, tables, index }: Asked) 
     values,
     better: metric.better ?? null,
   });
+  if (!found.ok) return found;
+  const { resampled, ...outcome } = found.value;
   const warnings = warningsOf(metric, paired, resampled.units);
   return ok([{ ...named(metric), ...outcome, resampled, segments: null, warnings }]);
 }
@@ -229,7 +257,11 @@ const nothing = {
 } satisfies Partial<MetricPair>;
 
 function withoutBefore(metric: Described, after: number | null, problem: Problem): MetricPair {
-  const noInterval = `The earlier version's rows do not give it: ${problem.message}`;
+  const reason = `The earlier version's rows do not give it: ${problem.message}`;
+  return unmeasured(metric, after, reason);
+}
+
+function unmeasured(metric: Described, after: number | null, noInterval: string): MetricPair {
   const outcome: Outcome = { before: null, after, difference: null, ...nothing, noInterval };
   return { ...named(metric), ...outcome, ...nothing, warnings: metric.warnings ?? [] };
 }
