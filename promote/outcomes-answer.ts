@@ -8,7 +8,13 @@ import {
   type Verdict,
 } from "./outcomes-interval.ts";
 import { mostDrawn } from "./outcomes-resample.ts";
-import { chosenRows, measure, presentUnits, type SideRows } from "./outcomes-measure.ts";
+import {
+  chosenRows,
+  measure,
+  presentUnits,
+  withoutUncounted,
+  type SideRows,
+} from "./outcomes-measure.ts";
 
 /** A number on both sides, what it moved by, and how sure that is. */
 export type Outcome = {
@@ -79,9 +85,7 @@ const leastShare = 0.95;
 /** A metric's outcome, and its segments'. Pure: the same request has the same answer. */
 export function outcomeOf(request: OutcomeRequest): OutcomeAnswer {
   const { before, after, by, segments } = request;
-  const drawn = request.isWhole
-    ? request
-    : { ...request, ...presentUnits(before, after, request.units) };
+  const drawn = drawnUnits(request, before, after);
   const { p: _, ...whole } = one(request, drawn);
   return {
     ...whole,
@@ -91,6 +95,20 @@ export function outcomeOf(request: OutcomeRequest): OutcomeAnswer {
 }
 
 type Sides = { before: SideRows; after: SideRows; units: number };
+
+/**
+ * The units that are drawn. Of a number that is a sum, how many are left out is part; any other is of the units it counts: those it leaves
+ * out would dilute the draws, and make few units look like many.
+ */
+function drawnUnits(
+  { statistic, isWhole, units }: OutcomeRequest,
+  before: SideRows,
+  after: SideRows,
+): Sides {
+  if (isWhole) return { before, after, units };
+  if (statistic === "total") return presentUnits(before, after, units);
+  return presentUnits(withoutUncounted(before), withoutUncounted(after), units);
+}
 
 function one(
   { statistic, better, seed, by }: OutcomeRequest,
@@ -144,7 +162,7 @@ function segmentsOf(
   const measured = largest.slice(0, mostSegments).map((code) => {
     const before = chosenRows(request.before, (row) => was[row] === code);
     const after = chosenRows(request.after, (row) => is[row] === code);
-    const { p, ...outcome } = one(request, presentUnits(before, after, request.units));
+    const { p, ...outcome } = one(request, drawnUnits(request, before, after));
     return { p, segment: { value: values[code] ?? null, rows: sizes[code] ?? 0, ...outcome } };
   });
   const standing = holm(measured.map(({ p }) => p));

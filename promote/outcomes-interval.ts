@@ -1,3 +1,5 @@
+import { studentQuantile, studentTails } from "./outcomes-student.ts";
+
 /** A 95 % interval of a difference, after − before. */
 export type Interval = { low: number; high: number; level: 0.95 };
 
@@ -24,7 +26,7 @@ export function pValue(difference: number, differences: Float64Array, units: num
   const deviation = Math.sqrt(squares / (differences.length - 1));
   if (deviation === 0) return difference === 0 ? 1 : 0;
   const t = (Math.abs(difference) / deviation) * Math.sqrt((units - 1) / units);
-  return 2 * (1 - studentBelow(t, units - 1));
+  return studentTails(t, units - 1);
 }
 
 /** Holm (1979): which of several p-values stand when the chance of a single false one is to stay below 5 %. In their order. */
@@ -63,20 +65,4 @@ function normalBelow(z: number): number {
   const sum = series.reduceRight((rest, factor) => (rest + factor) * t, 0);
   const above = (Math.exp((-z * z) / 2) / Math.sqrt(2 * Math.PI)) * sum;
   return z < 0 ? above : 1 - above;
-}
-
-/** A&S 26.7.8: Student's t to a normal deviate. */
-function studentBelow(t: number, freedom: number): number {
-  return normalBelow((t * (1 - 1 / (4 * freedom))) / Math.sqrt(1 + (t * t) / (2 * freedom)));
-}
-
-/** Its quantile, found by halving: 60 steps are exact to what the approximation is. */
-function studentQuantile(at: number, freedom: number): number {
-  let [low, high] = [0, 1e4];
-  for (let step = 0; step < 60; step += 1) {
-    const middle = (low + high) / 2;
-    if (studentBelow(middle, freedom) < at) low = middle;
-    else high = middle;
-  }
-  return (low + high) / 2;
 }

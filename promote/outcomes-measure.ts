@@ -162,7 +162,8 @@ function byBins({ before, after, units, seed, resamples }: Question): Found {
   };
 }
 
-function withoutUncounted(rows: SideRows): SideRows {
+/** The rows that the metric counts. */
+export function withoutUncounted(rows: SideRows): SideRows {
   if (!rows.counted.includes(0)) return rows;
   return chosenRows(rows, (row) => rows.counted[row] === 1);
 }

@@ -4,7 +4,8 @@ import { seededRandom } from "#kernel/guest/runtime/random.ts";
 import { areaUnderCurve, fromSums, rank } from "#kernel/guest/runtime/metric-statistic.ts";
 import { outcomeOf, type OutcomeRequest } from "./outcomes-answer.ts";
 import { groupUnits } from "./outcomes-groups.ts";
-import { holm, intervalOf, verdictOf } from "./outcomes-interval.ts";
+import { holm, intervalOf, pValue, verdictOf } from "./outcomes-interval.ts";
+import { studentQuantile, studentTails } from "./outcomes-student.ts";
 import { measure, type Question, type SideRows } from "./outcomes-measure.ts";
 import { poisson } from "./outcomes-poisson.ts";
 import { resampleSums, resampleWeights } from "./outcomes-resample.ts";
@@ -214,6 +215,19 @@ describe("about 95 % of intervals cover the truth", () => {
       },
     ],
     [
+      "a mean over 8 records that count, among 1,000 that do not",
+      0.2,
+      (next) => {
+        const before = Array.from({ length: 1000 }, (_, unit) => ({
+          unit,
+          first: normal(next) * 3,
+          counted: unit % 125 === 0,
+        }));
+        const after = before.map((row) => ({ ...row, first: row.first + 0.2 + normal(next) }));
+        return request(before, after, 1000);
+      },
+    ],
+    [
       "a share, with a tenth filtered on one side",
       0.1,
       (next) => {
@@ -269,7 +283,7 @@ describe("about 95 % of intervals cover the truth", () => {
   });
 
   test("drawn record by record, alike records give intervals that are far too short", () => {
-    const [, truth, simulate] = simulations[3] ?? ["", 0, () => request([], [], 0)];
+    const [, truth, simulate] = simulations.at(-1) ?? ["", 0, () => request([], [], 0)];
     const byRecord = coverage(truth, (next) => {
       const asked = simulate(next);
       const unit = asked.before.unit.map((_, row) => row);
@@ -355,6 +369,52 @@ test("a sum draws records that neither side kept too; a count of them is nothing
   expect(found.resampled.units).toBe(1000);
 });
 
+test.each(["ratio", "rootRatio", "auc", "calibration"] as const)(
+  "%s: records that it leaves out do not make few look like many",
+  (statistic) => {
+    const next = uniform(6);
+    const before = Array.from({ length: 8 }, (_, unit) => ({
+      unit,
+      first: next(),
+      second: unit % 2,
+    }));
+    const after = before.map((row) => ({ ...row, first: row.first + next() }));
+    const left = Array.from({ length: 992 }, (_, at) => ({
+      unit: at + 8,
+      first: 0,
+      counted: false,
+    }));
+    const alone = outcomeOf(request(before, after, 8, { statistic }));
+    const among = [...before, ...left];
+    expect(outcomeOf(request(among, [...after, ...left], 1000, { statistic }))).toEqual(alone);
+    expect(alone.resampled.units).toBe(8);
+    // As segments they are drawn alike.
+    const code = new Int32Array(1000);
+    const segments = { by: "origin", before: code, after: code, values: ["SFO"] };
+    const asked = request(among, [...after, ...left], 1000, { statistic, segments });
+    expect(outcomeOf(asked).segments?.list[0]?.interval).toEqual(alone.interval);
+  },
+);
+
+test("a segment's sum draws all records, as the whole's does", () => {
+  // Of 1,000 records none were in the segment before and 50 are after: how many is binomial.
+  const after = Array.from({ length: 50 }, (_, at) => ({ unit: at * 20, first: 1 }));
+  const segments = {
+    by: "origin",
+    before: new Int32Array(0),
+    after: new Int32Array(50),
+    values: ["SFO"],
+  };
+  const asked = { statistic: "total", isWhole: true, segments } as const;
+  const { interval, segments: found } = outcomeOf(request([], after, 1000, asked));
+  const [segment] = found?.list ?? [];
+  expect(segment?.interval).toEqual(interval);
+  const width = (segment?.interval?.high ?? 0) - (segment?.interval?.low ?? 0);
+  const known = 2 * 1.96 * Math.sqrt(50 * (1 - 50 / 1000));
+  expect(width / known).toBeGreaterThan(0.9);
+  expect(width / known).toBeLessThan(1.1);
+});
+
 describe("segments", () => {
   const next = uniform(4);
   const values = Array.from({ length: 30 }, (_, index) => (index === 0 ? null : `s${index}`));
@@ -435,6 +495,47 @@ test("sums of drawn units add up to as many units as there are", () => {
     const sums = resampleSums(groups, { seed, resamples: 50 });
     for (const sum of sums) expect(sum).toBeCloseTo(2 * units, 6);
   }
+});
+
+// Closed forms: one degree of freedom is Cauchy's distribution, two and four are algebraic.
+const tails: [what: string, freedom: number, (t: number) => number][] = [
+  ["1", 1, (t) => 1 - (2 / Math.PI) * Math.atan(t)],
+  ["2", 2, (t) => 1 - t / Math.sqrt(2 + t * t)],
+  [
+    "3",
+    3,
+    (t) => 1 - (2 / Math.PI) * (Math.atan(t / Math.sqrt(3)) + (t * Math.sqrt(3)) / (t * t + 3)),
+  ],
+  ["4", 4, (t) => 1 - (t * (t * t + 6)) / (t * t + 4) ** 1.5],
+];
+test.each(tails)("Student's t with %s degrees of freedom is exact", (_, freedom, known) => {
+  for (const t of [0, 0.01, 0.5, 1, 2, 5, 20, 100])
+    expect(studentTails(t, freedom)).toBeCloseTo(known(t), 12);
+});
+
+// As in every table of the distribution.
+const quantiles: [freedom: number, quantile: number][] = [
+  [1, 12.706_204_736],
+  [2, 4.302_652_73],
+  [3, 3.182_446_305],
+  [4, 2.776_445_105],
+  [5, 2.570_581_836],
+  [9, 2.262_157_163],
+  [14, 2.144_786_688],
+  [30, 2.042_272_456],
+  [120, 1.979_930_405],
+  [1_000_000_000, 1.959_963_987],
+];
+test.each(quantiles)("Student's t: 97.5 %% at %d degrees of freedom", (freedom, quantile) => {
+  expect(studentQuantile(0.975, freedom)).toBeCloseTo(quantile, 7);
+  expect(studentTails(quantile, freedom)).toBeCloseTo(0.05, 8);
+});
+
+test("a p-value of two units is that of one degree of freedom", () => {
+  // A spread of 1 and no more: the difference is the statistic, but for two units' correction.
+  const differences = Float64Array.from({ length: 20_000 }, (_, at) => (at % 2 === 0 ? 1 : -1));
+  const p = pValue(100 * Math.SQRT2, differences, 2);
+  expect(p).toBeCloseTo(1 - (2 / Math.PI) * Math.atan(100), 5);
 });
 
 test("an interval of very many units is the plain percentile interval, of few it is wider", () => {
