@@ -174,6 +174,18 @@ ${expected}
     ]);
   });
 
+  test("rows are judged whatever the notebook's metrics do", async () => {
+    const expected = `expectDiff(delays).against("HEAD").atMost({ changed: 15 });`;
+    const broken = notebook(30, expected).replace(
+      "// %%\n// What may change",
+      '// %%\nmetric.mean("broken", delays, (row) => { throw new Error(`no ${row.id}`); });\n// %%\n// What may change',
+    );
+    const text = broken.replace("import { expectDiff,", "import { expectDiff, metric,");
+    expect(await outputsOf(text)).toMatchObject([
+      { kind: "text", text: expect.stringMatching(/15 changed \(in late\)/) },
+    ]);
+  });
+
   test("against an environment in which nothing runs there is nothing to judge; against nothing is an error", async () => {
     const expected = `expectDiff(delays).against("production");\nexpectDiff(delays).atMost({ removed: 0 });`;
     expect(await outputsOf(notebook(30, expected))).toMatchObject([

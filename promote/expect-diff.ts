@@ -58,7 +58,9 @@ export async function judgeExpectation(request: Request): Promise<Result<DiffVer
     return ok({ summary, unexpected: [], comparison: null });
   }
   if (!before.ok) return before;
-  const compared = await compareSides({ workbench, ...about }, before.value, after.value);
+  // Rows are judged here: what the metrics say would be measured for nobody.
+  const { metrics: _, ...rows } = after.value;
+  const compared = await compareSides({ workbench, ...about }, before.value, rows);
   if (!compared.ok) return compared;
   const { summary } = compared.value;
   const unexpected = unexpectedIn(expectation, summary);
