@@ -13,6 +13,7 @@ import {
 import { sharedLanguage } from "./language.ts";
 import { inCell } from "./locate.ts";
 import { sliceCells, sliceText } from "./notebook-slice.ts";
+import type { DescribedMetric } from "./run-metric.ts";
 import { sha256 } from "./sha256.ts";
 import { generateTypes } from "./types.ts";
 
@@ -43,7 +44,7 @@ export type MetricsBundle = {
   code: string;
   sha256: string;
   sourceMap: string;
-  metrics: BundleDescription["metrics"];
+  metrics: DescribedMetric[];
   expectations: PlacedExpectation[];
   description: BundleDescription;
 };
@@ -156,10 +157,9 @@ export async function buildMetrics(
 function withWarnings(
   metrics: BundleDescription["metrics"],
   notebookText: string,
-): BundleDescription["metrics"] {
+): DescribedMetric[] {
   const warnings = fittedWarnings(sliceCells(notebookText));
-  return metrics.map((described) => {
-    const { warnings: _, ...metric } = described;
+  return metrics.map((metric) => {
     const own = warnings.get(metric.name) ?? [];
     return own.length > 0 ? { ...metric, warnings: own } : metric;
   });

@@ -145,7 +145,8 @@ async function evaluateSplit(
   const { table } = input.value;
   const root = await rootOf(expression.input, codeOf, options);
   const identity = identityIn(context.workspace, root, table);
-  const query = splitQuery(expression, table, identity);
+  const depth = await splitDepth(expression.input, codeOf, options);
+  const query = splitQuery(expression, table, { identity, depth });
   if (!query.ok) return query;
   const { sql, lineage } = query.value;
   const key = keyOf("split", sql, table.hash, databaseVersion());
@@ -172,11 +173,39 @@ async function rootOf(
   if (expression.kind === "snapshot") return expression.name;
   if (expression.kind === "sql") return undefined;
   if (expression.kind === "split") return rootOf(expression.input, codeOf, options);
-  const given = options.given?.[expression.name];
-  if (given) return rootOf(given.input, codeOf, options);
-  const code = await codeOf(expression.name);
-  const own = code.ok ? code.value.description.transforms[expression.name] : undefined;
-  return own && rootOf(own.input, codeOf, options);
+  const input = await inputOf(expression.name, codeOf, options);
+  return input && rootOf(input, codeOf, options);
+}
+
+/** How many splits by hash an expression's rows have come through, by the longest way. What a transform looks up is no row of it. */
+async function splitDepth(
+  expression: TableExpression,
+  codeOf: CodeOf,
+  options: EvaluateOptions,
+): Promise<number> {
+  if (expression.kind === "snapshot") return 0;
+  if (expression.kind === "sql") {
+    const tables = expression.values.filter((value) => value.kind !== "literal");
+    const depths = tables.map((table) => splitDepth(table, codeOf, options));
+    return Math.max(0, ...(await Promise.all(depths)));
+  }
+  if (expression.kind === "split") {
+    const above = await splitDepth(expression.input, codeOf, options);
+    return above + (expression.how.by === "time" ? 0 : 1);
+  }
+  const input = await inputOf(expression.name, codeOf, options);
+  return input ? splitDepth(input, codeOf, options) : 0;
+}
+
+async function inputOf(
+  transform: string,
+  codeOf: CodeOf,
+  options: EvaluateOptions,
+): Promise<TableExpression | undefined> {
+  const given = options.given?.[transform];
+  if (given) return given.input;
+  const code = await codeOf(transform);
+  return code.ok ? code.value.description.transforms[transform]?.input : undefined;
 }
 
 /** The columns of a snapshot's identity, where the table still holds them all; else none. */

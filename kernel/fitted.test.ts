@@ -27,6 +27,10 @@ const scored = (delay: number) => delay - mean;
 // %%
 const delays = transform(${input}, (f) => ({ ...f, late: f.delay > 15, excess: scored(f.delay) }));
 `;
+const nested = (text: string) => `// %%
+const again = split(flights).random(0.5);
+const inner = split(train).random(0.5);
+${text}`;
 const excess = 'metric.mean("m", delays, (row) => row.excess);';
 
 const cases: [what: string, notebook: string, metric: string, warns: RegExp | undefined][] = [
@@ -49,6 +53,30 @@ const cases: [what: string, notebook: string, metric: string, warns: RegExp | un
     lookup("train", "flights"),
     'metric.mean("m", split(delays).random(0.2, { seed: 1 }).test, (row) => row.excess);',
     undefined,
+  ],
+  [
+    "a part split once more, judged on its other part",
+    nested(lookup("inner.train", "inner.test")),
+    excess,
+    undefined,
+  ],
+  [
+    "a part split once more is another split than the whole's, alike as they read",
+    nested(lookup("again.test", "inner.train")),
+    excess,
+    /`typical`.*the train part of flights@t/,
+  ],
+  [
+    "a split by time before counts for nothing: records are in the same parts",
+    `const old = split(parts.train).random(0.2, { seed: 1 });\n${lookup("old.train", "test")}`,
+    excess,
+    undefined,
+  ],
+  [
+    "two metrics of one name",
+    lookup("flights", "flights"),
+    `${excess}\nmetric.mean("m", delays, (row) => row.late);`,
+    /`typical`/,
   ],
   [
     "a query over the output",

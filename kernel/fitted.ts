@@ -4,12 +4,15 @@ import type { SliceCell } from "./backward-slice.ts";
 import { isTouched } from "./fitted-columns.ts";
 import { freeReferences } from "./references.ts";
 
-/** Records of a snapshot: all of them, or those of the parts named. A split is known by how it splits: it splits alike whatever it is called on. */
+/**
+ * Records of a snapshot: all of them, or those of the parts named. A split is known by how it splits and how many by hash came before: it then splits
+ * alike whatever it is called on (split-query.ts).
+ */
 type Rows = { snapshot: string; parts: { split: string; part: "train" | "test" }[] };
 
 /**
  * Where a metric is judged on rows that something it judges was fitted on: a lookup or a captured value of the transform, computed from the same snapshot
- * without a split between them. By the metric's name. From the text alone: what a query leaves out with `where` is not seen, so these are warnings.
+ * without a split between them. By the metric's name; metrics of one name share theirs. From the text alone: what a query leaves out with `where` is not seen, so these are warnings.
  */
 export function fittedWarnings(cells: SliceCell[]): Map<string, string[]> {
   const notebook = definitions(cells);
@@ -21,7 +24,8 @@ export function fittedWarnings(cells: SliceCell[]): Map<string, string[]> {
           const [name, table, ...functions] = call.arguments;
           if (!name || !ts.isStringLiteralLike(name) || !table) continue;
           const isFree = calleeName(call) === "metric";
-          warnings.set(name.text, warningsOf(notebook, table, { functions, isFree }));
+          const own = warningsOf(notebook, table, { functions, isFree });
+          warnings.set(name.text, [...new Set([...(warnings.get(name.text) ?? []), ...own])]);
         }
   return warnings;
 }
@@ -159,8 +163,9 @@ function definitions(cells: SliceCell[]) {
     const { expression: made, name } = node.expression;
     const input = ts.isCallExpression(made) ? made.arguments[0] : undefined;
     const how = node.arguments.map((argument) => argument.getText().replaceAll(/\s/g, ""));
-    const split = `${name.text}(${how.join(",")})`;
     const rows = input ? rowsOf(input) : [];
+    const depth = Math.max(0, ...rows.map(({ parts }) => parts.filter(isByHash).length));
+    const split = `${name.text === "byTime" ? "" : depth}${name.text}(${how.join(",")})`;
     return rows.map((one) => ({ ...one, parts: [...one.parts, { split, part }] }));
   }
 
@@ -223,6 +228,10 @@ function metricCalls(statement: ts.Statement): ts.CallExpression[] {
   };
   visit(statement);
   return found;
+}
+
+function isByHash({ split }: Rows["parts"][number]): boolean {
+  return !split.startsWith("byTime(");
 }
 
 function isPart(name: string): name is "train" | "test" {

@@ -3,6 +3,7 @@ import type { Queries } from "#snapshots/queries.ts";
 import type { ContentStore } from "#snapshots/store.ts";
 import type { TableHash, TableInfo } from "#snapshots/table.ts";
 import { keyOf } from "./evaluate.ts";
+import { decodeStream } from "./guest/runtime/decode.ts";
 import { statisticOf } from "./guest/runtime/metric-statistic.ts";
 import {
   openSlice,
@@ -15,7 +16,12 @@ import { runtimeVersion } from "./runtime-version.ts";
 import { sha256 } from "./sha256.ts";
 import { placedInSource } from "./source-map.ts";
 
-export type EvaluatedMetric = BundleDescription["metrics"][number] & {
+/** What a bundle says of a metric, and what the notebook's text says against believing it (fitted.ts): that is no guest's to say. */
+export type DescribedMetric = BundleDescription["metrics"][number] & {
+  warnings?: string[] | undefined;
+};
+
+export type EvaluatedMetric = DescribedMetric & {
   value: number | null;
   rows: number;
 };
@@ -37,7 +43,7 @@ export type MetricRequest = {
   bundle: string;
   /** For saying where in the notebook a metric's function failed. */
   sourceMap?: string | undefined;
-  metrics: BundleDescription["metrics"];
+  metrics: DescribedMetric[];
   table: TableHash;
   signal?: AbortSignal | undefined;
 };
@@ -125,6 +131,7 @@ export async function resampleMetric(
   );
 }
 
+type Sent = { rows: number; answer: Promise<Result<SliceBatch>> };
 type Pass = { withParts: boolean; take?: (batch: SliceBatch) => boolean };
 
 /** Feeds a table to a slice guest with some of the bundle's metrics, and asks it at the end. */
@@ -149,20 +156,25 @@ async function onePass<Answer>(
   });
   if (!opened.ok) return fail(placedInSource(opened.problem, sourceMap));
   const slice = opened.value;
-  const settle = async (batch: Promise<Result<SliceBatch>> | undefined): Promise<void> => {
-    const done = await batch;
-    if (done?.ok === false) throw new ProblemError(done.problem);
-    if (done && !take(done.value)) throw new ProblemError(partsMissing);
+  let rows = 0;
+  const settle = async (sent: Sent | undefined): Promise<void> => {
+    if (!sent) return;
+    const done = await sent.answer;
+    if (!done.ok) throw new ProblemError(done.problem);
+    // How many rows there were is known here, and not the guest's to say.
+    if (done.value.read !== sent.rows || !take(done.value)) throw new ProblemError(partsMissing);
+    rows += sent.rows;
   };
   try {
-    let ahead: Promise<Result<SliceBatch>> | undefined;
+    let ahead: Sent | undefined;
     const columns = columnsToRead(slice, info);
     for await (const batch of queries.read({ table, columns, ...(signal ? { signal } : {}) })) {
-      const next = slice.run(batch, signal);
+      const next = { rows: decodeStream(batch, []).length, answer: slice.run(batch, signal) };
       await settle(ahead);
       ahead = next;
     }
     await settle(ahead);
+    if (rows !== info.rows) throw new ProblemError(partsMissing);
     const answer = await ask(slice);
     if (!answer.ok) return fail(placedInSource(answer.problem, sourceMap));
     return answer;

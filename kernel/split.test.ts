@@ -33,7 +33,7 @@ async function rowsOf(table: string): Promise<Record<string, unknown>[]> {
   return arrowToRows(ipc);
 }
 
-async function parts(how: How, input = flights, given: Given = {}) {
+async function parts(how: How, input: TableExpression = flights, given: Given = {}) {
   const [train, test] = await Promise.all(
     (["train", "test"] as const).map(async (part) => {
       const { hash } = await tableOf({ kind: "split", input, part, how }, given);
@@ -79,6 +79,52 @@ test("another seed is another split, the same seed the same", async () => {
   expect(await of(5)).not.toEqual(await of(6));
 });
 
+describe("a part that is split once more", () => {
+  const how: How = { by: "random", share: 0.2, seed: 0 };
+  const byOrigin: How = { by: "key", columns: ["origin"], share: 0.4, seed: 0 };
+  const trainOf = (how: How, input: TableExpression = flights): TableExpression => ({
+    kind: "split",
+    input,
+    part: "train",
+    how,
+  });
+  const query: TableExpression = {
+    kind: "sql",
+    strings: ["select * from ", ""],
+    values: [trainOf(byOrigin)],
+  };
+  const made: TableExpression = { kind: "transform", name: "made" };
+
+  const nested: [what: string, input: TableExpression, how: How, share: number][] = [
+    ["at random", trainOf(how), how, 0.2],
+    ["a third time", trainOf(how, trainOf(how)), how, 0.2],
+    ["with a split by time between", trainOf(hows[3]?.[0] ?? how, trainOf(how)), how, 0.2],
+    ["by key", trainOf(byOrigin), byOrigin, 0.4],
+    ["by key, of a query over it", query, byOrigin, 0.4],
+    ["of what a transform made of it", made, how, 0.2],
+  ];
+  test.each(nested)("%s: the share is that of the part", async (_, input, how, share) => {
+    const { hash } = await tableOf(input === made ? trainOf(how) : input);
+    const given = { made: { table: hash, input: trainOf(how) } };
+    const { train, test } = await parts(how, input, given);
+    const all = await rowsOf(hash);
+    expect(ids([...train, ...test]).toSorted((a, b) => a - b)).toEqual(
+      ids(all).toSorted((a, b) => a - b),
+    );
+    const found = test.length / all.length;
+    expect(found).toBeGreaterThan(share - (how.by === "key" ? 0.25 : 0.04));
+    expect(found).toBeLessThan(share + (how.by === "key" ? 0.25 : 0.04));
+  });
+
+  test("a split by time draws nothing: what is in the test part at random stays there", async () => {
+    const byTime: How = { by: "time", column: "date", from: "2001-03-01" };
+    const whole = new Set(ids((await parts(how)).test));
+    const { train, test } = await parts(how, trainOf(byTime));
+    expect(ids(test).every((id) => whole.has(id))).toBe(true);
+    expect(ids(train).some((id) => whole.has(id))).toBe(false);
+  });
+});
+
 describe("of what a transform made", () => {
   test("the same records are in the same parts, whatever their order and place", async () => {
     const how: How = { by: "random", share: 0.2, seed: 1 };
@@ -89,9 +135,6 @@ describe("of what a transform made", () => {
       }),
     );
     // Known by their identity, since the expression leads back to the snapshot that declares one.
-    const input: TableExpression = { kind: "split", input: flights, part: "train", how };
-    const again = await parts(how, input);
-    expect(again.test).toEqual([]);
     const sorted = await parts(
       { by: "random", share: 0.2, seed: 1 },
       { kind: "transform", name: "f" },

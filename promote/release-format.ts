@@ -33,7 +33,11 @@ export const manifestSchema = z.strictObject({
   metrics: z
     .strictObject({
       bundle: sha,
-      metrics: bundleDescription.shape.metrics,
+      metrics: z.array(
+        bundleDescription.shape.metrics.element.extend({
+          warnings: z.array(z.string()).optional(),
+        }),
+      ),
     })
     .nullable(),
   /** The runtime it was judged in; `runtime` covers Deno's version and the guest's own code. */

@@ -80,8 +80,6 @@ export const bundleDescription = z.object({
       by: columnName.optional(),
       /** The column whose values are drawn together when records are drawn again. */
       resample: z.object({ by: columnName }).optional(),
-      /** What the notebook's text says against believing it (fitted.ts). */
-      warnings: z.array(z.string()).optional(),
     }),
   ),
   expectations: z.array(diffExpectation).optional(),
