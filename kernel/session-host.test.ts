@@ -96,8 +96,8 @@ afterAll(async () => {
   rmSync(root, { recursive: true, force: true });
 });
 
-async function open(name: string): Promise<NotebookSession> {
-  return unwrap(await openSession({ workspace, store, queries, name }));
+async function open(name: string, by = queries): Promise<NotebookSession> {
+  return unwrap(await openSession({ workspace, store, queries: by, name }));
 }
 
 async function settle(
@@ -400,9 +400,9 @@ import { snapshot, transform } from "penstock";
 // %%
 const flights = snapshot("flights@t");
 `;
-  async function notebookOf(name: string, body: string): Promise<NotebookSession> {
+  async function notebookOf(name: string, body: string, by = queries): Promise<NotebookSession> {
     writeFileSync(join(root, `notebooks/${name}.ts`), head + body);
-    return open(name);
+    return open(name, by);
   }
 
   test("one reads another's output, typed and cached by content", async () => {
@@ -448,9 +448,19 @@ const flights = snapshot("flights@t");
   });
 
   test("several records from one, and an interrupt in the middle of a transform", async () => {
+    let isSent = false;
+    const watched: typeof queries = {
+      ...queries,
+      async *read(request) {
+        yield* queries.read(request);
+        // Whoever asks for more has handed the last batch on.
+        isSent = true;
+      },
+    };
     const parts = await notebookOf(
       "parts",
       "// %%\nconst parts = transform(flights, { maxParts: 2 }, (f) => [{ id: f.id, n: 1 }, { id: f.id, n: 2 }]);\n// %%\nconst stuck = transform(flights, (f) => { while (f.id > 2000) {} return f; });\n",
+      watched,
     );
     const document = await settle(
       { type: "run", cells: [cell(parts.document(), "const parts").id] },
@@ -461,8 +471,9 @@ const flights = snapshot("flights@t");
       read: rows,
       filtered: 0,
     });
+    isSent = false;
     await parts.apply({ type: "run", cells: [cell(document, "const stuck").id] });
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    await waitFor(() => isSent || undefined);
     const started = performance.now();
     await parts.apply({ type: "interrupt" });
     await parts.whenIdle();
@@ -475,19 +486,6 @@ const flights = snapshot("flights@t");
     await parts.close();
   });
 });
-
-async function until(isSo: (document: NotebookDocument) => boolean): Promise<void> {
-  await waitFor(() => (isSo(session.document()) ? true : undefined));
-}
-
-async function waitFor<T>(look: () => T | undefined): Promise<T> {
-  for (let tries = 0; tries < 500; tries++) {
-    const found = look();
-    if (found !== undefined) return found;
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  throw new Error("waited ten seconds in vain");
-}
 
 test("the parts of a split are tables: of queries, transforms and metrics, in the notebook and in a bundle", async () => {
   const text = `// %%
@@ -531,3 +529,16 @@ metric.mean("leaky share", leaky, (row) => row.isLate);
     { kind: "metric", warnings: [expect.stringMatching(/`all`, which `leaky` uses/)] },
   ]);
 });
+
+async function until(isSo: (document: NotebookDocument) => boolean): Promise<void> {
+  await waitFor(() => (isSo(session.document()) ? true : undefined));
+}
+
+async function waitFor<T>(look: () => T | undefined): Promise<T> {
+  for (let tries = 0; tries < 500; tries++) {
+    const found = look();
+    if (found !== undefined) return found;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  throw new Error("waited ten seconds in vain");
+}

@@ -97,10 +97,8 @@ declare module "penstock" {
   export function snapshot<Name extends keyof Snapshots>(name: Name): Table<Snapshots[Name]>;
 
   /** A query over tables: \`\${table}\` puts a table in, any other value a literal. */
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any
   export function sql<Row = Record<string, any>>(
     text: TemplateStringsArray,
-    // eslint-disable-next-line @typescript-eslint/no-explicit-any
     ...values: (Table<any> | string | number | boolean | null)[]
   ): Table<Row>;
 
@@ -111,7 +109,6 @@ declare module "penstock" {
   ): Transform<RowOf<Result>>;
   export function transform<
     Row,
-    // eslint-disable-next-line @typescript-eslint/no-explicit-any
     Lookups extends Record<string, Lookup<any, any>>,
     Result extends object | null | undefined,
   >(
@@ -212,14 +209,12 @@ declare module "penstock" {
     atMost(rows: { changed?: number; added?: number; removed?: number; ambiguous?: number }): DiffExpectation;
   }
   /** A test cell: what the difference to an earlier version may be; without a condition, none. It runs with its cell, and counts as evidence. */
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any
   export function expectDiff(transform: Transform<any>): DiffExpectation;
 
   /** Markdown, shown where the cell stands. */
   export function md(text: TemplateStringsArray, ...values: unknown[]): unknown;
 
   /** A Vega-Lite chart of a table or of rows. */
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any
   export function chart(spec: object, data?: Table<any> | readonly object[]): unknown;
 
   export function display(value: unknown): void;

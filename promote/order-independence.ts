@@ -1,3 +1,4 @@
+import { seededRandom } from "#kernel/guest/runtime/random.ts";
 import { openSlice } from "#kernel/guest/slice.ts";
 import { arrowToRows, rowsToArrow } from "#snapshots/arrow.ts";
 import { ok, type Result } from "#snapshots/problem.ts";
@@ -72,7 +73,8 @@ export function replayOrder(
   const order = Array.from({ length: rows }, (_, index) => index);
   if (seed === 0) return order;
   if (seed < 0) return order.toReversed();
-  const random = mulberry32(seed);
+  const bits = seededRandom([seed, 0x9e3779b9, 0x243f6a88, 0xb7e15162]);
+  const random = (): number => bits() / 4_294_967_296;
   const extra = rows === 0 ? 0 : repeats;
   for (let added = 0; added < extra; added += 1) order.push(Math.floor(random() * rows));
   // Fisher and Yates.
@@ -130,15 +132,4 @@ function plain(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(plain);
   if (value === null || typeof value !== "object") return value;
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, plain(item)]));
-}
-
-/** Tommy Ettinger's mulberry32: a small seeded generator, the same everywhere. */
-function mulberry32(seed: number): () => number {
-  let state = seed | 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
 }

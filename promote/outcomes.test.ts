@@ -7,7 +7,7 @@ import { groupUnits } from "./outcomes-groups.ts";
 import { holm, intervalOf, pValue, verdictOf } from "./outcomes-interval.ts";
 import { studentQuantile, studentTails } from "./outcomes-student.ts";
 import { measure, type Question, type SideRows } from "./outcomes-measure.ts";
-import { poisson } from "./outcomes-poisson.ts";
+import { fillPoisson, poisson, weightState } from "./outcomes-poisson.ts";
 import { resampleSums, resampleWeights } from "./outcomes-resample.ts";
 
 // The statistics by themselves: against a plain slow bootstrap, against what is known, and by how often intervals cover the truth.
@@ -487,6 +487,28 @@ test.each([0.5, 3, 9.9, 10, 40, 5000])("Poisson(%d) has its mean and its varianc
   expect(Math.abs(average - mean)).toBeLessThan(4 * Math.sqrt(mean / draws.length));
   expect(variance / mean).toBeGreaterThan(0.95);
   expect(variance / mean).toBeLessThan(1.05);
+});
+
+test("weights are drawn by the generator that is drawn from elsewhere, 16 bits a weight", () => {
+  const state = weightState(seededRandom(seed));
+  const random = seededRandom([...state]);
+  const weights = new Uint8Array(10_000);
+  const total = fillPoisson(state, weights, weights.length);
+  expect(weights.reduce((sum, weight) => sum + weight, 0)).toBe(total);
+  // The same 16 bits have the same weight, more of them no smaller a one.
+  const weightOf = new Map<number, number>();
+  for (let at = 0; at < weights.length; at += 2) {
+    const bits = random();
+    for (const [part, weight] of [
+      [bits & 65_535, weights[at]],
+      [bits >>> 16, weights[at + 1]],
+    ] as const) {
+      expect(weightOf.get(part) ?? weight).toBe(weight);
+      weightOf.set(part, weight ?? -1);
+    }
+  }
+  const inOrder = [...weightOf].toSorted(([a], [b]) => a - b).map(([, weight]) => weight);
+  expect(inOrder).toEqual(inOrder.toSorted((a, b) => a - b));
 });
 
 test("sums of drawn units add up to as many units as there are", () => {
