@@ -135,6 +135,62 @@ test("what is told by no condition has no cause", async () => {
   expect(causes).toEqual([]);
 });
 
+test("a column that changed in every row that differs is not the condition that explains it", async () => {
+  const side = (v: string) => `SELECT range AS id, 'x' AS t, ${v} AS v FROM range(1000)`;
+  const [{ causes }] = await causesOf(
+    side("range"),
+    side("range + CASE WHEN range < 50 THEN range * 7 + 1 ELSE 0 END"),
+  );
+  expect(causes.map(({ text }) => text)).toContain("id from 0 to 49");
+  expect(causes.filter(({ why }) => why.column === "v" && "from" in why)).toEqual([]);
+});
+
+test("nor is one of many that changed", async () => {
+  const names = Array.from({ length: 16 }, (_, i) => `c${i}`);
+  const side = (more: (i: number) => string) =>
+    `SELECT hash(range) AS id, ${names.map((name, i) => `range + ${more(i)} AS ${name}`).join(", ")} FROM range(1000)`;
+  const [{ causes }] = await causesOf(
+    side(() => "0"),
+    side((i) => `CASE WHEN range BETWEEN ${i} AND 49 THEN 1 + range * 3 ELSE 0 END`),
+  );
+  expect(causes.filter(({ why }) => why.kind === "range" && why.column !== "id")).toEqual([]);
+});
+
+test("the causes of another pairing's rows are refused where rows are not paired by position", async () => {
+  const input = await here.table("SELECT range AS a FROM range(10)");
+  const side = await here.table("SELECT range AS id FROM range(10)");
+  const other = await here.table("SELECT range AS id FROM range(5, 15)");
+  const page = await here.queries.diffRows({
+    left: { kind: "table", hash: side.hash },
+    right: { kind: "table", hash: other.hash },
+    key: ["id"],
+    input: input.hash,
+    cause: {
+      text: "a = 1",
+      scope: { kind: "all" },
+      why: { kind: "values", column: "a", values: ["1"] },
+      from: "input",
+      differences: 10,
+      covered: 1,
+      equal: 0,
+    },
+    offset: 0,
+    limit: 10,
+  });
+  expect(page).toMatchObject({ ok: false, problem: { code: "no-such-column" } });
+});
+
+test("a search that was cut short is made again when it is asked for again", async () => {
+  const pairing: DiffPairing = {
+    left: await file(late("delay > 15")),
+    right: await file(late("delay > 20")),
+    key: ["id"],
+  };
+  const search = async () =>
+    unwrap(await here.queries.diffCauses({ ...pairing, budgetMs: 0 })).search.elapsedMs;
+  expect(await search()).not.toBe(await search());
+});
+
 test("a budget that is over says how far the search came", async () => {
   const pairing: DiffPairing = {
     left: await file(late("delay > 15")),

@@ -1,8 +1,9 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { DiffPairing } from "./diff.ts";
+import type { DiffPairing, DiffSide } from "./diff.ts";
 import { unwrap } from "./problem.ts";
+import { withDuckDB } from "./test-duckdb.ts";
 import { temporaryWorkspace, type TemporaryWorkspace } from "./temporary-workspace.ts";
 
 let here: TemporaryWorkspace;
@@ -65,6 +66,88 @@ test("Parquet keeps integers it has no type for as text; of two names that diffe
     "after.h VARCHAR",
     "after.a_1 BIGINT",
     "changed VARCHAR[]",
+  ]);
+});
+
+test("Parquet gives back every value of every type", async () => {
+  const values = [
+    ...["BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT"].map((t) => `1::${t}`),
+    ...["UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT"].map((t) => `1::${t}`),
+    `${2n ** 127n - 1n}::HUGEINT`,
+    `${2n ** 128n - 1n}::UHUGEINT`,
+    "18446744073709551615::UBIGINT",
+    "123456789012345678901234567890::BIGNUM",
+    "12345678901234567890123456789012345.678::DECIMAL(38, 3)",
+    "0.1::FLOAT",
+    "0.1::DOUBLE",
+    "'NaN'::DOUBLE",
+    "'é'::VARCHAR",
+    `'{"a": 1}'::JSON`,
+    "'\\x00\\xff'::BLOB",
+    "'6f1c9ba0-0000-4000-8000-000000000001'::UUID",
+    "'0101'::BIT",
+    "DATE '2001-02-03'",
+    "TIME '01:02:03.456789'",
+    "'12:00:00+01'::TIMETZ",
+    "INTERVAL '1 month 2 days 3 microseconds'",
+    "TIMESTAMP '2001-02-03 04:05:06.789012'",
+    "'2001-02-03 04:05:06'::TIMESTAMP_S",
+    "'2001-02-03 04:05:06.789'::TIMESTAMP_MS",
+    "'2001-02-03 04:05:06.789012345'::TIMESTAMP_NS",
+    "'2001-02-03 04:05:06+01'::TIMESTAMPTZ",
+    "'UNION'::ENUM('UNION', 'BIT''s')",
+    "{'union': 1, 'INTERVAL': 2, 'a, BIT': DATE '2001-01-01'}",
+    "{'TIME': '12:00:00+01'::TIMETZ}",
+    "[INTERVAL 1 MONTH, INTERVAL 30 DAY]",
+    "[1, 2, NULL]",
+    "[1, 2]::INTEGER[2]",
+    "MAP {'a': 1}",
+    "MAP {'12:00:00+01'::TIMETZ: 1}",
+    "MAP {TIMESTAMPTZ '2001-02-03 04:05:06+01': 1}",
+    "union_value(n := 3)::UNION(n INTEGER, s VARCHAR)",
+  ];
+  const as = (name: (i: number) => string) =>
+    values.map((sql, i) => `${sql} AS "${name(i)}"`).join(", ");
+  await withDuckDB(
+    [
+      `CREATE TABLE t AS SELECT 1 AS id, ${as((i) => `c${i}`)}`,
+      "CREATE TABLE none AS FROM t LIMIT 0",
+      `CREATE TABLE expected AS SELECT 1 AS "key.id", ${as((i) => `before.c${i}`)}`,
+    ],
+    out("all.duckdb"),
+  );
+  const table = (name: string): DiffSide => ({
+    kind: "file",
+    path: out("all.duckdb"),
+    format: "duckdb",
+    table: name,
+  });
+  const asked = { left: table("t"), right: table("none"), key: ["id"] };
+  const parquet: DiffSide = { kind: "file", path: out("all.parquet"), format: "parquet" };
+  unwrap(await here.queries.diffExport({ ...asked, out: parquet.path, format: "parquet" }));
+  const back = { left: parquet, right: table("expected"), key: ["key.id"] };
+  const { rows, columns } = unwrap(await here.queries.diff(back));
+  expect(rows).toMatchObject({ left: 1, right: 1 });
+  const types = columns.filter(({ name }) => name.startsWith("before.c"));
+  expect(types).toHaveLength(values.length);
+  expect(types.filter(({ changed }) => changed > 0)).toEqual([]);
+  const texts = types.flatMap(({ leftType, rightType }) =>
+    leftType === "VARCHAR" && rightType !== "VARCHAR" ? [rightType] : [],
+  );
+  expect(texts).toEqual([
+    "HUGEINT",
+    "UHUGEINT",
+    "HUGEINT",
+    "UHUGEINT",
+    "BIGNUM",
+    "BIT",
+    "TIME WITH TIME ZONE",
+    "INTERVAL",
+    "ENUM('UNION', 'BIT''s')",
+    `STRUCT("TIME" TIME WITH TIME ZONE)`,
+    "INTERVAL[]",
+    "MAP(TIME WITH TIME ZONE, INTEGER)",
+    "UNION(n INTEGER, s VARCHAR)",
   ]);
 });
 

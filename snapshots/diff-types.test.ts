@@ -325,6 +325,19 @@ test("columns that are likely one by their values are offered as renamed", async
   expect(summary.columns.map(({ status }) => status)).toContain("removed");
 });
 
+test("renames are judged by rows whose key each side has once, and not beyond the budget", async () => {
+  const [left, right] = ["old", "new"].map(
+    (name) =>
+      `SELECT greatest(range - 2000, 0) AS id, hash(range) AS ${name} FROM range(2100) ORDER BY range DESC`,
+  );
+  const summary = await ofTables(left ?? "", right ?? "");
+  expect(summary.renameCandidates).toEqual([
+    { left: "old", right: "new", type: "UBIGINT", equal: 99, rows: 99 },
+  ]);
+  const none = await ofTables(left ?? "", right ?? "", { budgetMs: 0 });
+  expect(none.renameCandidates).toEqual([]);
+});
+
 describe("cut short", () => {
   const left = "SELECT range AS id, range AS v FROM range(20000)";
   const right = left.replace("range AS v", "range + 1 AS v");

@@ -49,9 +49,9 @@ export async function findPatterns(
   return causes;
 }
 
-/** The pairs of rows in which a column changed, as `l` and `r`. */
+/** The pairs of rows in which a column changed, as `l` and `r`; `d.o` is the difference's place in the table. */
 export function changedRows(plan: DiffPlan, table: string, place: number): string {
-  return `(SELECT * FROM ${table} WHERE d${place} > 0) d JOIN (${plan.left.sql}) l ON l.n = d.ln JOIN (${plan.right.sql}) r ON r.n = d.rn`;
+  return `(SELECT *, rowid AS o FROM ${table} WHERE d${place} > 0) d JOIN (${plan.left.sql}) l ON l.n = d.ln JOIN (${plan.right.sql}) r ON r.n = d.rn`;
 }
 
 /** Patterns worth counting; of equally many rows, the first one explains. */

@@ -15,7 +15,8 @@ import {
   sideColumns,
   type Explaining,
 } from "./diff-cause-sql.ts";
-import { allDifferences, keep, openComparison, type Comparison } from "./diff-comparison.ts";
+import { allDifferences, openComparison, type Comparison } from "./diff-comparison.ts";
+import { changedPlaces } from "./diff-find.ts";
 import type { DiffPlan } from "./diff-plan.ts";
 
 const defaultBudgetMs = 10_000;
@@ -35,22 +36,14 @@ export async function runDiffCauses(
   return ok(await findCauses(opened.value, request.input, request.budgetMs));
 }
 
+type Scoped = { scope: CauseScope; differences: number };
+type Candidate = { column: Explaining; place: number; condition: CauseCondition };
+
 /** Of one comparison, with its differences found. Within the budget; what was not looked at is said. */
 export async function findCauses(
   comparison: Comparison,
   input: TableFile | undefined,
   budgetMs: number = defaultBudgetMs,
-): Promise<CausesResult> {
-  return keep(comparison, `causes ${budgetMs}`, () => search(comparison, input, budgetMs));
-}
-
-type Scoped = { scope: CauseScope; differences: number };
-type Candidate = { column: Explaining; place: number; condition: CauseCondition };
-
-async function search(
-  comparison: Comparison,
-  input: TableFile | undefined,
-  budgetMs: number,
 ): Promise<CausesResult> {
   const { plan } = comparison;
   const { connection } = comparison.open;
@@ -68,10 +61,10 @@ async function search(
     },
   });
   if (scopes.length === 0) return report([], 0, 0);
-  const isFixed = (name: string) =>
-    !scopes.some(({ scope }) => scope.kind === "changed" && scope.column === name);
+  const places = await changedPlaces(connection, plan, table);
+  const moved = new Set(places.map((place) => plan.compared[place]?.name));
   const inputs = inputColumns(input?.info, plan);
-  const own = sideColumns(plan, isFixed).filter(
+  const own = sideColumns(plan, (name) => !moved.has(name)).filter(
     ({ name }) => !inputs.some((column) => column.name === name),
   );
   const columns = [...inputs, ...own].filter(({ type }) => isScalar(type));

@@ -68,9 +68,12 @@ function sideColumns(
   );
 }
 
-/** Parquet has no integers beyond 64 bits (DuckDB would round them), bits, unions or intervals of all lengths: their text keeps the value. */
-const notInParquet = /HUGEINT|BIGNUM|VARINT|UNION|\bBIT\b|INTERVAL/;
+/** Parquet has no integers beyond 64 bits (DuckDB would round them), bits, unions, intervals of all lengths or offsets of times: their text keeps the value. */
+const notInParquet = /\b(U?HUGEINT|BIGNUM|VARINT|UNION|BIT|INTERVAL|TIME WITH TIME ZONE)\b/;
+
+/** What a type's text holds besides types: the values of an ENUM, the names of fields. */
+const named = /'(?:[^']|'')*'|"(?:[^"]|"")*"|(?<=[(,]\s*)\w+(?= (?!WITH TIME ZONE))/g;
 
 function kept(sql: string, type: string, isParquet: boolean): string {
-  return isParquet && notInParquet.test(type) ? `${sql}::VARCHAR` : sql;
+  return isParquet && notInParquet.test(type.replaceAll(named, "")) ? `${sql}::VARCHAR` : sql;
 }

@@ -317,7 +317,7 @@ export async function countDifferences(
 }
 
 /** The places of the columns that changed anywhere. */
-async function changedPlaces(
+export async function changedPlaces(
   connection: Connection,
   plan: DiffPlan,
   table: string,

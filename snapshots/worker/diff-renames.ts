@@ -10,7 +10,7 @@ const likely = 0.95;
 
 /**
  * Columns of which one side only has each and which are likely one: of one type, and with equal values in nearly all of some rows that belong
- * together. Offered, never assumed.
+ * together by a key found once on each side. Offered, never assumed.
  */
 export async function renameCandidates(
   connection: Connection,
@@ -31,9 +31,11 @@ export async function renameCandidates(
       `count(*) FILTER (WHERE ${a} = ${b})`,
     ];
   });
+  const keys = keyNames(plan);
   const [[rows = "0", ...counts] = []] = await queryTexts(
     connection,
-    `SELECT ${["count(*)", ...figures].map((sql) => `(${sql})::VARCHAR`).join(", ")} FROM (${plan.left.keyedSql} LIMIT ${sampleRows}) l JOIN (${plan.right.keyedSql}) r ON ${sameValues(keyNames(plan), "l", "r")}`,
+    `WITH chosen AS (SELECT DISTINCT ${keys.join(", ")} FROM (${plan.left.keyedSql} LIMIT ${sampleRows})), l AS (${onceSql(plan, "left", chosen)}), r AS (${onceSql(plan, "right", chosen)})
+    SELECT ${["count(*)", ...figures].map((sql) => `(${sql})::VARCHAR`).join(", ")} FROM l JOIN r ON ${sameValues(keys, "l", "r")}`,
   );
   const matched = chosen.map((pair, i) => ({
     ...pair,
@@ -45,6 +47,21 @@ export async function renameCandidates(
     .filter(({ equal, values, rows }) => values > 0 && equal >= rows * likely)
     .toSorted((a, b) => b.equal - a.equal)
     .map(({ left, right, type, equal, rows }) => ({ left, right, type, equal, rows }));
+}
+
+/** The rows of a side whose key is among `chosen`, and on that side once: keys that many rows share would multiply into a join without end. */
+function onceSql(
+  plan: DiffPlan,
+  side: "left" | "right",
+  pairs: { left: string; right: string }[],
+): string {
+  const keys = keyNames(plan);
+  const places = new Set(pairs.map((pair) => placeOf(plan, side, pair[side])));
+  const columns = [
+    ...keys.map((key) => `s.${key}`),
+    ...[...places].map((place) => `first(s.v${place}) AS v${place}`),
+  ];
+  return `SELECT ${columns.join(", ")} FROM (${plan[side].keyedSql}) s JOIN chosen ON ${sameValues(keys, "s", "chosen")} GROUP BY ${keys.map((key) => `s.${key}`).join(", ")} HAVING count(*) = 1`;
 }
 
 function alone(plan: DiffPlan, status: PlannedColumn["status"]): PlannedColumn[] {

@@ -6,7 +6,7 @@ import type { Limits, WorkerRequest } from "../protocol.ts";
 import { parseType, quoteName, quoteText } from "../types.ts";
 import { queryTexts } from "./database.ts";
 import { changedRows } from "./diff-cause-patterns.ts";
-import { conditionSql, patternSql, scopeSql } from "./diff-cause-sql.ts";
+import { conditionSql, inputColumns, patternSql, scopeSql } from "./diff-cause-sql.ts";
 import { allDifferences, keep, openComparison, type Comparison } from "./diff-comparison.ts";
 import { readDifferences } from "./diff-page.ts";
 import type { DiffPlan } from "./diff-plan.ts";
@@ -141,7 +141,7 @@ function causeSql(
     const sql = patternSql(why, plan);
     if (!sql.ok) return sql;
     const place = plan.compared.findIndex(({ name }) => name === why.column);
-    const rows = changedRows(plan, table, place).replace("SELECT *", "SELECT *, rowid AS o");
+    const rows = changedRows(plan, table, place);
     return ok([scoped, `d.rowid IN (SELECT d.o FROM ${rows} WHERE ${sql.value})`]);
   }
   if (from === "sides") {
@@ -150,15 +150,15 @@ function causeSql(
     );
     return sql.ok ? ok([scoped, sql.value]) : sql;
   }
-  const column = input?.info.columns.find(({ name }) => name === why.column);
+  const column = inputColumns(input?.info, plan).find(({ name }) => name === why.column);
   if (column === undefined) {
     return fail({
       code: "no-such-column",
       message: `The input has no column \`${why.column}\`, of which the cause speaks.`,
-      hint: "Give the snapshot both sides were made from.",
+      hint: "Give the snapshot both sides were made from, and pair the rows by position.",
     });
   }
-  const meets = conditionSql(why, `i.${quoteName(column.name)}`, column.type);
+  const meets = conditionSql(why, column.inLeft, column.type);
   return ok([scoped, `d.k0 IN (SELECT i.rowid FROM "input table".main.data i WHERE ${meets})`]);
 }
 

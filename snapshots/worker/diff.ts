@@ -32,7 +32,8 @@ export async function runDiff(
   const { plan, open } = comparison;
   const stop = watchProgress(open.connection, progress);
   try {
-    const counted = await count(comparison, request);
+    const budget = startBudget(request.budgetMs);
+    const counted = await count(comparison, budget, request.stopAfter);
     const { table, covered, note } = counted;
     const { rows, columns } = await countDifferences(open.connection, plan, table, covered);
     const isUnchanged = rows.changed + rows.added + rows.removed + rows.ambiguous.keys === 0;
@@ -42,6 +43,9 @@ export async function runDiff(
       request.causes === undefined || request.causes.budgetMs === 0 || note !== undefined
         ? undefined
         : await findCauses(comparison, request.input, request.causes.budgetMs);
+    const renames = await budget.within(open.connection, () =>
+      renameCandidates(open.connection, plan),
+    );
     return ok({
       identical: note === undefined && plan.hasSameSchema && isUnchanged,
       complete: note === undefined,
@@ -49,7 +53,7 @@ export async function runDiff(
       ...(plan.byPosition ? { byPosition: true } : {}),
       rows,
       columns: plan.columns.map((column) => ({ ...column, ...(figures.get(column.name) ?? none) })),
-      renameCandidates: await renameCandidates(open.connection, plan),
+      renameCandidates: renames ?? [],
       samples: await samplesOf(open.connection, plan, table, request.samples ?? 0),
       causes: found?.causes ?? [],
       elapsedMs: performance.now() - startedAt,
@@ -64,17 +68,20 @@ export async function runDiff(
  * All differences, as long as no budget or number of them cuts the search short. Then keys are looked at part by part, each part whole: what is
  * counted of them is exact, and the note says how much of the sides it covers.
  */
-async function count(comparison: Comparison, request: Request): Promise<Counted> {
+async function count(
+  comparison: Comparison,
+  budget: Budget,
+  stopAfter: number | undefined,
+): Promise<Counted> {
   const { plan, open } = comparison;
   const all = { left: plan.left.side.rows, right: plan.right.side.rows };
-  const budget = startBudget(request.budgetMs);
-  if (request.stopAfter === undefined) {
+  if (stopAfter === undefined) {
     const table = await budget.within(open.connection, () => allDifferences(comparison), 0.6);
     if (table !== undefined) return { table, covered: all };
     return countParts(open.connection, plan, budget, 64, undefined);
   }
   const parts = Math.min(64, Math.max(16, Math.ceil(Math.max(all.left, all.right) / 250_000)));
-  return countParts(open.connection, plan, budget, parts, request.stopAfter);
+  return countParts(open.connection, plan, budget, parts, stopAfter);
 }
 
 async function countParts(
