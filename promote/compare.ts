@@ -7,12 +7,12 @@ import { readSnapshot } from "#snapshots/workspace.ts";
 import { canonicalJson, hashOf } from "./canonical-json.ts";
 import { readSide, type Side, type Version } from "./compare-side.ts";
 import { contractChanges, type ContractChange } from "./compatibility.ts";
-import { compareOutcomes } from "./outcomes.ts";
-import type { MetricPair } from "./outcomes-answer.ts";
+import { compareOutcomes } from "./outcomes/compare-outcomes.ts";
+import type { MetricPair } from "./outcomes/answer.ts";
 import type { Workbench } from "./workbench.ts";
 
 export type { Version } from "./compare-side.ts";
-export type { MetricPair } from "./outcomes-answer.ts";
+export type { MetricPair } from "./outcomes/answer.ts";
 
 /** What one version made of the snapshot: read = written + filtered + failed, each in input records. */
 export type ComparedSide = {

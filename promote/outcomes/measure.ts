@@ -6,9 +6,9 @@ import {
   rank,
   type Statistic,
 } from "#kernel/guest/runtime/metric-statistic.ts";
-import { groupUnits } from "./outcomes-groups.ts";
-import { areaInfluence } from "./outcomes-rank.ts";
-import { mostDrawn, resampleSums, resampleWeights } from "./outcomes-resample.ts";
+import { groupUnits } from "./groups.ts";
+import { areaInfluence } from "./rank.ts";
+import { mostDrawn, resampleSums, resampleWeights } from "./resample.ts";
 
 /** One side's rows of a metric: their parts, and the unit each belongs to. */
 export type SideRows = {

@@ -4,12 +4,12 @@ import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { freeze } from "#snapshots/freeze.ts";
 import { unwrap } from "#snapshots/problem.ts";
-import { compare, type Comparison, type MetricPair } from "./compare.ts";
-import { readSide } from "./compare-side.ts";
-import { initWorkspace } from "./init.ts";
-import { compareOutcomes, type OutcomesRequest } from "./outcomes.ts";
-import { freeOutcome } from "./outcomes-free.ts";
-import { openWorkbench, type Workbench } from "./workbench.ts";
+import { compare, type Comparison, type MetricPair } from "../compare.ts";
+import { readSide } from "../compare-side.ts";
+import { initWorkspace } from "../init.ts";
+import { compareOutcomes, type OutcomesRequest } from "./compare-outcomes.ts";
+import { freeOutcome } from "./free.ts";
+import { openWorkbench, type Workbench } from "../workbench.ts";
 
 // Two versions of a notebook on one snapshot of 600 rows: what the metrics say of both, through real guests and DuckDB.
 

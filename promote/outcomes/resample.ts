@@ -1,6 +1,6 @@
 import { drawCounts, seededRandom, type Random } from "#kernel/guest/runtime/random.ts";
-import type { Groups } from "./outcomes-groups.ts";
-import { fillPoisson, poisson, weightState } from "./outcomes-poisson.ts";
+import type { Groups } from "./groups.ts";
+import { fillPoisson, poisson, weightState } from "./poisson.ts";
 
 export type Draws = { seed: number[]; resamples: number };
 

@@ -1,8 +1,8 @@
 import type { MetricRequest } from "#kernel/run-metric.ts";
 import type { TableHash } from "#snapshots/table.ts";
-import type { OutcomeRequest, Resampled } from "./outcomes-answer.ts";
-import { numberedColumn, numbering, positionsOf, type Numbering } from "./outcomes-units.ts";
-import type { Workbench } from "./workbench.ts";
+import type { OutcomeRequest, Resampled } from "./answer.ts";
+import { numberedColumn, numbering, positionsOf, type Numbering } from "./units.ts";
+import type { Workbench } from "../workbench.ts";
 
 /** A metric's table on both sides, and the snapshot's table they were made from. `isOwn`: it is the transform's output itself. */
 export type PairedTables = {

@@ -1,5 +1,5 @@
 import { parentPort } from "node:worker_threads";
-import { outcomeOf, type OutcomeRequest } from "./outcomes-answer.ts";
+import { outcomeOf, type OutcomeRequest } from "./answer.ts";
 
 parentPort?.on("message", (request: OutcomeRequest) => {
   parentPort?.postMessage(outcomeOf(request));

@@ -1,8 +1,8 @@
 import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 import { fail, ok, type Result } from "#snapshots/problem.ts";
-import type { OutcomeAnswer, OutcomeRequest } from "./outcomes-answer.ts";
-import { interrupted } from "./outcomes-problem.ts";
+import type { OutcomeAnswer, OutcomeRequest } from "./answer.ts";
+import { interrupted } from "./problem.ts";
 
 /** Resampling a million records takes seconds: it is done in a thread of its own, one metric after another. */
 export function openOutcomesThread(signal: AbortSignal) {
@@ -10,7 +10,7 @@ export function openOutcomesThread(signal: AbortSignal) {
   return {
     async outcomeOf(request: OutcomeRequest): Promise<Result<OutcomeAnswer>> {
       if (signal.aborted) return fail(interrupted);
-      worker ??= new Worker(new URL("./outcomes-worker.ts", import.meta.url));
+      worker ??= new Worker(new URL("./worker.ts", import.meta.url));
       const answered = once(worker, "message", { signal });
       worker.postMessage(request, partsOf(request));
       try {

@@ -2,9 +2,9 @@ import { evaluate } from "#kernel/evaluate.ts";
 import type { TableExpression } from "#kernel/guest/slice.ts";
 import { ok, type Problem, type Result } from "#snapshots/problem.ts";
 import type { TableHash } from "#snapshots/table.ts";
-import type { PairedTables } from "./outcomes-pair.ts";
-import { isTablesOwn } from "./outcomes-problem.ts";
-import type { Workbench } from "./workbench.ts";
+import type { PairedTables } from "./pair.ts";
+import { isTablesOwn } from "./problem.ts";
+import type { Workbench } from "../workbench.ts";
 
 type Request = {
   workbench: Pick<Workbench, "workspace" | "store" | "queries">;

@@ -7,15 +7,15 @@ import {
 } from "#kernel/run-metric.ts";
 import { fail, ok, ProblemError, type Problem, type Result } from "#snapshots/problem.ts";
 import type { TableHash } from "#snapshots/table.ts";
-import { sha256 } from "./canonical-json.ts";
-import type { Side } from "./compare-side.ts";
-import type { MetricPair, Outcome } from "./outcomes-answer.ts";
-import { freeOutcome } from "./outcomes-free.ts";
-import { rowPairing, type PairRows, type Paired, type PairedTables } from "./outcomes-pair.ts";
-import { interrupted, isFunctionsOwn } from "./outcomes-problem.ts";
-import { metricTables, type MetricTables } from "./outcomes-tables.ts";
-import { openOutcomesThread } from "./outcomes-thread.ts";
-import type { Workbench } from "./workbench.ts";
+import { sha256 } from "../canonical-json.ts";
+import type { Side } from "../compare-side.ts";
+import type { MetricPair, Outcome } from "./answer.ts";
+import { freeOutcome } from "./free.ts";
+import { rowPairing, type PairRows, type Paired, type PairedTables } from "./pair.ts";
+import { interrupted, isFunctionsOwn } from "./problem.ts";
+import { metricTables, type MetricTables } from "./tables.ts";
+import { openOutcomesThread } from "./thread.ts";
+import type { Workbench } from "../workbench.ts";
 
 export type OutcomesRequest = {
   workbench: Pick<Workbench, "workspace" | "store" | "queries">;

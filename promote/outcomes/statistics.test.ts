@@ -2,13 +2,13 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { seededRandom } from "#kernel/guest/runtime/random.ts";
 import { areaUnderCurve, fromSums, rank } from "#kernel/guest/runtime/metric-statistic.ts";
-import { outcomeOf, type OutcomeRequest } from "./outcomes-answer.ts";
-import { groupUnits } from "./outcomes-groups.ts";
-import { holm, intervalOf, pValue, verdictOf } from "./outcomes-interval.ts";
-import { studentQuantile, studentTails } from "./outcomes-student.ts";
-import { measure, type Question, type SideRows } from "./outcomes-measure.ts";
-import { fillPoisson, poisson, weightState } from "./outcomes-poisson.ts";
-import { resampleSums, resampleWeights } from "./outcomes-resample.ts";
+import { outcomeOf, type OutcomeRequest } from "./answer.ts";
+import { groupUnits } from "./groups.ts";
+import { holm, intervalOf, pValue, verdictOf } from "./interval.ts";
+import { studentQuantile, studentTails } from "./student.ts";
+import { measure, type Question, type SideRows } from "./measure.ts";
+import { fillPoisson, poisson, weightState } from "./poisson.ts";
+import { resampleSums, resampleWeights } from "./resample.ts";
 
 // The statistics by themselves: against a plain slow bootstrap, against what is known, and by how often intervals cover the truth.
 

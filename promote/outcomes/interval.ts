@@ -1,4 +1,4 @@
-import { studentQuantile, studentTails } from "./outcomes-student.ts";
+import { studentQuantile, studentTails } from "./student.ts";
 
 /** A 95 % interval of a difference, after − before. */
 export type Interval = { low: number; high: number; level: 0.95 };

@@ -1,20 +1,7 @@
 import type { Statistic } from "#kernel/guest/runtime/metric-statistic.ts";
-import {
-  holm,
-  intervalOf,
-  pValue,
-  verdictOf,
-  type Interval,
-  type Verdict,
-} from "./outcomes-interval.ts";
-import { mostDrawn } from "./outcomes-resample.ts";
-import {
-  chosenRows,
-  measure,
-  presentUnits,
-  withoutUncounted,
-  type SideRows,
-} from "./outcomes-measure.ts";
+import { holm, intervalOf, pValue, verdictOf, type Interval, type Verdict } from "./interval.ts";
+import { mostDrawn } from "./resample.ts";
+import { chosenRows, measure, presentUnits, withoutUncounted, type SideRows } from "./measure.ts";
 
 /** A number on both sides, what it moved by, and how sure that is. */
 export type Outcome = {

@@ -1,8 +1,8 @@
 import { resampleMetric, type MetricRequest } from "#kernel/run-metric.ts";
 import { ok, type Result } from "#snapshots/problem.ts";
-import { judged, type Outcome, type Resampled } from "./outcomes-answer.ts";
-import type { Paired, PairedTables } from "./outcomes-pair.ts";
-import { isFunctionsOwn } from "./outcomes-problem.ts";
+import { judged, type Outcome, type Resampled } from "./answer.ts";
+import type { Paired, PairedTables } from "./pair.ts";
+import { isFunctionsOwn } from "./problem.ts";
 
 type Context = Omit<MetricRequest, "table">;
 
