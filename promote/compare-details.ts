@@ -79,16 +79,11 @@ export async function compareProfile(
   const { workbench, id, column, signal } = request;
   const comparison = readComparison(workbench, id);
   if (!comparison) return fail(unknownComparison(id));
-  const found = await workbench.queries.diffProfiles({
+  return workbench.queries.diffProfile({
     ...pairingOf(comparison),
-    columns: [column],
+    column,
     ...(signal ? { signal } : {}),
   });
-  if (!found.ok) return found;
-  const [profile] = found.value.columns;
-  // Without a budget no column asked for is left out.
-  if (profile === undefined) throw new Error(`no profile of ${column}`);
-  return ok(profile);
 }
 
 /** Where the working notebook defines the transform: the line of the file, counted from 1, and what it says. */

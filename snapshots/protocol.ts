@@ -80,7 +80,7 @@ export type WorkerRequest =
       Omit<DiffRowsRequest, keyof DiffPairing | "input" | "kind">)
   | ({ kind: "diffExport"; format: "parquet" | "csv"; input?: TableFile } & Sides)
   | ({ kind: "diffCauses"; input?: TableFile } & Sides & Pick<CauseSearch, "budgetMs">)
-  | ({ kind: "diffProfiles"; columns?: string[]; budgetMs?: number } & Sides);
+  | ({ kind: "diffProfile"; column: string } & Sides);
 
 /** What a request ends with. */
 export type WorkerValue = {
@@ -95,7 +95,7 @@ export type WorkerValue = {
   diffRows: DiffPage;
   diffExport: { path: string; rows: number };
   diffCauses: CausesResult;
-  diffProfiles: { columns: ProfilePair[]; complete: boolean };
+  diffProfile: ProfilePair;
 };
 
 /** From parent to worker. `more` grants the reader another batch; `rows` and `end` feed a write. */

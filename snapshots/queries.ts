@@ -90,10 +90,10 @@ export type Queries = {
   diffCauses(
     request: DiffPairing & CauseSearch & { signal?: AbortSignal },
   ): Promise<Result<CausesResult>>;
-  /** Columns of both sides at a glance; `complete` is false where the budget left some out. */
-  diffProfiles(
-    request: DiffPairing & { columns?: string[]; budgetMs?: number; signal?: AbortSignal },
-  ): Promise<Result<{ columns: ProfilePair[]; complete: boolean }>>;
+  /** A column of both sides at a glance. */
+  diffProfile(
+    request: DiffPairing & { column: string; signal?: AbortSignal },
+  ): Promise<Result<ProfilePair>>;
   /** A source's rows into a table; `query` is the SQL as run, with the path as the source gives it. */
   freeze(request: {
     source: Source;
@@ -291,13 +291,10 @@ export function openQueries({
       );
     },
 
-    async diffProfiles({ signal, columns, budgetMs, ...pairing }) {
+    async diffProfile({ signal, column, ...pairing }) {
       const sides = sidesOf(pairing, undefined);
       if (!sides.ok) return sides;
-      return pool.call<"diffProfiles">(
-        { kind: "diffProfiles", ...sides.value, ...defined({ columns, budgetMs }) },
-        { signal },
-      );
+      return pool.call<"diffProfile">({ kind: "diffProfile", ...sides.value, column }, { signal });
     },
 
     async freeze({ source, sample, signal, onProgress }) {

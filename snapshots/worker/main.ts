@@ -6,7 +6,7 @@ import { runDigest } from "./digest.ts";
 import { runDiff } from "./diff.ts";
 import { runDiffCauses } from "./diff-causes.ts";
 import { runDiffExport } from "./diff-export.ts";
-import { runDiffProfiles } from "./diff-profiles.ts";
+import { runDiffProfile } from "./diff-profile.ts";
 import { runDiffRows } from "./diff-rows.ts";
 import { runFreeze } from "./freeze.ts";
 import { runProfile } from "./profile.ts";
@@ -117,8 +117,8 @@ function answer(
       return runDiffRows(request, limits);
     case "diffCauses":
       return runDiffCauses(request, limits);
-    case "diffProfiles":
-      return runDiffProfiles(request, limits);
+    case "diffProfile":
+      return runDiffProfile(request, limits);
   }
 }
 

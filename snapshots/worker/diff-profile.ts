@@ -1,9 +1,8 @@
 import type { Connection } from "@duckdb/node-bindings";
 import type { ProfilePair, SideProfile } from "../diff-profile.ts";
 import { fail, ok, type Result } from "../problem.ts";
-import type { Limits, WorkerRequest, WorkerValue } from "../protocol.ts";
+import type { Limits, WorkerRequest } from "../protocol.ts";
 import { queryTexts } from "./database.ts";
-import { startBudget } from "./diff-budget.ts";
 import { isNumeric } from "./diff-canonical.ts";
 import { openComparison } from "./diff-comparison.ts";
 import type { DiffPlan } from "./diff-plan.ts";
@@ -14,31 +13,22 @@ const topCount = 10;
 const exactUpTo = 100_000;
 const shares = [0.05, 0.25, 0.5, 0.75, 0.95];
 
-/** Columns of both sides at a glance, those with a name on both together; as many as the budget allows. */
-export async function runDiffProfiles(
-  request: Extract<WorkerRequest, { kind: "diffProfiles" }>,
+/** A column of both sides at a glance; one side may lack it. */
+export async function runDiffProfile(
+  request: Extract<WorkerRequest, { kind: "diffProfile" }>,
   limits: Limits,
-): Promise<Result<WorkerValue["diffProfiles"]>> {
+): Promise<Result<ProfilePair>> {
   const opened = await openComparison(request, limits);
   if (!opened.ok) return opened;
   const { plan, open } = opened.value;
-  const names = request.columns ?? plan.columns.map(({ name }) => name);
-  const unknown = names.find((name) => !plan.columns.some((column) => column.name === name));
-  if (unknown !== undefined) {
-    return fail({
-      code: "no-such-column",
-      message: `Neither side has a column \`${unknown}\`.`,
-      hint: `They have: ${plan.columns.map(({ name }) => name).join(", ")}.`,
-    });
-  }
-  const budget = startBudget(request.budgetMs);
-  const columns: ProfilePair[] = [];
-  for (const name of names) {
-    const pair = await budget.within(open.connection, () => pairOf(open.connection, plan, name));
-    if (pair === undefined) return ok({ columns, complete: false });
-    columns.push(pair);
-  }
-  return ok({ columns, complete: true });
+  const { column } = request;
+  if (plan.columns.some(({ name }) => name === column))
+    return ok(await pairOf(open.connection, plan, column));
+  return fail({
+    code: "no-such-column",
+    message: `Neither side has a column \`${column}\`.`,
+    hint: `They have: ${plan.columns.map(({ name }) => name).join(", ")}.`,
+  });
 }
 
 type Place = { from: string; value: string; type: string; rows: number };
