@@ -25,6 +25,11 @@ export type Causes = Pick<CausesResult, "search"> & { causes: NamedCause[] };
 
 export const causesBudgetMs = 10_000;
 
+export function findComparison(workbench: Workbench, id: string): Result<Comparison> {
+  const comparison = readComparison(workbench, id);
+  return comparison ? ok(comparison) : fail(notFound(id));
+}
+
 /** A page of the rows that differ; `total` counts what the filters leave. `cause` is a name from `compareCauses`. */
 export async function compareRows(
   request: Asked & {
@@ -37,12 +42,12 @@ export async function compareRows(
   },
 ): Promise<Result<DiffPage>> {
   const { workbench, id, signal, cause: name, ...page } = request;
-  const comparison = readComparison(workbench, id);
-  if (!comparison) return fail(unknownComparison(id));
+  const found = findComparison(workbench, id);
+  if (!found.ok) return found;
   const cause = name === undefined ? ok(undefined) : await causeNamed(request, name);
   if (!cause.ok) return cause;
   return workbench.queries.diffRows({
-    ...explained(comparison),
+    ...explained(found.value),
     ...page,
     ...(cause.value ? { cause: cause.value } : {}),
     ...(signal ? { signal } : {}),
@@ -54,10 +59,10 @@ export async function compareCauses(
   request: Asked & { budgetMs?: number | undefined },
 ): Promise<Result<Causes>> {
   const { workbench, id, signal, budgetMs = causesBudgetMs } = request;
-  const comparison = readComparison(workbench, id);
-  if (!comparison) return fail(unknownComparison(id));
+  const found = findComparison(workbench, id);
+  if (!found.ok) return found;
   const { store, queries } = workbench;
-  const pairing = explained(comparison);
+  const pairing = explained(found.value);
   const entry = `causes 1 ${JSON.stringify(pairing)}`;
   const text = store.getEntry(entry);
   if (text !== undefined) {
@@ -66,10 +71,14 @@ export async function compareCauses(
     if (search.complete || (search.budgetMs >= budgetMs && causes.length > 0))
       return ok({ causes: named(causes), search });
   }
-  const found = await queries.diffCauses({ ...pairing, budgetMs, ...(signal ? { signal } : {}) });
-  if (!found.ok) return found;
-  store.putEntry(entry, JSON.stringify(found.value));
-  return ok({ causes: named(found.value.causes), search: found.value.search });
+  const searched = await queries.diffCauses({
+    ...pairing,
+    budgetMs,
+    ...(signal ? { signal } : {}),
+  });
+  if (!searched.ok) return searched;
+  store.putEntry(entry, JSON.stringify(searched.value));
+  return ok({ causes: named(searched.value.causes), search: searched.value.search });
 }
 
 /** One column of both sides at a glance. */
@@ -77,10 +86,10 @@ export async function compareProfile(
   request: Asked & { column: string },
 ): Promise<Result<ProfilePair>> {
   const { workbench, id, column, signal } = request;
-  const comparison = readComparison(workbench, id);
-  if (!comparison) return fail(unknownComparison(id));
+  const found = findComparison(workbench, id);
+  if (!found.ok) return found;
   return workbench.queries.diffProfile({
-    ...pairingOf(comparison),
+    ...pairingOf(found.value),
     column,
     ...(signal ? { signal } : {}),
   });
@@ -147,10 +156,10 @@ function explained(comparison: Comparison): DiffPairing & { input?: TableHash } 
   return comparison.key === "position" ? { ...pairing, input: comparison.snapshot.hash } : pairing;
 }
 
-function unknownComparison(id: string): Problem {
+function notFound(id: string): Problem {
   return {
-    code: "comparison-unknown",
+    code: "comparison-not-found",
     message: `There is no comparison ${id} in this workspace.`,
-    hint: "Compare the two versions again.",
+    hint: "Run it again: both versions are named on the compare page.",
   };
 }

@@ -5,17 +5,13 @@ import {
   compareCauses,
   compareProfile,
   compareRows,
+  findComparison,
   transformPlace,
 } from "#promote/compare-details.ts";
-import {
-  compare,
-  readComparison,
-  recentComparisons,
-  type CompareProgress,
-} from "#promote/compare.ts";
+import { compare, recentComparisons, type CompareProgress } from "#promote/compare.ts";
 import type { Workbench } from "#promote/workbench.ts";
 import { diffKinds, type ValueFilter } from "#snapshots/diff.ts";
-import { ProblemError, unwrap } from "#snapshots/problem.ts";
+import { unwrap } from "#snapshots/problem.ts";
 import { body, count, name, path, query } from "./door.ts";
 import { streamWork } from "./long-work.ts";
 import { notebookName } from "./notebook-files.ts";
@@ -74,9 +70,11 @@ export function compareRoutes(workbench: Workbench) {
         compare({ workbench, ...request, signal, onProgress }),
       );
     })
-    .get("/:id", path(z.object({ id })), (c) => c.json(comparisonAt(c.req.valid("param").id)))
+    .get("/:id", path(z.object({ id })), (c) =>
+      c.json(unwrap(findComparison(workbench, c.req.valid("param").id))),
+    )
     .get("/:id/rows", path(z.object({ id })), query(rowsQuery), async (c) => {
-      const { id } = comparisonAt(c.req.valid("param").id);
+      const { id } = c.req.valid("param");
       const { kind, column, values, cause, offset, limit } = c.req.valid("query");
       return c.json(
         unwrap(
@@ -94,13 +92,13 @@ export function compareRoutes(workbench: Workbench) {
       );
     })
     .get("/:id/causes", path(z.object({ id })), query(causesQuery), async (c) => {
-      const { id } = comparisonAt(c.req.valid("param").id);
+      const { id } = c.req.valid("param");
       const { budget: budgetMs } = c.req.valid("query");
       const { signal } = c.req.raw;
       return c.json(unwrap(await compareCauses({ workbench, id, budgetMs, signal })));
     })
     .get("/:id/place", path(z.object({ id })), (c) => {
-      const comparison = comparisonAt(c.req.valid("param").id);
+      const comparison = unwrap(findComparison(workbench, c.req.valid("param").id));
       return c.json({ place: transformPlace(workbench, comparison) ?? null });
     })
     .get(
@@ -108,7 +106,7 @@ export function compareRoutes(workbench: Workbench) {
       path(z.object({ id })),
       query(z.object({ column: z.string() })),
       async (c) => {
-        const { id } = comparisonAt(c.req.valid("param").id);
+        const { id } = c.req.valid("param");
         const { column } = c.req.valid("query");
         // Not ended with the request: a worker that is killed forgets the differences it has found.
         const profile = unwrap(await compareProfile({ workbench, id, column }));
@@ -116,16 +114,6 @@ export function compareRoutes(workbench: Workbench) {
         return c.json(profile);
       },
     );
-
-  function comparisonAt(id: string) {
-    const found = readComparison(workbench, id);
-    if (found) return found;
-    throw new ProblemError({
-      code: "comparison-not-found",
-      message: `There is no comparison ${id} here.`,
-      hint: "Run it again: both versions are named on the compare page.",
-    });
-  }
 }
 
 function valueFilter({ side, ...filter }: z.output<typeof values>[number]): ValueFilter {
