@@ -178,6 +178,8 @@ export type DiffRow = {
   before: Record<string, unknown> | null;
   after: Record<string, unknown> | null;
   changed: string[];
+  /** What differs, as one name: the same in every comparison in which this row differs in the same values. Absent unless asked for. */
+  difference?: string;
 };
 
 /** `total`: how many rows the filters leave. */
