@@ -158,17 +158,54 @@ export type ValueFilter = {
   value: string | null;
 };
 
-/** A page of what differs, ordered by key. */
-export type DiffRowsRequest = DiffPairing & {
+/**
+ * What tells a row from others in comparisons of other tables too: columns both sides have, the input's identity; or its position in that input, by which it
+ * is known only where the input is the same. Rows paired by key are told apart by their key whatever this says.
+ */
+export type RowIdentity = { columns: string[] } | { input: TableHash };
+
+/** Differences by name: a set of some comparison, or a few. */
+export type DifferenceSet =
+  | { kind: "set"; hash: string }
+  | { kind: "listed"; differences: string[] };
+
+/**
+ * Which differences, by those of sets taken together: `same`: it is among them; `notSame`; `otherwise`: it is not, but they say of its row that it
+ * differs; `new`: they say nothing of its row.
+ */
+export type SetTest = "same" | "notSame" | "otherwise" | "new";
+
+/** Which of the differences; every part holds. */
+export type DifferenceFilter = {
   kind?: DiffKind;
   /** Only rows in which this column changed. */
   column?: string;
   values?: ValueFilter[];
   cause?: DiffCause;
-  /** The snapshot a cause's condition is about, where it is `from` the input. */
-  input?: TableHash;
-  offset: number;
-  limit: number;
+  sets?: { of: DifferenceSet[]; test: SetTest }[];
+};
+
+/** A page of what differs, ordered by key. */
+export type DiffRowsRequest = DiffPairing &
+  DifferenceFilter & {
+    /** The snapshot a cause's condition is about, where it is `from` the input. */
+    input?: TableHash;
+    /** The differences are named too. Needed where `sets` are asked about. */
+    identity?: RowIdentity;
+    offset: number;
+    limit: number;
+  };
+
+/** The names of the differences a filter leaves, kept in the store as a blob of this hash. */
+export type KeptDifferences = { hash: string; rows: number };
+
+/** How a comparison's differences compare with those of sets. */
+export type DifferenceCounts = {
+  total: number;
+  /** For each of `groups`: how many are among its sets' differences. */
+  same: number[];
+  /** With `since`; the first three add up to the total. `gone`: differences of it whose rows do not differ now. */
+  since?: { new: number; otherwise: number; same: number; gone: number };
 };
 
 /** Values as JSON can carry them (docs/types.md). */

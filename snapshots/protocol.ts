@@ -1,6 +1,8 @@
 import type {
   CausesResult,
   CauseSearch,
+  DifferenceCounts,
+  DifferenceFilter,
   DiffFileFormat,
   DiffKind,
   DiffPage,
@@ -8,6 +10,8 @@ import type {
   DiffRequest,
   DiffRowsRequest,
   DiffSummary,
+  RowIdentity,
+  SetTest,
 } from "./diff.ts";
 import type { ProfilePair } from "./diff-profile.ts";
 import type { Problem } from "./problem.ts";
@@ -41,6 +45,17 @@ export type Sides = {
   pairing: Omit<DiffPairing, "left" | "right">;
 };
 export type SideInput = { kind: "table"; table: TableFile } | FileSide;
+
+/** Differences by name, as a worker reads them. */
+export type SetInput =
+  | { kind: "set"; hash: string; path: string }
+  | { kind: "listed"; differences: string[] };
+
+/** Which of the differences a worker is asked for. */
+export type FilterInput = Omit<DifferenceFilter, "kind" | "sets"> & {
+  rows?: DiffKind;
+  sets?: { of: SetInput[]; test: SetTest }[];
+};
 
 /** A table just made at `out`, not yet in the store. */
 export type MadeTable = { data: NamedType[]; lineage: NamedType[]; rows: number };
@@ -76,8 +91,17 @@ export type WorkerRequest =
   | { kind: "profile"; table: TableFile; columns?: string[] }
   | ({ kind: "diff"; input?: TableFile } & Sides &
       Pick<DiffRequest, "samples" | "budgetMs" | "stopAfter" | "causes">)
-  | ({ kind: "diffRows"; rows?: DiffKind; input?: TableFile } & Sides &
-      Omit<DiffRowsRequest, keyof DiffPairing | "input" | "kind">)
+  | ({ kind: "diffRows"; input?: TableFile } & Sides &
+      FilterInput &
+      Pick<DiffRowsRequest, "identity" | "offset" | "limit">)
+  | ({ kind: "diffSet"; input?: TableFile; identity: RowIdentity } & Sides & FilterInput)
+  | ({
+      kind: "diffSince";
+      input?: TableFile;
+      identity: RowIdentity;
+      groups: SetInput[][];
+      since?: SetInput;
+    } & Sides)
   | ({ kind: "diffExport"; format: "parquet" | "csv"; input?: TableFile } & Sides)
   | ({ kind: "diffCauses"; input?: TableFile } & Sides & Pick<CauseSearch, "budgetMs">)
   | ({ kind: "diffProfile"; column: string } & Sides);
@@ -93,6 +117,8 @@ export type WorkerValue = {
   profile: ColumnProfile[];
   diff: DiffSummary;
   diffRows: DiffPage;
+  diffSet: { path: string; rows: number };
+  diffSince: DifferenceCounts;
   diffExport: { path: string; rows: number };
   diffCauses: CausesResult;
   diffProfile: ProfilePair;

@@ -32,6 +32,8 @@ export type ContentStore = {
   adoptTable(tempPath: string, info: TableInfo): TableInfo;
   putBlob(bytes: Uint8Array): string;
   getBlob(hash: string): Uint8Array | undefined;
+  /** Where a blob lies; read only. */
+  blobPath(hash: string): string;
   getEntry(key: string): string | undefined;
   putEntry(key: string, value: string): void;
   /** A path for a file in the making, removed when its process is gone. */
@@ -109,6 +111,7 @@ export function openContentStore(root: string): ContentStore {
       if (!existsSync(blobPath(hash))) put(blobPath(hash), bytes);
       return hash;
     },
+    blobPath,
     getBlob: (hash) => (hashPattern.test(hash) ? read(blobPath(hash)) : undefined),
     getEntry(key) {
       const bytes = read(entryPath(key));

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import duckdb from "@duckdb/node-bindings";
 import type { Connection } from "@duckdb/node-bindings";
@@ -20,8 +21,8 @@ import { refusePredicate } from "./diff-where.ts";
 export type Comparison = {
   open: Open;
   plan: DiffPlan;
-  /** Where its rows may be written; nowhere else. */
-  exportPath: string;
+  /** The one folder it reads and writes files in. */
+  exchange: string;
   /** All differences, once they were found. */
   differences: Promise<string> | undefined;
   /** What has been made of them since, by name. */
@@ -49,9 +50,9 @@ export async function openComparison(
     closeLater(open);
   }
   const open = await openDatabase(limits, limits.threads);
-  const exportPath = join(limits.spillFolder, `rows ${process.pid} ${randomUUID()}`);
+  const exchange = join(limits.spillFolder, `exchange ${process.pid} ${randomUUID()}`);
   const sides = { left, right, pairing };
-  const plan = await prepare(open.connection, sides, input, exportPath).catch((error: unknown) =>
+  const plan = await prepare(open.connection, sides, input, exchange).catch((error: unknown) =>
     fail(problemOf(error)),
   );
   if (!plan.ok) {
@@ -61,7 +62,7 @@ export async function openComparison(
   const comparison: Comparison = {
     open,
     plan: plan.value,
-    exportPath,
+    exchange,
     differences: undefined,
     kept: new Map(),
   };
@@ -79,7 +80,7 @@ async function prepare(
   connection: Connection,
   { left, right, pairing }: Sides,
   input: TableFile | undefined,
-  exportPath: string,
+  exchange: string,
 ): Promise<Result<DiffPlan>> {
   const { where } = pairing;
   if (where !== undefined) {
@@ -94,8 +95,8 @@ async function prepare(
   const paths = [left, right].flatMap((side) =>
     side.kind === "file" && side.format === "parquet" ? [side.path, filePattern(side.path)] : [],
   );
-  const allowed = [...paths, exportPath].map(quoteText).join(", ");
-  await duckdb.query(connection, `SET allowed_paths = [${allowed}]`);
+  await duckdb.query(connection, `SET allowed_paths = [${paths.map(quoteText).join(", ")}]`);
+  await duckdb.query(connection, `SET allowed_directories = [${quoteText(exchange)}]`);
   await seal(connection);
   const leftSide = await describeSide(connection, leftRows.value, where);
   if (!leftSide.ok) return leftSide;
@@ -117,6 +118,12 @@ export function allDifferences(comparison: Comparison): Promise<string> {
     throw error;
   });
   return comparison.differences;
+}
+
+/** A path for a file that its sealed DuckDB may read and write. */
+export function exchangePath({ exchange }: Comparison): string {
+  mkdirSync(exchange, { recursive: true });
+  return join(exchange, randomUUID());
 }
 
 /** Made once per comparison; a failure is forgotten. */

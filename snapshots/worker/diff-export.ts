@@ -1,12 +1,10 @@
-import { mkdirSync } from "node:fs";
-import { dirname } from "node:path";
 import duckdb from "@duckdb/node-bindings";
 import { ok, type Result } from "../problem.ts";
 import type { Limits, WorkerRequest } from "../protocol.ts";
 import { quoteName, quoteText } from "../types.ts";
-import { openComparison } from "./diff-comparison.ts";
+import { exchangePath, openComparison } from "./diff-comparison.ts";
 import type { DiffPlan, PlannedSide } from "./diff-plan.ts";
-import { orderedDifferences } from "./diff-rows.ts";
+import { orderedDifferences } from "./diff-order.ts";
 import { keyNames } from "./diff-sql.ts";
 import { watchProgress, type Progress } from "./progress.ts";
 
@@ -20,21 +18,21 @@ export async function runDiffExport(
 ): Promise<Result<{ path: string; rows: number }>> {
   const opened = await openComparison(request, limits);
   if (!opened.ok) return opened;
-  const { plan, open, exportPath } = opened.value;
+  const { plan, open } = opened.value;
+  const path = exchangePath(opened.value);
   const ordered = await orderedDifferences(opened.value);
-  mkdirSync(dirname(exportPath), { recursive: true });
   const isParquet = request.format === "parquet";
   const how = isParquet ? "FORMAT parquet, COMPRESSION zstd" : "FORMAT csv, HEADER true";
   const stop = watchProgress(open.connection, progress);
   try {
     await duckdb.query(
       open.connection,
-      `COPY (${rowsSql(plan, ordered.table, isParquet)}) TO ${quoteText(exportPath)} (${how})`,
+      `COPY (${rowsSql(plan, ordered.table, isParquet)}) TO ${quoteText(path)} (${how})`,
     );
   } finally {
     stop();
   }
-  return ok({ path: exportPath, rows: ordered.total });
+  return ok({ path, rows: ordered.total });
 }
 
 /** `kind`, the key, each side's columns as `before.NAME` and `after.NAME`, and the names of those that changed. */

@@ -1,200 +1,46 @@
-import duckdb from "@duckdb/node-bindings";
-import type { Connection } from "@duckdb/node-bindings";
-import type { DiffPage, ValueFilter } from "../diff.ts";
-import { fail, ok, type Problem, type Result } from "../problem.ts";
+import type { DiffPage, RowIdentity } from "../diff.ts";
+import { ok, type Result } from "../problem.ts";
 import type { Limits, WorkerRequest } from "../protocol.ts";
-import { parseType, quoteName, quoteText } from "../types.ts";
-import { queryTexts } from "./database.ts";
-import { changedRows } from "./diff-cause-patterns.ts";
-import { conditionSql, inputColumns, patternSql, scopeSql } from "./diff-cause-sql.ts";
-import { allDifferences, keep, openComparison, type Comparison } from "./diff-comparison.ts";
+import { openComparison, type Comparison } from "./diff-comparison.ts";
+import { chosenDifferences } from "./diff-filter.ts";
+import { namesOf } from "./diff-names.ts";
+import { orderedDifferences } from "./diff-order.ts";
 import { readDifferences } from "./diff-page.ts";
-import type { DiffPlan } from "./diff-plan.ts";
-import { orderSql } from "./diff-sql.ts";
 
 type Request = Extract<WorkerRequest, { kind: "diffRows" }>;
-type Filter = Pick<Request, "rows" | "column" | "values" | "cause" | "input">;
-
-/** Filters whose rows are kept, so that the next page is a look-up. */
-const mostFilters = 8;
 
 /** A page of the rows that differ, with their values on both sides, ordered by key. */
 export async function runDiffRows(request: Request, limits: Limits): Promise<Result<DiffPage>> {
   const opened = await openComparison(request, limits);
   if (!opened.ok) return opened;
   const comparison = opened.value;
-  const { plan, open } = comparison;
-  const { connection } = open;
   const ordered = await orderedDifferences(comparison);
-  const where = filterSql(plan, ordered.table, request);
-  if (!where.ok) return where;
-  const offset = Math.max(0, Math.trunc(request.offset));
-  const limit = Math.max(0, Math.trunc(request.limit));
-  if (where.value.length === 0) {
-    const from = `FROM ${ordered.table} WHERE rowid >= ${offset} AND rowid < ${offset + limit} ORDER BY rowid`;
-    return ok({ rows: await page(connection, plan, from), total: ordered.total });
-  }
-  const chosen = await chosenRows(comparison, ordered.table, where.value.join(" AND "));
-  const from = `FROM (SELECT c.rowid AS o, d.* FROM ${chosen.table} c JOIN ${ordered.table} d ON d.rowid = c.r WHERE c.rowid >= ${offset} AND c.rowid < ${offset + limit}) ORDER BY o`;
-  return ok({ rows: await page(connection, plan, from), total: chosen.total });
+  const chosen = await chosenDifferences(comparison, ordered.table, request);
+  if (!chosen.ok) return chosen;
+  const first = Math.max(0, Math.trunc(request.offset));
+  const inView = `rowid >= ${first} AND rowid < ${first + Math.max(0, Math.trunc(request.limit))}`;
+  const places = chosen.value
+    ? `SELECT r FROM ${chosen.value.table} WHERE ${inView}`
+    : `SELECT rowid FROM ${ordered.table} WHERE ${inView}`;
+  const from = `(SELECT d.rowid AS o, d.* FROM ${ordered.table} d WHERE d.rowid IN (${places}))`;
+  const rows = await page(comparison, from, request.identity);
+  return rows.ok ? ok({ rows: rows.value, total: (chosen.value ?? ordered).total }) : rows;
 }
 
 async function page(
-  connection: Connection,
-  plan: DiffPlan,
+  comparison: Comparison,
   from: string,
-): Promise<DiffPage["rows"]> {
-  const found = await readDifferences(connection, plan, from);
-  return found.map(({ kind, key, left, right, changed }) => ({
-    kind,
-    key,
-    before: left,
-    after: right,
-    changed,
-  }));
-}
-
-type Numbered = { table: string; total: number };
-
-/** The differences in the order of a page: a row's number is its place. */
-export function orderedDifferences(comparison: Comparison): Promise<Numbered> {
-  return keep(comparison, "ordered", async () => {
-    const { connection } = comparison.open;
-    const found = await allDifferences(comparison);
-    const table = quoteName("ordered differences");
-    await duckdb.query(
-      connection,
-      `CREATE OR REPLACE TEMP TABLE ${table} AS SELECT * FROM ${found} ORDER BY ${orderSql(comparison.plan)}`,
-    );
-    return { table, total: await countOf(connection, table) };
-  });
-}
-
-let made = 0;
-
-function chosenRows(comparison: Comparison, ordered: string, where: string): Promise<Numbered> {
-  return keep(comparison, `chosen ${where}`, async () => {
-    const { connection } = comparison.open;
-    await forgetOldest(comparison);
-    made += 1;
-    const table = quoteName(`chosen ${made}`);
-    await duckdb.query(
-      connection,
-      `CREATE TEMP TABLE ${table} AS SELECT rowid AS r FROM ${ordered} d WHERE ${where} ORDER BY rowid`,
-    );
-    return { table, total: await countOf(connection, table) };
-  });
-}
-
-async function forgetOldest({ kept, open }: Comparison): Promise<void> {
-  const filters = [...kept.keys()].filter((name) => name.startsWith("chosen "));
-  // The one being made is among them.
-  for (const name of filters.slice(0, Math.max(0, filters.length - mostFilters))) {
-    const { table } = (await kept.get(name)) as Numbered;
-    kept.delete(name);
-    await duckdb.query(open.connection, `DROP TABLE IF EXISTS ${table}`);
-  }
-}
-
-async function countOf(connection: Connection, table: string): Promise<number> {
-  const [[count = "0"] = []] = await queryTexts(
-    connection,
-    `SELECT count(*)::VARCHAR FROM ${table}`,
+  identity: RowIdentity | undefined,
+): Promise<Result<DiffPage["rows"]>> {
+  const { plan, open } = comparison;
+  const found = await readDifferences(open.connection, plan, `FROM ${from} ORDER BY o`);
+  const names = identity && (await namesOf(comparison, identity, from));
+  if (names && !names.ok) return names;
+  return ok(
+    found.map(({ kind, key, left, right, changed }, i) => {
+      const difference = names?.value[i];
+      const row = { kind, key, before: left, after: right, changed };
+      return difference === undefined ? row : { ...row, difference };
+    }),
   );
-  return Number(count);
-}
-
-/** Conditions over the ordered differences, as `d`. */
-function filterSql(plan: DiffPlan, table: string, filter: Filter): Result<string[]> {
-  const where = filter.rows === undefined ? [] : [`d.kind = '${filter.rows}'`];
-  if (filter.column !== undefined) {
-    const place = plan.compared.findIndex(({ name }) => name === filter.column);
-    if (place === -1) return fail(notCompared(plan, filter.column));
-    where.push(`d.d${place} > 0`);
-  }
-  for (const value of filter.values ?? []) {
-    const sql = valueSql(plan, value);
-    if (!sql.ok) return sql;
-    where.push(sql.value);
-  }
-  if (filter.cause === undefined) return ok(where);
-  const cause = causeSql(plan, table, filter.cause, filter.input);
-  return cause.ok ? ok([...where, ...cause.value]) : cause;
-}
-
-function notCompared(plan: DiffPlan, name: string): Problem {
-  return {
-    code: "no-such-column",
-    message: `\`${name}\` is not one of the columns that were compared.`,
-    hint: `They are: ${plan.compared.map((candidate) => candidate.name).join(", ")}.`,
-  };
-}
-
-function causeSql(
-  plan: DiffPlan,
-  table: string,
-  { scope, why, from }: NonNullable<Filter["cause"]>,
-  input: Filter["input"],
-): Result<string[]> {
-  const scoped = scopeSql(scope, plan);
-  if (why.kind !== "values" && why.kind !== "range") {
-    const sql = patternSql(why, plan);
-    if (!sql.ok) return sql;
-    const place = plan.compared.findIndex(({ name }) => name === why.column);
-    const rows = changedRows(plan, table, place);
-    return ok([scoped, `d.rowid IN (SELECT d.o FROM ${rows} WHERE ${sql.value})`]);
-  }
-  if (from === "sides") {
-    const sql = eitherSide(plan, why.column, undefined, (value, type) =>
-      conditionSql(why, value, type),
-    );
-    return sql.ok ? ok([scoped, sql.value]) : sql;
-  }
-  const column = inputColumns(input?.info, plan).find(({ name }) => name === why.column);
-  if (column === undefined) {
-    return fail({
-      code: "no-such-column",
-      message: `The input has no column \`${why.column}\`, of which the cause speaks.`,
-      hint: "Give the snapshot both sides were made from, and pair the rows by position.",
-    });
-  }
-  const meets = conditionSql(why, column.inLeft, column.type);
-  return ok([scoped, `d.k0 IN (SELECT i.rowid FROM "input table".main.data i WHERE ${meets})`]);
-}
-
-/** Differences of which a row of a side, or of either, meets a condition on a column. */
-function eitherSide(
-  plan: DiffPlan,
-  column: string,
-  only: "left" | "right" | undefined,
-  condition: (value: string, type: string) => string,
-): Result<string> {
-  const parts = (["left", "right"] as const).flatMap((name) => {
-    const { side } = plan[name];
-    const place = side.columns.findIndex((own) => own.name === column);
-    const type = side.columns[place]?.type;
-    if (type === undefined || (only !== undefined && only !== name)) return [];
-    const number = name === "left" ? "ln" : "rn";
-    return [`d.${number} IN (SELECT n FROM (${side.sql}) WHERE ${condition(`v${place}`, type)})`];
-  });
-  if (parts.length > 0) return ok(`(${parts.join(" OR ")})`);
-  return fail({
-    code: "no-such-column",
-    message: `${only === undefined ? "Neither side" : `The ${only} side`} has a column \`${column}\`.`,
-    hint: "Filter by a column of the compared rows.",
-  });
-}
-
-function valueSql(plan: DiffPlan, { column, side, test, value }: ValueFilter): Result<string> {
-  return eitherSide(plan, column, side, (sql, type) => {
-    if (value === null) return `${sql} IS NULL`;
-    const text = quoteText(value);
-    if (test === "contains") return `contains(lower(CAST(${sql} AS VARCHAR)), lower(${text}))`;
-    const isText = !parseType(type).ok || /^(ENUM|JSON)/.test(type);
-    const [own, wanted] = isText
-      ? [`CAST(${sql} AS VARCHAR)`, text]
-      : [sql, `TRY_CAST(${text} AS ${type})`];
-    const operator = { equals: "=", atLeast: ">=", atMost: "<=" }[test];
-    return `${own} ${operator} ${wanted}`;
-  });
 }

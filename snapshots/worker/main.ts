@@ -8,6 +8,7 @@ import { runDiffCauses } from "./diff-causes.ts";
 import { runDiffExport } from "./diff-export.ts";
 import { runDiffProfile } from "./diff-profile.ts";
 import { runDiffRows } from "./diff-rows.ts";
+import { runDiffSet, runDiffSince } from "./diff-sets.ts";
 import { runFreeze } from "./freeze.ts";
 import { runProfile } from "./profile.ts";
 import { runSql } from "./sql.ts";
@@ -115,6 +116,10 @@ function answer(
       return runDiffExport(request, limits, progress);
     case "diffRows":
       return runDiffRows(request, limits);
+    case "diffSet":
+      return runDiffSet(request, limits);
+    case "diffSince":
+      return runDiffSince(request, limits);
     case "diffCauses":
       return runDiffCauses(request, limits);
     case "diffProfile":

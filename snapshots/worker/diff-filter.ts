@@ -1,0 +1,154 @@
+import duckdb from "@duckdb/node-bindings";
+import type { RowIdentity, ValueFilter } from "../diff.ts";
+import { fail, ok, type Problem, type Result } from "../problem.ts";
+import type { FilterInput, TableFile } from "../protocol.ts";
+import { parseType, quoteName, quoteText } from "../types.ts";
+import { changedRows } from "./diff-cause-patterns.ts";
+import { conditionSql, inputColumns, patternSql, scopeSql } from "./diff-cause-sql.ts";
+import { keep, type Comparison } from "./diff-comparison.ts";
+import { countOf, type Numbered } from "./diff-order.ts";
+import type { DiffPlan } from "./diff-plan.ts";
+import { setSql } from "./diff-sets.ts";
+
+type Filter = FilterInput & { input?: TableFile; identity?: RowIdentity };
+
+/** Filters whose rows are kept, so that the next page is a look-up. */
+const mostFilters = 8;
+
+let made = 0;
+
+/** Those of the differences that a filter leaves, as their places `r`; undefined where it leaves all. */
+export async function chosenDifferences(
+  comparison: Comparison,
+  ordered: string,
+  filter: Filter,
+): Promise<Result<Numbered | undefined>> {
+  const where = filterSql(comparison.plan, ordered, filter);
+  if (!where.ok) return where;
+  for (const { of, test } of filter.sets ?? []) {
+    const meets = await setSql(comparison, filter.identity, of, test);
+    if (!meets.ok) return meets;
+    where.value.push(meets.value);
+  }
+  if (where.value.length === 0) return ok(undefined);
+  return ok(await chosenRows(comparison, ordered, where.value.join(" AND ")));
+}
+
+function chosenRows(comparison: Comparison, ordered: string, where: string): Promise<Numbered> {
+  return keep(comparison, `chosen ${where}`, async () => {
+    const { connection } = comparison.open;
+    await forgetOldest(comparison);
+    made += 1;
+    const table = quoteName(`chosen ${made}`);
+    await duckdb.query(
+      connection,
+      `CREATE TEMP TABLE ${table} AS SELECT rowid AS r FROM ${ordered} d WHERE ${where} ORDER BY rowid`,
+    );
+    return { table, total: await countOf(connection, table) };
+  });
+}
+
+async function forgetOldest({ kept, open }: Comparison): Promise<void> {
+  const filters = [...kept.keys()].filter((name) => name.startsWith("chosen "));
+  // The one being made is among them.
+  for (const name of filters.slice(0, Math.max(0, filters.length - mostFilters))) {
+    const { table } = (await kept.get(name)) as Numbered;
+    kept.delete(name);
+    await duckdb.query(open.connection, `DROP TABLE IF EXISTS ${table}`);
+  }
+}
+
+/** Conditions over the ordered differences, as `d`. */
+function filterSql(plan: DiffPlan, table: string, filter: Filter): Result<string[]> {
+  const where = filter.rows === undefined ? [] : [`d.kind = '${filter.rows}'`];
+  if (filter.column !== undefined) {
+    const place = plan.compared.findIndex(({ name }) => name === filter.column);
+    if (place === -1) return fail(notCompared(plan, filter.column));
+    where.push(`d.d${place} > 0`);
+  }
+  for (const value of filter.values ?? []) {
+    const sql = valueSql(plan, value);
+    if (!sql.ok) return sql;
+    where.push(sql.value);
+  }
+  if (filter.cause === undefined) return ok(where);
+  const cause = causeSql(plan, table, filter.cause, filter.input);
+  return cause.ok ? ok([...where, ...cause.value]) : cause;
+}
+
+function notCompared(plan: DiffPlan, name: string): Problem {
+  return {
+    code: "no-such-column",
+    message: `\`${name}\` is not one of the columns that were compared.`,
+    hint: `They are: ${plan.compared.map((candidate) => candidate.name).join(", ")}.`,
+  };
+}
+
+function causeSql(
+  plan: DiffPlan,
+  table: string,
+  { scope, why, from }: NonNullable<Filter["cause"]>,
+  input: Filter["input"],
+): Result<string[]> {
+  const scoped = scopeSql(scope, plan);
+  if (why.kind !== "values" && why.kind !== "range") {
+    const sql = patternSql(why, plan);
+    if (!sql.ok) return sql;
+    const place = plan.compared.findIndex(({ name }) => name === why.column);
+    const rows = changedRows(plan, table, place);
+    return ok([scoped, `d.rowid IN (SELECT d.o FROM ${rows} WHERE ${sql.value})`]);
+  }
+  if (from === "sides") {
+    const sql = eitherSide(plan, why.column, undefined, (value, type) =>
+      conditionSql(why, value, type),
+    );
+    return sql.ok ? ok([scoped, sql.value]) : sql;
+  }
+  const column = inputColumns(input?.info, plan).find(({ name }) => name === why.column);
+  if (column === undefined) {
+    return fail({
+      code: "no-such-column",
+      message: `The input has no column \`${why.column}\`, of which the cause speaks.`,
+      hint: "Give the snapshot both sides were made from, and pair the rows by position.",
+    });
+  }
+  const meets = conditionSql(why, column.inLeft, column.type);
+  return ok([scoped, `d.k0 IN (SELECT i.rowid FROM "input table".main.data i WHERE ${meets})`]);
+}
+
+/** Differences of which a row of a side, or of either, meets a condition on a column. */
+function eitherSide(
+  plan: DiffPlan,
+  column: string,
+  only: "left" | "right" | undefined,
+  condition: (value: string, type: string) => string,
+): Result<string> {
+  const parts = (["left", "right"] as const).flatMap((name) => {
+    const { side } = plan[name];
+    const place = side.columns.findIndex((own) => own.name === column);
+    const type = side.columns[place]?.type;
+    if (type === undefined || (only !== undefined && only !== name)) return [];
+    const number = name === "left" ? "ln" : "rn";
+    return [`d.${number} IN (SELECT n FROM (${side.sql}) WHERE ${condition(`v${place}`, type)})`];
+  });
+  if (parts.length > 0) return ok(`(${parts.join(" OR ")})`);
+  return fail({
+    code: "no-such-column",
+    message: `${only === undefined ? "Neither side" : `The ${only} side`} has a column \`${column}\`.`,
+    hint: "Filter by a column of the compared rows.",
+  });
+}
+
+function valueSql(plan: DiffPlan, { column, side, test, value }: ValueFilter): Result<string> {
+  return eitherSide(plan, column, side, (sql, type) => {
+    if (value === null) return `${sql} IS NULL`;
+    const text = quoteText(value);
+    if (test === "contains") return `contains(lower(CAST(${sql} AS VARCHAR)), lower(${text}))`;
+    const isText = !parseType(type).ok || /^(ENUM|JSON)/.test(type);
+    const [own, wanted] = isText
+      ? [`CAST(${sql} AS VARCHAR)`, text]
+      : [sql, `TRY_CAST(${text} AS ${type})`];
+    const operator = { equals: "=", atLeast: ">=", atMost: "<=" }[test];
+    return `${own} ${operator} ${wanted}`;
+  });
+}

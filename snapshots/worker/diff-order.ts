@@ -1,0 +1,31 @@
+import duckdb from "@duckdb/node-bindings";
+import type { Connection } from "@duckdb/node-bindings";
+import { quoteName } from "../types.ts";
+import { queryTexts } from "./database.ts";
+import { allDifferences, keep, type Comparison } from "./diff-comparison.ts";
+import { orderSql } from "./diff-sql.ts";
+
+/** A table whose rows are numbered in order, and how many they are. */
+export type Numbered = { table: string; total: number };
+
+/** The differences in the order of a page: a row's number is its place. */
+export function orderedDifferences(comparison: Comparison): Promise<Numbered> {
+  return keep(comparison, "ordered", async () => {
+    const { connection } = comparison.open;
+    const found = await allDifferences(comparison);
+    const table = quoteName("ordered differences");
+    await duckdb.query(
+      connection,
+      `CREATE OR REPLACE TEMP TABLE ${table} AS SELECT * FROM ${found} ORDER BY ${orderSql(comparison.plan)}`,
+    );
+    return { table, total: await countOf(connection, table) };
+  });
+}
+
+export async function countOf(connection: Connection, table: string): Promise<number> {
+  const [[count = "0"] = []] = await queryTexts(
+    connection,
+    `SELECT count(*)::VARCHAR FROM ${table}`,
+  );
+  return Number(count);
+}
