@@ -8,6 +8,7 @@ import type {
   DiffKind,
   DiffPage,
   DiffPairing,
+  DiffRowsRequest,
   ValueFilter,
 } from "#snapshots/diff.ts";
 import { fail, ok, type Problem, type Result } from "#snapshots/problem.ts";
@@ -30,16 +31,17 @@ export function findComparison(workbench: Workbench, id: string): Result<Compari
   return comparison ? ok(comparison) : fail(notFound(id));
 }
 
-/** A page of the rows that differ; `total` counts what the filters leave. `cause` is a name from `compareCauses`. */
+/** Which of the rows that differ. `cause` is a name from `compareCauses`. */
+export type RowsFilter = {
+  kind?: DiffKind;
+  column?: string;
+  values?: ValueFilter[];
+  cause?: string;
+};
+
+/** A page of the rows that differ; `total` counts what the filters leave. */
 export async function compareRows(
-  request: Asked & {
-    kind?: DiffKind;
-    column?: string;
-    values?: ValueFilter[];
-    cause?: string;
-    offset: number;
-    limit: number;
-  },
+  request: Asked & RowsFilter & Pick<DiffRowsRequest, "identity" | "sets" | "offset" | "limit">,
 ): Promise<Result<DiffPage>> {
   const { workbench, id, signal, cause: name, ...page } = request;
   const found = findComparison(workbench, id);
@@ -123,7 +125,7 @@ export function transformPlace(
   return undefined;
 }
 
-async function causeNamed(request: Asked, name: string): Promise<Result<DiffCause>> {
+export async function causeNamed(request: Asked, name: string): Promise<Result<DiffCause>> {
   const found = await compareCauses(request);
   if (!found.ok) return found;
   const cause = found.value.causes.find((each) => each.name === name);
@@ -151,7 +153,7 @@ function pairingOf({ before, after, key }: Comparison): DiffPairing {
 }
 
 /** Rows are paired with the snapshot's by their position. */
-function explained(comparison: Comparison): DiffPairing & { input?: TableHash } {
+export function explained(comparison: Comparison): DiffPairing & { input?: TableHash } {
   const pairing = pairingOf(comparison);
   return comparison.key === "position" ? { ...pairing, input: comparison.snapshot.hash } : pairing;
 }

@@ -9,8 +9,12 @@ import type { Workbench } from "./workbench.ts";
 
 /** Path of a notebook in the workspace: `delays` is `notebooks/delays.ts`. */
 export function notebookPath(notebook: string): string {
-  const name = notebook.replace(/^notebooks\//, "").replace(/\.ts$/, "");
-  return `notebooks/${name}.ts`;
+  return `notebooks/${notebookName(notebook)}.ts`;
+}
+
+/** `delays`, of that and of its path. */
+export function notebookName(notebook: string): string {
+  return notebook.replace(/^notebooks\//, "").replace(/\.ts$/, "");
 }
 
 /** The notebook as it lies in the working tree. */

@@ -1,6 +1,8 @@
 import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
+import { openReviewState, type ReviewState } from "./review/review-state.ts";
+import type { TransformName } from "./review/transform-name.ts";
 
 /** One execution of anything asked for or scheduled. */
 export type Run = {
@@ -37,7 +39,8 @@ export type State = {
   /** Somebody asked for it: it is among the recent ones. Those behind plans and evidence are only kept. */
   askComparison(id: string, at: Date): void;
   comparison(id: string): unknown;
-  recentComparisons(limit: number): { askedAt: string; document: unknown }[];
+  recentComparisons(limit: number, of?: TransformName): { askedAt: string; document: unknown }[];
+  reviews: ReviewState;
   close(): void;
 };
 
@@ -55,6 +58,19 @@ const migrations = [
    CREATE TABLE comparisons (
      id TEXT PRIMARY KEY, asked_at TEXT, document TEXT NOT NULL
    ) STRICT;`,
+  `ALTER TABLE comparisons ADD COLUMN notebook TEXT GENERATED ALWAYS AS (document ->> '$.notebook') VIRTUAL;
+   ALTER TABLE comparisons ADD COLUMN transform TEXT GENERATED ALWAYS AS (document ->> '$.transform') VIRTUAL;
+   CREATE INDEX comparisons_by_transform ON comparisons (notebook, transform, asked_at);
+   CREATE TABLE reviews (
+     id INTEGER PRIMARY KEY, comparison TEXT NOT NULL, notebook TEXT NOT NULL, transform TEXT NOT NULL,
+     at TEXT NOT NULL, by TEXT NOT NULL, note TEXT NOT NULL
+   ) STRICT;
+   CREATE INDEX reviews_by_transform ON reviews (notebook, transform, id);
+   CREATE TABLE remarks (
+     id INTEGER PRIMARY KEY, notebook TEXT NOT NULL, transform TEXT NOT NULL, at TEXT NOT NULL, by TEXT NOT NULL,
+     remark TEXT NOT NULL, removed_at TEXT, removed_by TEXT
+   ) STRICT;
+   CREATE INDEX remarks_by_transform ON remarks (notebook, transform, id);`,
 ];
 
 /**
@@ -97,7 +113,9 @@ export function openState(path: string): State {
     askComparison: database.prepare("UPDATE comparisons SET asked_at = ? WHERE id = ?"),
     comparison: database.prepare("SELECT document FROM comparisons WHERE id = ?"),
     recentComparisons: database.prepare(
-      "SELECT document, asked_at FROM comparisons WHERE asked_at IS NOT NULL ORDER BY asked_at DESC LIMIT ?",
+      `SELECT document, asked_at FROM comparisons
+       WHERE asked_at IS NOT NULL AND (:transform IS NULL OR (notebook = :notebook AND transform = :transform))
+       ORDER BY asked_at DESC LIMIT :limit`,
     ),
   };
   abandon.run(JSON.stringify({ reason: "The process that ran it was stopped." }));
@@ -132,10 +150,11 @@ export function openState(path: string): State {
       one.askComparison.run(at.toISOString(), id);
     },
     comparison: (id) => documentOf(one.comparison.get(id)),
-    recentComparisons: (limit) =>
+    recentComparisons: (limit, of) =>
       one.recentComparisons
-        .all(limit)
+        .all({ limit, notebook: of?.notebook ?? null, transform: of?.transform ?? null })
         .map((row) => ({ askedAt: String(row["asked_at"]), document: documentOf(row) })),
+    reviews: openReviewState(database),
     close: () => database.close(),
   };
 }

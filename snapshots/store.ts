@@ -32,6 +32,7 @@ export type ContentStore = {
   adoptTable(tempPath: string, info: TableInfo): TableInfo;
   putBlob(bytes: Uint8Array): string;
   getBlob(hash: string): Uint8Array | undefined;
+  hasBlob(hash: string): boolean;
   /** Where a blob lies; read only. */
   blobPath(hash: string): string;
   getEntry(key: string): string | undefined;
@@ -112,6 +113,7 @@ export function openContentStore(root: string): ContentStore {
       return hash;
     },
     blobPath,
+    hasBlob: (hash) => hashPattern.test(hash) && existsSync(blobPath(hash)),
     getBlob: (hash) => (hashPattern.test(hash) ? read(blobPath(hash)) : undefined),
     getEntry(key) {
       const bytes = read(entryPath(key));

@@ -60,7 +60,8 @@ export type ReviewState = {
 };
 
 /** Which differences, by what review says of them. `gone` are rows of the earlier comparison. */
-export type ReviewFilter = "new" | "otherwise" | "same" | "gone" | "intended" | "open";
+export const reviewFilters = ["new", "otherwise", "same", "gone", "intended", "open"] as const;
+export type ReviewFilter = (typeof reviewFilters)[number];
 
 /** A kept comparison as a list shows it. */
 export type ComparisonSummary = {

@@ -8,7 +8,7 @@ import { conditionSql, inputColumns, patternSql, scopeSql } from "./diff-cause-s
 import { keep, type Comparison } from "./diff-comparison.ts";
 import { countOf, type Numbered } from "./diff-order.ts";
 import type { DiffPlan } from "./diff-plan.ts";
-import { setSql } from "./diff-sets.ts";
+import { setSql } from "./diff-set-tables.ts";
 
 type Filter = FilterInput & { input?: TableFile; identity?: RowIdentity };
 

@@ -7,8 +7,13 @@ import {
   compareRows,
   findComparison,
   transformPlace,
+  type RowsFilter,
 } from "#promote/compare-details.ts";
 import { compare, recentComparisons, type CompareProgress } from "#promote/compare.ts";
+import { reviewFilters } from "#promote/review/answer.ts";
+import { comparisonHistory } from "#promote/review/history.ts";
+import { remark, removeRemark } from "#promote/review/remarks.ts";
+import { review, reviewedRows, reviewState } from "#promote/review/review.ts";
 import type { Workbench } from "#promote/workbench.ts";
 import { diffKinds, type ValueFilter } from "#snapshots/diff.ts";
 import { unwrap } from "#snapshots/problem.ts";
@@ -32,6 +37,7 @@ const compareBody = z.strictObject({
   key: z.array(z.string()).min(1).optional(),
 });
 
+const remarkId = z.coerce.number().int().positive();
 const id = z.string().regex(/^[\w-]{1,128}$/, "is not a comparison's id");
 
 const values = z.array(
@@ -49,7 +55,42 @@ const rowsQuery = z.object({
   /** A JSON list of conditions on values. */
   values: z.string().optional().transform(parseJson).pipe(values.max(20).optional()),
   cause: z.string().max(64).optional(),
+  review: z.enum(reviewFilters).optional(),
+  since: id.optional(),
+  remark: remarkId.optional(),
   offset: count({ default: 0, max: Number.MAX_SAFE_INTEGER }),
+  limit: count({ default: 100, max: 1_000 }),
+});
+
+const filters = z.strictObject({
+  kind: z.enum(diffKinds).optional(),
+  column: z.string().optional(),
+  values: values.max(20).optional(),
+  cause: z.string().max(64).optional(),
+});
+
+const oneDifference = z.strictObject({
+  difference: z.string().regex(/^[0-9a-f]{64}$/, "is not the name of a difference"),
+  kind: z.enum(diffKinds),
+  key: z.array(z.unknown()).max(100),
+});
+
+const said = {
+  text: z.string().trim().max(10_000),
+  isIntended: z.boolean(),
+};
+const remarkBody = z
+  .union([oneDifference.extend(said), filters.extend(said)])
+  .refine(({ text, isIntended }) => text !== "" || isIntended, {
+    error: "a remark says something, or that the differences are intended",
+    path: ["text"],
+  });
+
+const reviewBody = z.strictObject({ note: z.string().trim().max(10_000).default("") });
+
+const historyQuery = z.object({
+  notebook: notebookName,
+  transform: name,
   limit: count({ default: 100, max: 1_000 }),
 });
 
@@ -70,26 +111,46 @@ export function compareRoutes(workbench: Workbench) {
         compare({ workbench, ...request, signal, onProgress }),
       );
     })
+    .get("/history", query(historyQuery), (c) => {
+      const { limit, ...of } = c.req.valid("query");
+      return c.json({ comparisons: comparisonHistory(workbench, of, limit) });
+    })
     .get("/:id", path(z.object({ id })), (c) =>
       c.json(unwrap(findComparison(workbench, c.req.valid("param").id))),
     )
     .get("/:id/rows", path(z.object({ id })), query(rowsQuery), async (c) => {
       const { id } = c.req.valid("param");
-      const { kind, column, values, cause, offset, limit } = c.req.valid("query");
-      return c.json(
-        unwrap(
-          await compareRows({
-            workbench,
-            id,
-            ...(kind ? { kind } : {}),
-            ...(column === undefined ? {} : { column }),
-            ...(values ? { values: values.map(valueFilter) } : {}),
-            ...(cause === undefined ? {} : { cause }),
-            offset,
-            limit,
-          }),
-        ),
-      );
+      const { offset, limit, review, since, remark, ...filter } = c.req.valid("query");
+      const reviewed = unwrap(await reviewedRows({ workbench, id, review, since, remark }));
+      const { comparison, identity, sets } = reviewed;
+      const shown = { identity, sets, offset, limit, ...rowsFilter(filter) };
+      return c.json(unwrap(await compareRows({ workbench, id: comparison.id, ...shown })));
+    })
+    .get(
+      "/:id/review",
+      path(z.object({ id })),
+      query(z.object({ since: id.optional() })),
+      async (c) => {
+        const { id } = c.req.valid("param");
+        const { since } = c.req.valid("query");
+        // Not ended with the request, as the profile below.
+        return c.json(unwrap(await reviewState({ workbench, id, since })));
+      },
+    )
+    .post("/:id/reviews", path(z.object({ id })), body(reviewBody), (c) => {
+      const { id } = c.req.valid("param");
+      return c.json(unwrap(review({ workbench, id }, c.req.valid("json").note)));
+    })
+    .post("/:id/remarks", path(z.object({ id })), body(remarkBody), async (c) => {
+      const { id } = c.req.valid("param");
+      const { text, isIntended, ...about } = c.req.valid("json");
+      const chosen = "difference" in about ? about : rowsFilter(about);
+      return c.json(unwrap(await remark({ workbench, id, text, isIntended, about: chosen })));
+    })
+    .delete("/:id/remarks/:remark", path(z.object({ id, remark: remarkId })), (c) => {
+      const { id, remark } = c.req.valid("param");
+      unwrap(removeRemark({ workbench, id }, remark));
+      return c.json({});
     })
     .get("/:id/causes", path(z.object({ id })), query(causesQuery), async (c) => {
       const { id } = c.req.valid("param");
@@ -114,6 +175,15 @@ export function compareRoutes(workbench: Workbench) {
         return c.json(profile);
       },
     );
+}
+
+function rowsFilter({ kind, column, values, cause }: z.output<typeof filters>): RowsFilter {
+  return {
+    ...(kind ? { kind } : {}),
+    ...(column === undefined ? {} : { column }),
+    ...(values ? { values: values.map(valueFilter) } : {}),
+    ...(cause === undefined ? {} : { cause }),
+  };
 }
 
 function valueFilter({ side, ...filter }: z.output<typeof values>[number]): ValueFilter {

@@ -1,0 +1,39 @@
+import type { Comparison } from "../compare.ts";
+import type { Workbench } from "../workbench.ts";
+import type { ComparisonSummary, Review } from "./answer.ts";
+import type { KeptRemark } from "./review-state.ts";
+import type { TransformName } from "./transform-name.ts";
+
+/** The kept comparisons of a transform, newest first. */
+export function comparisonHistory(
+  { state }: Pick<Workbench, "state">,
+  of: TransformName,
+  limit: number,
+): ComparisonSummary[] {
+  const said = { reviews: state.reviews.reviews(of), remarks: state.reviews.remarks(of) };
+  return state.recentComparisons(limit, of).map(({ askedAt, document }) =>
+    // Written by compareSides in its own shape.
+    summaryOf({ ...(document as Comparison), at: askedAt }, said),
+  );
+}
+
+/** A comparison as a list shows it, with what was said of it among all that was said of its transform. */
+export function summaryOf(
+  comparison: Comparison,
+  { reviews, remarks }: { reviews: Review[]; remarks: KeptRemark[] },
+): ComparisonSummary {
+  const { id, at, notebook, transform, before, after, snapshot, summary, metrics } = comparison;
+  return {
+    id,
+    at,
+    notebook,
+    transform,
+    before: before.label,
+    after: after.label,
+    snapshot: snapshot.name,
+    rows: summary.rows,
+    outcomes: metrics.map(({ name, verdict }) => ({ name, verdict })),
+    reviews: reviews.filter((each) => each.comparison === id),
+    remarks: remarks.filter(({ scope }) => scope.comparison === id).length,
+  };
+}
