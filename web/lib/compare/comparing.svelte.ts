@@ -1,4 +1,4 @@
-import { api, follow, isCancelled, problemOf } from "../client.ts";
+import { api, follow, isCancelled, problemOf, read } from "../client.ts";
 import type { Comparison, CompareProgress } from "#promote/compare.ts";
 import type { Problem } from "#snapshots/problem.ts";
 import { parseSide } from "./side.ts";
@@ -6,9 +6,9 @@ import { parseSide } from "./side.ts";
 /** What is compared, as the address bar names it. */
 export type Question = { notebook: string; transform: string; before: string; after: string };
 
-/** One comparison on its way: asked, computed with progress, then here. */
+/** One comparison on its way: asked, computed with progress, then here; or opened as it was kept. */
 export class Comparing {
-  state = $state<"idle" | "working" | "done" | "failed" | "cancelled">("idle");
+  state = $state<"idle" | "opening" | "working" | "done" | "failed" | "cancelled">("idle");
   step = $state("");
   fraction = $state<number | undefined>(undefined);
   startedAt = $state(0);
@@ -55,6 +55,27 @@ export class Comparing {
     } catch (error) {
       if (request.signal.aborted || isCancelled(error)) return;
       this.isChecking = false;
+      this.problem = problemOf(error);
+      this.state = "failed";
+    }
+  }
+
+  /** A comparison that was made before: nothing runs. */
+  async open(id: string): Promise<void> {
+    this.#request?.abort();
+    const request = new AbortController();
+    this.#request = request;
+    if (this.result?.id !== id) this.result = undefined;
+    this.isChecking = false;
+    this.problem = undefined;
+    this.state = "opening";
+    try {
+      const result = await read(
+        api.compare[":id"].$get({ param: { id } }, { init: { signal: request.signal } }),
+      );
+      if (!request.signal.aborted) this.#answer(result);
+    } catch (error) {
+      if (request.signal.aborted || isCancelled(error)) return;
       this.problem = problemOf(error);
       this.state = "failed";
     }

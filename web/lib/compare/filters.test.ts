@@ -1,5 +1,13 @@
 import { describe, expect, test } from "vitest";
-import { filtersOf, isFiltered, valueText, withFilters, type Filters } from "./filters.ts";
+import {
+  filtersOf,
+  isFiltered,
+  isNarrowed,
+  rowsQuery,
+  valueText,
+  withFilters,
+  type Filters,
+} from "./filters.ts";
 
 const none: Filters = { values: [] };
 
@@ -27,6 +35,7 @@ describe("filters in the address", () => {
         values: [{ column: "x:y%", test: "contains", value: "a:b&c=d\n%20" }],
       },
     ],
+    ["what review says, and a remark", { ...none, review: "gone", remark: 12 }],
     ["an empty text", { ...none, values: [{ column: "note", test: "equals", value: "" }] }],
   ];
   test.each(cases)("%s come back as they went", (_, filters) => {
@@ -52,9 +61,29 @@ describe("filters in the address", () => {
     expect(filtersOf(address).values).toEqual([]);
   });
 
+  test("a review or a remark nobody can read is left out", () => {
+    const address = new URLSearchParams("review=old&remark=-1");
+    expect(isFiltered(filtersOf(address))).toBe(false);
+  });
+
   test("nothing chosen is no filter", () => {
     expect(isFiltered(filtersOf(new URLSearchParams("notebook=delays")))).toBe(false);
     expect(isFiltered(filtersOf(new URLSearchParams("where=null:after:state")))).toBe(true);
+  });
+});
+
+test("a kind alone has no chip", () => {
+  expect(isNarrowed({ kind: "changed", values: [] })).toBe(false);
+  expect(isNarrowed({ review: "open", values: [] })).toBe(true);
+});
+
+test("only what became of an earlier comparison is asked with that comparison", () => {
+  expect(rowsQuery({ values: [], review: "new" }, "c1")).toEqual({ review: "new", since: "c1" });
+  expect(rowsQuery({ values: [], review: "new" }, undefined)).toEqual({ review: "new" });
+  expect(rowsQuery({ values: [], review: "open" }, "c1")).toEqual({ review: "open" });
+  expect(rowsQuery({ values: [], kind: "added", remark: 3 }, "c1")).toEqual({
+    kind: "added",
+    remark: "3",
   });
 });
 

@@ -5,6 +5,7 @@ import { sideText } from "./side.ts";
 export type RecentComparison = {
   id: string;
   href: string;
+  historyHref: string;
   notebook: string;
   transform: string;
   before: string;
@@ -17,12 +18,6 @@ export type RecentComparison = {
 export function recentOf(comparison: Comparison): RecentComparison {
   const { id, at, transform, before, after, snapshot, summary } = comparison;
   const notebook = notebookName(comparison.notebook);
-  const address = {
-    notebook,
-    transform,
-    before: sideText(before.version),
-    after: sideText(after.version),
-  };
   const { equal, changed, added, removed, ambiguous } = summary.rows;
   return {
     id,
@@ -32,9 +27,27 @@ export function recentOf(comparison: Comparison): RecentComparison {
     before: before.label,
     after: after.label,
     snapshot: snapshot.name,
-    href: `/compare?${new URLSearchParams(address)}`,
+    href: questionHref(comparison),
+    historyHref: historyHref({ notebook, transform }),
     rows: { equal, changed, added, removed, ambiguous: ambiguous.left + ambiguous.right },
   };
+}
+
+/** Where the same is asked again, of what both sides are now. */
+export function questionHref({ notebook, transform, before, after }: Comparison): string {
+  const address = {
+    notebook: notebookName(notebook),
+    transform,
+    before: sideText(before.version),
+    after: sideText(after.version),
+  };
+  return `/compare?${new URLSearchParams(address)}`;
+}
+
+/** Every comparison of a transform that is kept. */
+export function historyHref(subject: { notebook: string; transform: string }): string {
+  const { notebook, transform } = subject;
+  return `/compare?${new URLSearchParams({ notebook, transform, view: "history" })}`;
 }
 
 /** `notebooks/delays.ts` and `delays` both name the notebook `delays`. */

@@ -41,6 +41,12 @@ export class PagedRows {
     this.need(from, to);
   }
 
+  /** The same list may hold other rows now: what is in view is asked for again. */
+  renew(): void {
+    this.close();
+    this.#blocks = {};
+  }
+
   close(): void {
     for (const at of Object.keys(this.#pending).map(Number)) this.#drop(at);
   }
