@@ -1,8 +1,7 @@
-import { isUtf8 } from "node:buffer";
 import { parse } from "csv-parse/sync";
 import type { TypedColumn } from "../identity.ts";
 import { Refusal, show } from "../json-values.ts";
-import { missingNull, text, type RowReader } from "./rows.ts";
+import { missingNull, textOf, type RowReader } from "./rows.ts";
 import { textConverterFor } from "./text-values.ts";
 
 /**
@@ -16,8 +15,9 @@ export function csvRows(input: readonly TypedColumn[], delimiter: string): RowRe
     convert: textConverterFor(type),
   }));
   return (value, row) => {
-    if (!isUtf8(value)) return "the value is not UTF-8 text";
-    const line = text(value).replace(/\r?\n$/, "");
+    const whole = textOf(value);
+    if (whole === undefined) return "the value is not UTF-8 text";
+    const line = whole.replace(/\r?\n$/, "");
     const fields = line.includes('"')
       ? quotedFields(line, delimiter)
       : plainFields(line, delimiter);

@@ -1,7 +1,6 @@
-import { isUtf8 } from "node:buffer";
 import type { TypedColumn } from "../identity.ts";
 import { converterFor, Refusal, show, type Converted, type Kept } from "../json-values.ts";
-import { missingNull, text, type KeyReader, type RowReader } from "./rows.ts";
+import { missingNull, textOf, type KeyReader, type RowReader } from "./rows.ts";
 
 type ColumnReader = {
   name: string;
@@ -23,9 +22,10 @@ function readerOf(column: TypedColumn): ColumnReader {
 export function jsonRows(input: readonly TypedColumn[]): RowReader {
   const columns = input.map(readerOf);
   return (value, row) => {
-    if (!isUtf8(value)) return "the value is not UTF-8 text";
-    const parsed = parseJson(text(value));
-    if (parsed === undefined) return `the value is not JSON: ${show(text(value))}`;
+    const text = textOf(value);
+    if (text === undefined) return "the value is not UTF-8 text";
+    const parsed = parseJson(text);
+    if (parsed === undefined) return `the value is not JSON: ${show(text)}`;
     const object = parsed.value;
     if (typeof object !== "object" || object === null || Array.isArray(object))
       return `the value is ${show(object)}, which is not an object`;
@@ -53,8 +53,8 @@ export function jsonRows(input: readonly TypedColumn[]): RowReader {
 export function jsonKeys(key: readonly TypedColumn[]): KeyReader {
   const readers = key.map(readerOf);
   return (bytes) => {
-    if (!isUtf8(bytes)) return { reason: "the key is not UTF-8 text" };
-    const raw = text(bytes);
+    const raw = textOf(bytes);
+    if (raw === undefined) return { reason: "the key is not UTF-8 text" };
     const whole = parseJson(raw)?.value;
     const isObject = typeof whole === "object" && whole !== null && !Array.isArray(whole);
     const values: Kept[] = [];

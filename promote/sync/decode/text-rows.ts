@@ -1,8 +1,7 @@
-import { isUtf8 } from "node:buffer";
 import { fail, ok, type Result } from "#snapshots/problem.ts";
 import type { TypedColumn } from "../identity.ts";
 import { Refusal, show } from "../json-values.ts";
-import { text, type KeyReader, type RowReader } from "./rows.ts";
+import { textOf, type KeyReader, type RowReader } from "./rows.ts";
 import { textConverterFor } from "./text-values.ts";
 
 /** The whole value as one VARCHAR column. */
@@ -19,8 +18,9 @@ export function textRows(input: readonly TypedColumn[]): Result<RowReader> {
     });
   }
   return ok((value, row) => {
-    if (!isUtf8(value)) return "the value is not UTF-8 text";
-    row[0] = text(value);
+    const text = textOf(value);
+    if (text === undefined) return "the value is not UTF-8 text";
+    row[0] = text;
     return undefined;
   });
 }
@@ -37,12 +37,13 @@ export function textKeys(key: readonly TypedColumn[]): Result<KeyReader> {
   }
   const convert = textConverterFor(column.type);
   return ok((bytes) => {
-    if (!isUtf8(bytes)) return { reason: "the key is not UTF-8 text" };
-    const converted = convert(text(bytes));
+    const text = textOf(bytes);
+    if (text === undefined) return { reason: "the key is not UTF-8 text" };
+    const converted = convert(text);
     return converted instanceof Refusal
       ? { reason: `the key's \`${column.name}\` ${converted.reason}` }
       : converted === null
-        ? { reason: `the key ${show(text(bytes))} holds no \`${column.name}\`` }
+        ? { reason: `the key ${show(text)} holds no \`${column.name}\`` }
         : { values: [converted] };
   });
 }

@@ -18,13 +18,12 @@ export function appendGathered(
   for (let from = 0; from < count; from += VECTOR_ROWS) {
     const size = Math.min(VECTOR_ROWS, count - from);
     const chunk = DuckDBDataChunk.create(types, size);
-    columns.forEach(({ column, type, rows }, index) => {
-      writeVector(
-        duckdb.data_chunk_get_vector(chunk.chunk, index),
-        type,
-        column,
-        rows.subarray(from, from + size),
-      );
+    // Columns share their rows.
+    const known = new Map<Int32Array, Rows>();
+    columns.forEach(({ column, type, rows: all }, index) => {
+      const rows = known.get(all) ?? rowsOf(all.subarray(from, from + size));
+      known.set(all, rows);
+      writeVector(duckdb.data_chunk_get_vector(chunk.chunk, index), type, column, rows);
     });
     appender.appendDataChunk(chunk);
   }
@@ -56,11 +55,22 @@ export function stagingType(type: SqlType): SqlType {
   }
 }
 
-function writeVector(vector: Vector, type: SqlType, column: Physical, rows: Int32Array): void {
-  writeValidity(vector, column.valid, rows);
+/** Rows of a column, and whether they follow each other, none missing. */
+type Rows = { at: Int32Array; isRun: boolean };
+
+function rowsOf(at: Int32Array): Rows {
+  const first = at[0] ?? -1;
+  let isRun = first >= 0;
+  for (let i = 1; isRun && i < at.length; i++) isRun = at[i] === first + i;
+  return { at, isRun };
+}
+
+function writeVector(vector: Vector, type: SqlType, column: Physical, chosen: Rows): void {
+  const { at: rows, isRun } = chosen;
+  if (!isRun || column.valid !== undefined) writeValidity(vector, column.valid, rows);
   switch (column.kind) {
     case "fixed":
-      copy(vector, gatherFixed(column.data, widthOf(type), storedWidth(type), rows));
+      copy(vector, gatherFixed(column.data, widthOf(type), storedWidth(type), chosen));
       return;
     case "bits": {
       const bytes = new Uint8Array(rows.length);
@@ -79,7 +89,7 @@ function writeVector(vector: Vector, type: SqlType, column: Physical, rows: Int3
       type.fields.forEach((field, i) => {
         const inner = column.fields[i];
         if (inner !== undefined)
-          writeVector(duckdb.struct_vector_get_child(vector, i), field.type, inner, rows);
+          writeVector(duckdb.struct_vector_get_child(vector, i), field.type, inner, chosen);
       });
   }
 }
@@ -116,10 +126,10 @@ function gatherFixed(
   data: Uint8Array,
   from: number,
   to: number,
-  rows: Int32Array,
+  { at: rows, isRun }: Rows,
 ): Uint8Array<ArrayBuffer> {
   const out = new Uint8Array(rows.length * to);
-  if (from === to && isRun(rows)) {
+  if (from === to && isRun) {
     const first = (rows[0] ?? 0) * from;
     out.set(data.subarray(first, first + out.length));
     return out;
@@ -141,13 +151,6 @@ function gatherFixed(
     for (let b = 0; b < to; b++) out[i * to + b] = data[row * from + b] ?? 0;
   }
   return out;
-}
-
-function isRun(rows: Int32Array): boolean {
-  const first = rows[0] ?? -1;
-  if (first < 0) return false;
-  for (let i = 1; i < rows.length; i++) if (rows[i] !== first + i) return false;
-  return true;
 }
 
 /** DuckDB keeps texts of up to 12 bytes in their 16-byte slot, laid out as Arrow's views are: length, then the bytes. */
@@ -213,6 +216,6 @@ function writeList(
       duckdb.list_vector_get_child(vector),
       itemType(type),
       column.item,
-      Int32Array.from(items),
+      rowsOf(Int32Array.from(items)),
     );
 }
