@@ -6,6 +6,8 @@ import { count, expect, go, numberIn, test } from "../walk.ts";
 
 const rows = 1_456_349;
 const changed = 14_346;
+/** After the second change: all that differ, and what of them is new or the same since the first. */
+const later = { all: 93_611, new: 79_618, same: 13_333 };
 
 /** The change the walk compares: a flight is late from 15 minutes on, not after. Made in the file, as any editor would. */
 export function changeTransform(root: string): void {
@@ -132,6 +134,162 @@ export function compareSteps(): void {
       detail.getByRole("link", { name: /^notebooks\/delays\.ts, line \d+$/ }),
     ).toBeVisible();
   });
+
+  test("differences that are intended are counted as such, and one row has a remark of its own", async ({
+    page,
+  }) => {
+    await openComparison(page);
+    const review = page.getByRole("region", { name: "Review" });
+    await expect(review).toContainText("Nothing was reviewed yet.");
+    await expect(review.getByRole("button", { name: `${count(changed)} open` })).toBeVisible();
+
+    const causes = page.getByRole("region", { name: "Causes" });
+    await causes.getByRole("button", { name: /delay = 15/ }).click({ timeout: 90_000 });
+    const say = page.getByRole("button", {
+      name: `Comment on these ${count(changed)} differences`,
+    });
+    await say.click();
+    const form = page.getByRole("dialog", { name: "Comment on these differences" });
+    await expect(form.getByLabel("Comment", { exact: true })).toBeFocused();
+    await expect(form.getByRole("button", { name: /^Save/ })).toBeDisabled();
+    await form.getByLabel("These differences are intended").check();
+    await expectAccessible(page, "compare, commenting on differences");
+    await form.getByRole("button", { name: /^Save/ }).click();
+    await expect(form).toBeHidden();
+    await expect(
+      review.getByRole("button", { name: `${count(changed)} of ${count(changed)} intended` }),
+    ).toBeVisible();
+    await expect(review.getByRole("button", { name: "0 open" })).toBeDisabled();
+    const remarks = page.getByRole("list", { name: "Remarks" });
+    await expect(remarks.getByRole("listitem")).toContainText(
+      new RegExp(`intended.*delay = 15.*all ${count(changed)}`, "s"),
+    );
+
+    const list = page.getByRole("grid", { name: "Rows that differ" });
+    await list.getByRole("row").nth(2).dblclick();
+    const detail = page.getByRole("complementary", { name: "Row in full" });
+    await expect(detail).toBeVisible();
+    await page.keyboard.press("c");
+    await page.keyboard.type("Ask the airline about this one");
+    await page.keyboard.press("ControlOrMeta+Enter");
+    await expect(detail.getByText("Ask the airline about this one")).toBeVisible();
+    await expect(list.getByRole("row").nth(2)).toContainText("remark: Ask the airline");
+    await expectAccessible(page, "compare, a row with a remark");
+
+    const shows = remarks.getByRole("button", {
+      name: "Show rows: Ask the airline about this one",
+    });
+    await shows.click();
+    await expect(list).toHaveAttribute("aria-rowcount", "2");
+    await page.reload();
+    await expect(list).toHaveAttribute("aria-rowcount", "2", { timeout: 60_000 });
+    await page.getByRole("button", { name: /^Remove the remark: Ask the airline/ }).click();
+    await expect(page.getByRole("button", { name: "Keep it" })).toBeFocused();
+    await page.getByRole("button", { name: "Keep it" }).click();
+    await page.goBack();
+    await expect(list).toHaveAttribute("aria-rowcount", String(changed + 1));
+  });
+
+  test("after a review, a comparison says what is new since, and what was intended stays so while it is the same", async ({
+    page,
+    workbench,
+  }) => {
+    await openComparison(page);
+    const review = page.getByRole("region", { name: "Review" });
+    await review.getByRole("button", { name: "Mark as reviewed" }).click();
+    const form = page.getByRole("dialog", { name: "Mark as reviewed" });
+    await form.getByLabel("Note, if you like").fill("as the contract says");
+    await form.getByRole("button", { name: /^Mark as reviewed/ }).click();
+    await expect(review).toContainText(/reviewed by .* just now: as the contract says/);
+
+    // Of the rows that differed: 353 from DEN differ no more, 660 from ORD differ otherwise.
+    const restore = changeAgain(workbench.root);
+    await page.getByRole("button", { name: "Compare again" }).click();
+    const answer = page.getByRole("region", { name: "Answer" });
+    await expect(answer).toContainText(`${count(later.all)} changed`, { timeout: 120_000 });
+    const since = review.getByRole("group", { name: "What became of the differences since then" });
+    await expect(since).toHaveText(
+      new RegExp(
+        [
+          `${count(later.new)} new`,
+          "660 otherwise",
+          `${count(later.same)} the same`,
+          "353 gone",
+        ].join("\\s*"),
+      ),
+    );
+    await expect(review.getByLabel("Since which comparison")).toHaveAttribute(
+      "title",
+      /the review by/,
+    );
+    expect(later.new + 660 + later.same).toBe(later.all);
+    expect(660 + later.same + 353).toBe(changed);
+    await expect(
+      review.getByRole("button", { name: `${count(later.same)} of ${count(later.all)} intended` }),
+    ).toBeVisible();
+    await expect(page.getByRole("list", { name: "Remarks" })).toContainText(
+      `${count(later.same)} of ${count(changed)}`,
+    );
+
+    await since.getByRole("button", { name: "660 otherwise" }).click();
+    const list = page.getByRole("grid", { name: "Rows that differ" });
+    await expect(list).toHaveAttribute("aria-rowcount", "661");
+    await expect(list.getByRole("row").nth(1)).toContainText("ORD");
+    await since.getByRole("button", { name: "353 gone" }).click();
+    await expect(list).toHaveAttribute("aria-rowcount", "354");
+    await expect(list.getByRole("row").nth(1)).toContainText(/DEN.*false\s*→\s*true/s);
+    await expect(page.getByRole("list", { name: "Filters" })).toContainText("no longer differs");
+    await expectAccessible(page, "compare, what is gone since the last review");
+    await page.goBack();
+    await expect(list).toHaveAttribute("aria-rowcount", "661");
+    restore();
+  });
+
+  test("a transform's comparisons are kept: one opens as it was, and two are measured against each other", async ({
+    page,
+  }) => {
+    await go(page, "Compare");
+    await page.getByRole("link", { name: "History of delays" }).first().click();
+    const table = page.getByRole("table", { name: "Comparisons of delays" });
+    const reviewed = table.getByRole("row", { name: /as the contract says/ });
+    await expect(reviewed).toContainText(count(changed));
+    await expect(table.getByRole("row")).toHaveCount(4);
+    await expectAccessible(page, "the history of a transform");
+    await reviewed.getByRole("link").click();
+    await expect(page.getByText(/as compared on \d{4}-\d\d-\d\d/)).toBeVisible();
+    await expect(page.getByRole("region", { name: "Answer" })).toContainText(
+      `${count(changed)} changed`,
+    );
+    await expect(page.getByRole("button", { name: "Compare again now" })).toBeVisible();
+    await expectAccessible(page, "a kept comparison");
+
+    await page.getByRole("link", { name: "History", exact: true }).click();
+    const both = page.getByRole("button", { name: "What is new in the later one" });
+    await expect(both).toBeDisabled();
+    await table.getByRole("checkbox").nth(0).check();
+    await table.getByRole("checkbox").nth(1).check();
+    await page.getByRole("link", { name: "What is new in the later one" }).click();
+    const list = page.getByRole("grid", { name: "Rows that differ" });
+    await expect(list).toHaveAttribute("aria-rowcount", String(later.new + 1), { timeout: 60_000 });
+    await expect(page.getByRole("list", { name: "Filters" })).toContainText("new since then");
+  });
+}
+
+/** Another change on top: a flight from DEN is late as before, one from ORD has another excess. Gives the way back. */
+function changeAgain(root: string): () => void {
+  const file = join(root, "notebooks/delays.ts");
+  const text = readFileSync(file, "utf8");
+  const late = "late: flight.delay >= lateAfterMinutes,";
+  const excess = "excess: flight.delay - ";
+  writeFileSync(
+    file,
+    text
+      .replace(late, `late: flight.delay >= lateAfterMinutes + (flight.origin === "DEN" ? 1 : 0),`)
+      .replace(excess, `${excess}(flight.origin === "ORD" ? 1 : 0) - `),
+  );
+  return () => {
+    writeFileSync(file, text);
+  };
 }
 
 async function openComparison(page: Page): Promise<void> {
