@@ -107,7 +107,8 @@ async function measure(one: Case, folder: string): Promise<Measurement[]> {
     });
   const startedAt = performance.now();
   const cold = open("cold");
-  unwrap(await cold.diff({ left, right, key: one.key, samples: 20, causes: {} }));
+  unwrap(await cold.diff({ left, right, key: one.key, samples: 20 }));
+  unwrap(await cold.diffCauses({ left, right, key: one.key }));
   const whole = performance.now() - startedAt;
   await cold.close();
 

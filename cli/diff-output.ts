@@ -1,11 +1,11 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import type { DiffReport } from "#promote/diff-report.ts";
 import { answerOf } from "#promote/diff-report.ts";
 import { htmlReport } from "#promote/diff-report-html.ts";
 import { markdownReport } from "#promote/diff-report-markdown.ts";
+import { writeWhole } from "#snapshots/output-file.ts";
 import { ProblemError } from "#snapshots/problem.ts";
-import type { DiffSummary } from "#snapshots/diff.ts";
 import { diffLines } from "./diff-text.ts";
 import { paint } from "./paint.ts";
 
@@ -26,11 +26,8 @@ export async function writeReport(report: DiffReport, format: Format, out: strin
   }
   const file = resolve(out);
   const look = { width: widthElsewhere, paint: (_: unknown, text: string) => text };
-  try {
-    writeFileSync(file, reportText(report, format, look));
-  } catch (error) {
-    throw notWritten(file, error);
-  }
+  const problem = writeWhole(file, reportText(report, format, look));
+  if (problem) throw new ProblemError(problem);
   process.stderr.write(`${answerOf(report.summary)}; the report is in ${file}\n`);
 }
 
@@ -41,7 +38,7 @@ function reportText(
 ): string {
   switch (format) {
     case "json":
-      return `${JSON.stringify(inOrder(report.summary), null, 2)}\n`;
+      return `${JSON.stringify(report.summary, null, 2)}\n`;
     case "html":
       return htmlReport(report, readFileSync(tokensFile, "utf8"));
     case "markdown":
@@ -49,41 +46,4 @@ function reportText(
     case "text":
       return `${diffLines(report, look).join("\n")}\n`;
   }
-}
-
-/** As docs/diff-format.md has it. */
-function inOrder(summary: DiffSummary): DiffSummary {
-  const {
-    identical,
-    complete,
-    keys,
-    byPosition,
-    rows,
-    columns,
-    renameCandidates,
-    samples,
-    ...rest
-  } = summary;
-  const { causes, elapsedMs, note } = rest;
-  return {
-    identical,
-    complete,
-    keys,
-    ...(byPosition ? { byPosition } : {}),
-    rows,
-    columns: columns.map(({ name, status, ...column }) => ({ name, status, ...column })),
-    renameCandidates,
-    samples,
-    causes,
-    elapsedMs,
-    ...(note === undefined ? {} : { note }),
-  };
-}
-
-function notWritten(file: string, error: unknown): ProblemError {
-  return new ProblemError({
-    code: "not-written",
-    message: `${file} cannot be written (${error instanceof Error && "code" in error ? String(error.code) : String(error)}).`,
-    hint: "Name a file in a folder that is there and may be written to.",
-  });
 }

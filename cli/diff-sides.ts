@@ -207,10 +207,7 @@ async function countWith(
       ...base,
       key,
       samples,
-      // Causes come in what is left of the budget: their input is opened along.
-      ...(key === "position" && byDefault.input !== undefined
-        ? { causes: { input: byDefault.input, budgetMs: 0 } }
-        : {}),
+      ...(key === "position" && byDefault.input !== undefined ? { input: byDefault.input } : {}),
       ...(budget === undefined ? {} : { budgetMs: budget }),
       ...(stopAfter === undefined ? {} : { stopAfter }),
       signal,

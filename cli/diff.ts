@@ -1,5 +1,7 @@
+import { resolve } from "node:path";
 import { InvalidArgumentError, Option, type Command } from "commander";
 import { durationNanoseconds, parseRules } from "#snapshots/diff-rules.ts";
+import { unwritable } from "#snapshots/output-file.ts";
 import { ProblemError, unwrap } from "#snapshots/problem.ts";
 import { fileSide } from "#promote/diff-file.ts";
 import { formats, writeReport, type Format } from "./diff-output.ts";
@@ -110,6 +112,11 @@ export function diffVerb(program: Command): void {
       if (right === undefined) return diffTransform(left, options);
       const { tolerance = [], format, out, ...rest } = options;
       const rules = unwrap(parseRules(tolerance));
+      // Before everything is compared for nothing.
+      for (const file of [out, rest.rowsOut]) {
+        const problem = file === undefined ? undefined : unwritable(resolve(file));
+        if (problem) throw new ProblemError(problem);
+      }
       const chosen = options.json ? "json" : format;
       // Only now: the other verbs, which load this one, should not wait for all it needs.
       const { diffSides } = await import("./diff-sides.ts");

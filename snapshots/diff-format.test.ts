@@ -29,9 +29,11 @@ test("what a diff gives keeps to the format, whatever it found", async () => {
     ];
     for (const key of [["k"], ["k", "g"], "position", null] as const) {
       const copy = key === null || key === "position" ? key : [...key];
-      const asked = { left, right, key: copy, samples: 5, causes: {} };
+      const pairing = { left, right, key: copy };
+      const { causes } = unwrap(await here.queries.diffCauses(pairing));
       for (const more of [{}, { stopAfter: 1 }]) {
-        const summary = unwrap(await here.queries.diff({ ...asked, ...more }));
+        const counted = unwrap(await here.queries.diff({ ...pairing, samples: 5, ...more }));
+        const summary = { ...counted, causes };
         const read: unknown = JSON.parse(JSON.stringify(summary));
         expect(diffFormat.parse(read)).toEqual(summary);
       }

@@ -1,4 +1,4 @@
-import { copyFileSync, readFileSync, realpathSync, rmSync } from "node:fs";
+import { readFileSync, realpathSync, rmSync } from "node:fs";
 import type {
   CausesResult,
   CauseSearch,
@@ -16,8 +16,9 @@ import type {
 } from "./diff.ts";
 import type { ProfilePair } from "./diff-profile.ts";
 import { badFileName } from "./file-pattern.ts";
+import { copyWhole } from "./output-file.ts";
 import type { Pool } from "./pool.ts";
-import { fail, ok, type Problem, type Result } from "./problem.ts";
+import { fail, ok, type Result } from "./problem.ts";
 import type { FilterInput, SetInput, SideInput, Sides, TableFile } from "./protocol.ts";
 import { describeFile } from "./source-file.ts";
 import type { ContentStore } from "./store.ts";
@@ -101,11 +102,11 @@ export function openDiffQueries(
   }
 
   return {
-    async diff({ signal, onProgress, samples, budgetMs, stopAfter, causes, ...pairing }) {
-      const sides = sidesOf(pairing, causes?.input);
+    async diff({ signal, onProgress, samples, budgetMs, stopAfter, input, ...pairing }) {
+      const sides = sidesOf(pairing, input);
       if (!sides.ok) return sides;
       return pool.call<"diff">(
-        { kind: "diff", ...sides.value, ...defined({ samples, budgetMs, stopAfter, causes }) },
+        { kind: "diff", ...sides.value, ...defined({ samples, budgetMs, stopAfter }) },
         { signal, onProgress },
       );
     },
@@ -160,14 +161,9 @@ export function openDiffQueries(
         { signal, onProgress },
       );
       if (!made.ok) return made;
-      try {
-        copyFileSync(made.value.path, out);
-        return ok({ rows: made.value.rows });
-      } catch (error) {
-        return fail(notWritten(out, error));
-      } finally {
-        rmSync(made.value.path, { force: true });
-      }
+      const problem = copyWhole(made.value.path, out);
+      rmSync(made.value.path, { force: true });
+      return problem ? fail(problem) : ok({ rows: made.value.rows });
     },
 
     async diffCauses({ signal, input, budgetMs, ...pairing }) {
@@ -188,14 +184,6 @@ export function openDiffQueries(
 }
 
 type Defined<T> = { [K in keyof T]?: Exclude<T[K], undefined> };
-
-function notWritten(out: string, error: unknown): Problem {
-  return {
-    code: "not-written",
-    message: `${out} cannot be written (${error instanceof Error ? error.message : String(error)}).`,
-    hint: "Name a file in a folder that is there and may be written to.",
-  };
-}
 
 /** Without the fields that are undefined. */
 function defined<T extends object>(fields: T): Defined<T> {

@@ -33,15 +33,13 @@ export type DiffRequest = DiffPairing & {
   budgetMs?: number;
   /** Counting stops at the first cut after so many differences, and says so. */
   stopAfter?: number;
-  causes?: CauseSearch;
+  /** The snapshot both sides were made from, where it will be asked for what explains the differences: opened along, it is not opened anew. */
+  input?: TableHash;
   signal?: AbortSignal;
   onProgress?: (fraction: number) => void;
 };
 
-/**
- * `input`: the snapshot both sides were made from, whose columns may explain what differs (pairing by position only). A budget of 0 searches nothing, but
- * opens the input, so that what is asked of the pairing with it next is a look-up.
- */
+/** `input`: the snapshot both sides were made from, whose columns may explain what differs (pairing by position only). */
 export type CauseSearch = { input?: TableHash; budgetMs?: number };
 
 export type DiffColumn = {
@@ -83,6 +81,7 @@ export type DiffSummary = {
   columns: DiffColumn[];
   renameCandidates: RenameCandidate[];
   samples: Record<DiffKind, DiffSample[]>;
+  /** Empty as counted: they are searched for by themselves (`CausesResult`). */
   causes: DiffCause[];
   elapsedMs: number;
   note?: string;

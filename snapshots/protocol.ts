@@ -90,7 +90,7 @@ export type WorkerRequest =
   | { kind: "read"; table: TableFile; batchRows: number; columns?: string[]; of?: "lineage" }
   | { kind: "profile"; table: TableFile; columns?: string[] }
   | ({ kind: "diff"; input?: TableFile } & Sides &
-      Pick<DiffRequest, "samples" | "budgetMs" | "stopAfter" | "causes">)
+      Pick<DiffRequest, "samples" | "budgetMs" | "stopAfter">)
   | ({ kind: "diffRows"; input?: TableFile } & Sides &
       FilterInput &
       Pick<DiffRowsRequest, "identity" | "offset" | "limit">)

@@ -35,18 +35,20 @@ export async function emptyDifferences(connection: Connection, plan: DiffPlan): 
 
 /**
  * Puts the differences of a slice, or of all, into `table`. One join over both sides, as long as no key met is repeated, which the number of
- * rows that came out of the join tells; else alike rows are counted off first, and the leftovers of each key are looked at.
+ * rows that came out of the join tells; else alike rows are counted off first, and the leftovers of each key are looked at. How many rows were looked at.
  */
 export async function findDifferences(
   connection: Connection,
   plan: DiffPlan,
   table: string,
   slice?: Slice,
-): Promise<void> {
-  const sides: Slices = {
-    left: sideSql(plan, "left", slice),
-    right: sideSql(plan, "right", slice),
+): Promise<{ left: number; right: number }> {
+  const [left, right] = [sideSql(plan, "left", slice), sideSql(plan, "right", slice)];
+  const rows = {
+    left: await rowsIn(connection, plan, "left", left),
+    right: await rowsIn(connection, plan, "right", right),
   };
+  const sides: Slices = { left, right, rows };
   const isLikely =
     plan.keyCount > 0 &&
     (plan.byPosition || (await areLikelyUnique(connection, plan, sides.left, keyNames(plan))));
@@ -56,9 +58,10 @@ export async function findDifferences(
       ? await meetByGroups(connection, plan, table, sides)
       : await meet(connection, plan, table, sides));
   if (!hasMet) await countOff(connection, plan, table, sides);
+  return rows;
 }
 
-type Slices = { left: string; right: string };
+type Slices = { left: string; right: string; rows: { left: number; right: number } };
 
 const alone = "count(*) FILTER (WHERE rn IS NULL), count(*) FILTER (WHERE ln IS NULL)";
 
@@ -75,7 +78,7 @@ async function meet(
     `INSERT INTO ${table} ${metSql(plan, sides.left, sides.right)}`,
   );
   const counts = `${alone} FROM ${table} WHERE rowid >= ${first}`;
-  if (await areOnce(connection, plan, sides, joined, counts)) return true;
+  if (await areOnce(connection, sides, joined, counts)) return true;
   await duckdb.query(connection, `DELETE FROM ${table} WHERE rowid >= ${first}`);
   return false;
 }
@@ -92,7 +95,7 @@ async function meetByGroups(
     connection,
     `CREATE OR REPLACE TEMP TABLE ${met} AS ${metGroupsSql(plan, sides.left, sides.right)}`,
   );
-  const isUnique = await areOnce(connection, plan, sides, joined, `${alone} FROM ${met}`);
+  const isUnique = await areOnce(connection, sides, joined, `${alone} FROM ${met}`);
   if (isUnique) {
     const [differ = []] = await queryTexts(
       connection,
@@ -114,13 +117,10 @@ async function meetByGroups(
  */
 async function areOnce(
   connection: Connection,
-  plan: DiffPlan,
-  sides: Slices,
+  { rows: { left, right } }: Slices,
   joined: number | undefined,
   counts: string,
 ): Promise<boolean> {
-  const left = await rowsIn(connection, plan, "left", sides.left);
-  const right = await rowsIn(connection, plan, "right", sides.right);
   if (left === 0 || right === 0) return true;
   if (joined === undefined) return false;
   const [row = []] = await queryTexts(
@@ -140,7 +140,7 @@ async function nextRow(connection: Connection, table: string): Promise<number> {
   return Number(next);
 }
 
-export async function rowsIn(
+async function rowsIn(
   connection: Connection,
   plan: DiffPlan,
   side: "left" | "right",
@@ -239,7 +239,7 @@ async function findLeftovers(
       `CREATE OR REPLACE TEMP TABLE ${leftovers} AS ${unmetSql(plan, sides.left, sides.right)}`,
     );
     const counts = `count(*) FILTER (WHERE side = 0), count(*) FILTER (WHERE side = 1) FROM ${leftovers}`;
-    if (await areOnce(connection, plan, sides, joined, counts)) return;
+    if (await areOnce(connection, sides, joined, counts)) return;
   }
   const uneven = quoteName("uneven");
   await create(connection, uneven, unevenSql(plan, sides.left, sides.right));

@@ -18,6 +18,9 @@ export function orderedDifferences(comparison: Comparison): Promise<Numbered> {
       connection,
       `CREATE OR REPLACE TEMP TABLE ${table} AS SELECT * FROM ${found} ORDER BY ${orderSql(comparison.plan)}`,
     );
+    // The same rows, once is enough.
+    comparison.differences = Promise.resolve(table);
+    await duckdb.query(connection, `DROP TABLE ${found}`);
     return { table, total: await countOf(connection, table) };
   });
 }

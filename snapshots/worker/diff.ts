@@ -5,13 +5,12 @@ import { ok, type Result } from "../problem.ts";
 import type { Limits, WorkerRequest } from "../protocol.ts";
 import { queryTexts } from "./database.ts";
 import { startBudget, type Budget } from "./diff-budget.ts";
-import { findCauses } from "./diff-causes.ts";
 import { allDifferences, openComparison, type Comparison } from "./diff-comparison.ts";
-import { countDifferences, emptyDifferences, findDifferences, rowsIn } from "./diff-find.ts";
+import { countDifferences, emptyDifferences, findDifferences } from "./diff-find.ts";
 import { readDifferences } from "./diff-page.ts";
 import type { DiffPlan } from "./diff-plan.ts";
 import { renameCandidates } from "./diff-renames.ts";
-import { orderSql, sideSql, type Slice } from "./diff-sql.ts";
+import { orderSql, type Slice } from "./diff-sql.ts";
 import { watchProgress, type Progress } from "./progress.ts";
 
 type Request = Extract<WorkerRequest, { kind: "diff" }>;
@@ -36,13 +35,12 @@ export async function runDiff(
     const counted = await count(comparison, budget, request.stopAfter);
     const { table, covered, note } = counted;
     const { rows, columns } = await countDifferences(open.connection, plan, table, covered);
+    const samples = await samplesOf(open.connection, plan, table, request.samples ?? 0);
+    // What was found part by part is of no use to what is asked next.
+    if (table !== (await comparison.differences)) await duckdb.query(open.connection, `DROP TABLE ${table}`);
     const isUnchanged = rows.changed + rows.added + rows.removed + rows.ambiguous.keys === 0;
     const figures = new Map(plan.compared.map(({ name }, i) => [name, columns[i]]));
     const none = { changed: 0, nullToValue: 0, valueToNull: 0 };
-    const found =
-      request.causes === undefined || request.causes.budgetMs === 0 || note !== undefined
-        ? undefined
-        : await findCauses(comparison, request.input, request.causes.budgetMs);
     const renames = await budget.within(open.connection, () =>
       renameCandidates(open.connection, plan),
     );
@@ -52,10 +50,15 @@ export async function runDiff(
       keys: plan.keys,
       ...(plan.byPosition ? { byPosition: true } : {}),
       rows,
-      columns: plan.columns.map((column) => ({ ...column, ...(figures.get(column.name) ?? none) })),
+      columns: plan.columns.map(({ name, status, ...column }) => ({
+        name,
+        status,
+        ...column,
+        ...(figures.get(name) ?? none),
+      })),
       renameCandidates: renames ?? [],
-      samples: await samplesOf(open.connection, plan, table, request.samples ?? 0),
-      causes: found?.causes ?? [],
+      samples,
+      causes: [],
       elapsedMs: performance.now() - startedAt,
       ...(note === undefined ? {} : { note }),
     });
@@ -128,9 +131,7 @@ async function countPart(
 ): Promise<{ left: number; right: number; differences: number }> {
   await duckdb.query(connection, "BEGIN TRANSACTION");
   try {
-    await findDifferences(connection, plan, table, slice);
-    const left = await rowsIn(connection, plan, "left", sideSql(plan, "left", slice));
-    const right = await rowsIn(connection, plan, "right", sideSql(plan, "right", slice));
+    const { left, right } = await findDifferences(connection, plan, table, slice);
     const [[differences = "0"] = []] = await queryTexts(
       connection,
       `SELECT count(*)::VARCHAR FROM ${table}`,
