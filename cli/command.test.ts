@@ -145,6 +145,13 @@ test(
     expect(differs.code).toBe(1);
     expect(differs.stdout).toContain("the outputs differ");
     expect(differs.stdout).toMatch(/~ .*isSlow: true → false/);
+    const history = await penstock(["diff", "slow", "--history"]);
+    expect(history.stdout.trim().split("\n")).toHaveLength(3);
+    const [id = ""] = /^[0-9a-f]{8}/m.exec(history.stdout) ?? [];
+    const held = await penstock(["diff", "slow", "--since", id]);
+    expect(held.stdout).toMatch(/0 {2}new[^]*0 {2}gone/);
+    const none = await penstock(["diff", "slow", "--since", "none"]);
+    expect(none.stderr).toContain("has an id that begins with none");
     expect((await penstock(["diff", "fast"])).stderr).toContain("There are: slow.");
 
     const released = await penstock(["release", "slow", "--json", "--message", "Slower"]);

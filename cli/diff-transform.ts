@@ -1,11 +1,14 @@
 import { InvalidArgumentError } from "commander";
 import type { Comparison, Version } from "#promote/compare.ts";
 import type { DiffRow } from "#snapshots/diff.ts";
+import { ProblemError } from "#snapshots/problem.ts";
+import type { ReviewState } from "#promote/review/answer.ts";
 import { comparisonLines, rowLine } from "./comparison-text.ts";
-import { read, withConnection } from "./connect.ts";
+import { read, withConnection, type Client } from "./connect.ts";
 import { cancelled, follow } from "./follow.ts";
 import { pickTransform } from "./pick-transform.ts";
 import { openProgress } from "./progress.ts";
+import { historyLines, reviewLines } from "./review-text.ts";
 import { print, printJson, workspaceOf, type Common } from "./verb.ts";
 
 export type TransformOptions = Common & {
@@ -14,6 +17,9 @@ export type TransformOptions = Common & {
   key?: string[];
   snapshot?: string;
   rows?: number;
+  /** An earlier comparison: the beginning of its id. */
+  since?: string;
+  history?: boolean;
 };
 
 export const versions = "git:REVISION, environment:NAME, release:HASH or working";
@@ -27,6 +33,7 @@ export function diffTransform(transform: string, options: TransformOptions): Pro
     const { before, after, snapshot } = options;
     const key = options.key?.flatMap((names) => names.split(",").map((name) => name.trim()));
     const chosen = await pickTransform(api, transform);
+    if (options.history) return printHistory(api, chosen, options.json ?? false);
     const json = {
       ...chosen,
       before,
@@ -39,21 +46,58 @@ export function diffTransform(transform: string, options: TransformOptions): Pro
       progress.step,
     ).finally(() => progress.end());
     if (!comparison.summary.identical) process.exitCode = 1;
-    if (!options.rows) {
-      if (options.json) return printJson(comparison);
-      return print(comparisonLines(comparison).join("\n"));
-    }
-    const page = await read(
-      api.compare[":id"].rows.$get({
-        param: { id: comparison.id },
-        query: { limit: String(Math.min(options.rows, 1000)) },
-      }),
-    );
-    // What JSON carries of a row (docs/types.md) is what it is here.
-    const differing = page.rows as DiffRow[];
-    if (options.json) return printJson({ ...comparison, differing });
-    print([...comparisonLines(comparison), "", ...differing.map(rowLine)].join("\n"));
+    const review = await reviewOf(api, comparison.id, options.since);
+    const differing = options.rows ? await firstRows(api, comparison.id, options.rows) : undefined;
+    if (options.json)
+      return printJson({ ...comparison, review, ...(differing ? { differing } : {}) });
+    const rows = differing ? ["", ...differing.map(rowLine)] : [];
+    print([...comparisonLines(comparison), ...reviewLines(review), ...rows].join("\n"));
   });
+}
+
+async function firstRows(api: Client["api"], id: string, limit: number): Promise<DiffRow[]> {
+  const query = { limit: String(Math.min(limit, 1000)) };
+  const page = await read(api.compare[":id"].rows.$get({ param: { id }, query }));
+  // What JSON carries of a row (docs/types.md) is what it is here.
+  return page.rows as DiffRow[];
+}
+
+async function reviewOf(
+  api: Client["api"],
+  id: string,
+  since: string | undefined,
+): Promise<ReviewState> {
+  const query = since === undefined ? {} : { since: await wholeId(api, id, since) };
+  const review = await read(api.compare[":id"].review.$get({ param: { id }, query }));
+  // As of rows: keys are what JSON carries of them.
+  return review as ReviewState;
+}
+
+/** The id in the transform's history that begins so. */
+async function wholeId(api: Client["api"], id: string, beginning: string): Promise<string> {
+  const { notebook, transform } = await read(api.compare[":id"].$get({ param: { id } }));
+  const { comparisons } = await read(
+    api.compare.history.$get({ query: { notebook, transform, limit: "1000" } }),
+  );
+  const found = comparisons.filter((each) => each.id.startsWith(beginning));
+  const [only] = found;
+  if (only && found.length === 1) return only.id;
+  throw new ProblemError({
+    code: "comparison-not-found",
+    message: `${found.length === 0 ? "No comparison" : "More than one comparison"} of ${transform} has an id that begins with ${beginning}.`,
+    hint: `\`penstock diff ${transform} --history\` lists them.`,
+  });
+}
+
+async function printHistory(
+  api: Client["api"],
+  query: { notebook: string; transform: string },
+  isJson: boolean,
+): Promise<void> {
+  const { comparisons } = await read(api.compare.history.$get({ query }));
+  if (isJson) return printJson({ comparisons });
+  if (comparisons.length > 0) return print(historyLines(comparisons).join("\n"));
+  print(`${query.transform} was not compared yet. \`penstock diff ${query.transform}\` does.`);
 }
 
 export function version(text: string): Version {

@@ -31,7 +31,7 @@ delays.ts#delays@HEAD with delays.ts#delays on one snapshot, and its metrics wit
 Exit codes: 0 identical, 1 different, 2 could not compare.`;
 
 /** Flags that belong to one of the two forms. */
-const onlyShort = ["before", "after", "snapshot", "rows"];
+const onlyShort = ["before", "after", "snapshot", "rows", "since", "history"];
 const onlySides = [
   "ignore",
   "tolerance",
@@ -57,6 +57,7 @@ export function diffVerb(program: Command): void {
       "diff production:delays delays.ts#delays --format html --out diff.html",
       "diff delays",
       "diff delays --before environment:production --after working",
+      "diff delays --history",
     ],
   );
   command
@@ -107,6 +108,11 @@ export function diffVerb(program: Command): void {
       "one argument only: print up to 1000 of the rows that differ",
       wholeNumber,
     )
+    .option(
+      "--since <id>",
+      "one argument only: hold it against this earlier comparison (default: the last that was reviewed)",
+    )
+    .option("--history", "one argument only: list the transform's comparisons instead")
     .action(async (left: string, right: string | undefined, options: Options) => {
       refuse(command, right === undefined ? onlySides : onlyShort, left, right);
       if (right === undefined) return diffTransform(left, options);

@@ -42,6 +42,16 @@ export async function reviewState(
   };
   const earlier = earlierComparison(workbench, comparison, request.since);
   if (!earlier.ok) return earlier;
+  const reviews = said.reviews.filter(({ comparison: of }) => of === id);
+  // Nothing was said yet, and there is nothing to hold it against: the differences need no names.
+  if (!earlier.value && said.remarks.length === 0)
+    return ok({
+      reviews,
+      differences: differencesOf(comparison),
+      intended: 0,
+      remarks: [],
+      since: null,
+    });
   const then = earlier.value && (await keepDifferences(request, earlier.value, {}));
   if (then && !then.ok) return then;
   const intended = said.remarks.filter(({ isIntended }) => isIntended).map(({ of }) => of);
@@ -56,7 +66,7 @@ export async function reviewState(
   const { total, same, since } = counted.value;
   const [reviewOfEarlier] = said.reviews.filter(({ comparison: of }) => of === earlier.value?.id);
   return ok({
-    reviews: said.reviews.filter(({ comparison: of }) => of === id),
+    reviews,
     differences: total,
     intended: same[0] ?? 0,
     remarks: said.remarks.map((each, i) => shown(each, same[i + 1] ?? 0)),
@@ -69,6 +79,11 @@ export async function reviewState(
           }
         : null,
   });
+}
+
+/** As many as the list of rows has; ambiguous ones stand there by themselves. */
+function differencesOf({ summary: { rows } }: Comparison): number {
+  return rows.changed + rows.added + rows.removed + rows.ambiguous.left + rows.ambiguous.right;
 }
 
 /** Of which comparison the rows are, and by which sets they are chosen. */

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openWorkbench, type Workbench } from "#promote/workbench.ts";
 import { arrowToRows } from "#snapshots/arrow.ts";
 import { unwrap, type Problem } from "#snapshots/problem.ts";
+import type { DiffRow } from "#snapshots/diff.ts";
 import { createApi, type Api as App } from "./app.ts";
 import { edit, namesIn, tinyWorkspace } from "./tiny-workspace.ts";
 
@@ -272,6 +273,47 @@ test("a change is compared, released, promoted, approved, promoted again and rol
     cellLine: 1,
   });
   expect((await get("/compare?limit=1")).body).toMatchObject({ comparisons: [{ id }] });
+
+  const [row] = (await get(`/compare/${id}/rows?limit=1`)).body["rows"] as DiffRow[];
+  const about = { difference: row?.difference, kind: row?.kind, key: row?.key };
+  const said = { text: "Why?", isIntended: false };
+  const remark = await send(`/compare/${id}/remarks`, { ...about, ...said });
+  expect(remark.body).toMatchObject({ text: "Why?", differences: 1, same: 1 });
+  const mute = { ...about, text: " ", isIntended: false };
+  expect((await send(`/compare/${id}/remarks`, mute)).status).toBe(400);
+  const all = await send(`/compare/${id}/remarks`, {
+    cause: cause?.name,
+    text: "",
+    isIntended: true,
+  });
+  expect(all.body).toMatchObject({ isIntended: true, differences: covered.body["total"] });
+  expect((await send(`/compare/${id}/reviews`, { note: "fine" })).body).toMatchObject({
+    note: "fine",
+  });
+  const state = (await get(`/compare/${id}/review`)).body;
+  expect(state).toMatchObject({
+    since: null,
+    intended: covered.body["total"],
+    reviews: [{ note: "fine" }],
+  });
+  const intended = await get(`/compare/${id}/rows?review=intended&limit=0`);
+  expect(intended.body["total"]).toBe(covered.body["total"]);
+  expect((await get(`/compare/${id}/rows?review=new`)).body.problem).toMatchObject({
+    code: "not-reviewed",
+  });
+  const itself = await get(`/compare/${id}/review?since=${id}`);
+  expect(itself.body["since"]).toMatchObject({ new: 0, otherwise: 0, gone: 0 });
+  const remarkAddress = `/compare/${id}/remarks/${Number(remark.body["id"])}`;
+  expect((await app.request(`/api${remarkAddress}`, { method: "DELETE" })).status).toBe(200);
+  const history = await get(
+    `/compare/history?notebook=${chosen.notebook}&transform=${chosen.transform}`,
+  );
+  expect(history.body).toMatchObject({
+    comparisons: [
+      { id, remarks: 1, reviews: [{ note: "fine" }] },
+      { remarks: 0, reviews: [] },
+    ],
+  });
 
   const second = await outcome("/releases", { ...chosen, message: "Second" });
   const two = second.value?.["hash"] as string;
