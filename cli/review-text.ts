@@ -15,7 +15,7 @@ export function reviewLines({
   for (const review of reviews) lines.push(`  reviewed ${byAndWhen(review)}${noteOf(review)}`);
   if (since) {
     const { review, comparison } = since;
-    const which = review ? `the review ${byAndWhen(review)}` : `${comparison.id}`;
+    const which = review ? `the review ${byAndWhen(review)}` : comparison.id;
     lines.push(
       `  since ${which} (${comparison.before} → ${comparison.after}):`,
       ...columns(
