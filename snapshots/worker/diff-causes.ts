@@ -150,8 +150,8 @@ async function explain(
   const joins = [
     ...(hasSides
       ? [
-          `LEFT JOIN (${plan.left.side.sql}) l ON l.n = d.ln`,
-          `LEFT JOIN (${plan.right.side.sql}) r ON r.n = d.rn`,
+          `LEFT JOIN (${plan.left.side.valuesSql}) l ON l.n = d.ln`,
+          `LEFT JOIN (${plan.right.side.valuesSql}) r ON r.n = d.rn`,
         ]
       : []),
     ...(hasInput ? [`LEFT JOIN "input table".main.data i ON i.rowid = d.k0`] : []),

@@ -51,7 +51,7 @@ function rowsSql(plan: DiffPlan, table: string, isParquet: boolean): string {
     ...sideColumns(plan.right, "r", "after", isParquet),
     `${isParquet ? names : `to_json(${names})::VARCHAR`} AS changed`,
   ];
-  return `SELECT ${columns.join(", ")} FROM ${table} o LEFT JOIN (${plan.left.side.sql}) l ON l.n = o.ln LEFT JOIN (${plan.right.side.sql}) r ON r.n = o.rn ORDER BY o.rowid`;
+  return `SELECT ${columns.join(", ")} FROM ${table} o LEFT JOIN (${plan.left.side.valuesSql}) l ON l.n = o.ln LEFT JOIN (${plan.right.side.valuesSql}) r ON r.n = o.rn ORDER BY o.rowid`;
 }
 
 function sideColumns(

@@ -129,7 +129,9 @@ function eitherSide(
     const type = side.columns[place]?.type;
     if (type === undefined || (only !== undefined && only !== name)) return [];
     const number = name === "left" ? "ln" : "rn";
-    return [`d.${number} IN (SELECT n FROM (${side.sql}) WHERE ${condition(`v${place}`, type)})`];
+    return [
+      `d.${number} IN (SELECT n FROM (${side.valuesSql}) WHERE ${condition(`v${place}`, type)})`,
+    ];
   });
   if (parts.length > 0) return ok(`(${parts.join(" OR ")})`);
   return fail({

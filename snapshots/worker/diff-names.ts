@@ -5,9 +5,9 @@ import { fail, ok, type Result } from "../problem.ts";
 import { quoteName, quoteText } from "../types.ts";
 import { queryTexts } from "./database.ts";
 import { keep, type Comparison } from "./diff-comparison.ts";
-import { orderedDifferences } from "./diff-order.ts";
+import { numbersOf, orderedDifferences } from "./diff-order.ts";
 import type { DiffPlan, PlannedSide } from "./diff-plan.ts";
-import { each } from "./diff-sql.ts";
+import { amongSql, each } from "./diff-sql.ts";
 
 /**
  * A difference's name is two hashes of 128 bits: of what row it is about, and of that, its kind and the values that differ. In columns `rh`, `rl`, `dh`
@@ -51,8 +51,13 @@ export async function namesOf(
     open.connection,
     `SELECT '' FROM ${from} WHERE ${mayRepeat(plan)} LIMIT 1`,
   );
-  if (repeat === undefined)
-    return ok(await readNames(open.connection, namesSql(plan, identity, from)));
+  if (repeat === undefined) {
+    const only = {
+      left: await numbersOf(open.connection, "ln", from),
+      right: await numbersOf(open.connection, "rn", from),
+    };
+    return ok(await readNames(open.connection, namesSql(plan, identity, from, only)));
+  }
   // What is there more than once is numbered among all of them.
   const names = await namedDifferences(comparison, identity);
   if (!names.ok) return names;
@@ -70,9 +75,17 @@ function mayRepeat(plan: DiffPlan): string {
   return plan.keyCount > 0 ? "kind = 'ambiguous'" : "true";
 }
 
-function namesSql(plan: DiffPlan, identity: RowIdentity, from: string): string {
+/** `only`: the numbers of the rows that take part, where they are few. */
+function namesSql(
+  plan: DiffPlan,
+  identity: RowIdentity,
+  from: string,
+  only?: { left: number[]; right: number[] },
+): string {
+  const rows = (side: "left" | "right") =>
+    `SELECT * FROM (${plan[side].side.valuesSql})${only ? ` WHERE ${amongSql("n", only[side])}` : ""}`;
   const told = `SELECT o.o, o.kind, ${rowSql(plan, identity)} AS row, ${differenceSql(plan)} AS difference
-    FROM ${from} o LEFT JOIN (${rowsIn(plan.left, "ln", from)}) l ON l.n = o.ln LEFT JOIN (${rowsIn(plan.right, "rn", from)}) r ON r.n = o.rn`;
+    FROM ${from} o LEFT JOIN (${rows("left")}) l ON l.n = o.ln LEFT JOIN (${rows("right")}) r ON r.n = o.rn`;
   const numbered =
     "concat_ws('#', row, difference, row_number() OVER (PARTITION BY row, difference ORDER BY o))";
   const texts = `SELECT o, row, concat_ws('#', row, difference) AS difference FROM told WHERE NOT (${mayRepeat(plan)})
@@ -83,11 +96,6 @@ function namesSql(plan: DiffPlan, identity: RowIdentity, from: string): string {
   ]);
   const named = nameColumns.split(", ").map((name, i) => `${hashes[i]} AS ${name}`);
   return `WITH told AS MATERIALIZED (${told}) SELECT o, ${named.join(", ")} FROM (${texts})`;
-}
-
-/** The rows of a side that take part in some differences. */
-function rowsIn({ side }: PlannedSide, number: string, from: string): string {
-  return `SELECT * FROM (${side.sql}) WHERE n IN (SELECT ${number} FROM ${from})`;
 }
 
 /** What tells the row from others, as JSON, in which no two lists of values look alike. */

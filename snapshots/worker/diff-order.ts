@@ -32,3 +32,13 @@ export async function countOf(connection: Connection, table: string): Promise<nu
   );
   return Number(count);
 }
+
+/** The numbers of a column, without its NULLs. `from` is what follows FROM. */
+export async function numbersOf(
+  connection: Connection,
+  column: string,
+  from: string,
+): Promise<number[]> {
+  const found = await queryTexts(connection, `SELECT ${column}::VARCHAR FROM ${from}`);
+  return found.flatMap(([text]) => (typeof text === "string" ? [Number(text)] : []));
+}

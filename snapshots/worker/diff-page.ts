@@ -2,7 +2,7 @@ import type { Connection } from "@duckdb/node-bindings";
 import type { DiffKind } from "../diff.ts";
 import { readJson, fieldOf, type Field } from "./diff-values.ts";
 import type { DiffPlan, PlannedSide } from "./diff-plan.ts";
-import { keyNames } from "./diff-sql.ts";
+import { amongSql, keyNames } from "./diff-sql.ts";
 
 /** A difference with its rows' values, as JSON carries them. */
 export type Difference = {
@@ -71,7 +71,7 @@ async function rowsOf(
   const rows = await readJson(
     connection,
     fields,
-    `FROM (${side.sql}) WHERE n IN (${wanted.join(", ")})`,
+    `FROM (${side.valuesSql}) WHERE ${amongSql("n", wanted)}`,
   );
   return new Map(
     rows.map(([n, ...values]) => [

@@ -48,7 +48,7 @@ function placeOf(side: Side, name: string): Place | undefined {
   const place = side.columns.findIndex((column) => column.name === name);
   const type = side.columns[place]?.type;
   if (type === undefined) return undefined;
-  return { from: `(${side.sql})`, value: `v${place}`, type, rows: side.rows };
+  return { from: `(${side.valuesSql})`, value: `v${place}`, type, rows: side.rows };
 }
 
 async function profileOf(

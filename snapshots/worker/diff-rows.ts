@@ -4,8 +4,9 @@ import type { Limits, WorkerRequest } from "../protocol.ts";
 import { openComparison, type Comparison } from "./diff-comparison.ts";
 import { chosenDifferences } from "./diff-filter.ts";
 import { namesOf } from "./diff-names.ts";
-import { orderedDifferences } from "./diff-order.ts";
+import { numbersOf, orderedDifferences } from "./diff-order.ts";
 import { readDifferences } from "./diff-page.ts";
+import { amongSql } from "./diff-sql.ts";
 
 type Request = Extract<WorkerRequest, { kind: "diffRows" }>;
 
@@ -18,11 +19,13 @@ export async function runDiffRows(request: Request, limits: Limits): Promise<Res
   const chosen = await chosenDifferences(comparison, ordered.table, request);
   if (!chosen.ok) return chosen;
   const first = Math.max(0, Math.trunc(request.offset));
-  const inView = `rowid >= ${first} AND rowid < ${first + Math.max(0, Math.trunc(request.limit))}`;
-  const places = chosen.value
-    ? `SELECT r FROM ${chosen.value.table} WHERE ${inView}`
-    : `SELECT rowid FROM ${ordered.table} WHERE ${inView}`;
-  const from = `(SELECT d.rowid AS o, d.* FROM ${ordered.table} d WHERE d.rowid IN (${places}))`;
+  const last = first + Math.max(0, Math.trunc(request.limit));
+  const inView = `rowid >= ${first} AND rowid < ${last}`;
+  const { connection } = comparison.open;
+  const where = chosen.value
+    ? amongSql("d.rowid", await numbersOf(connection, "r", `${chosen.value.table} WHERE ${inView}`))
+    : inView;
+  const from = `(SELECT d.rowid AS o, d.* FROM ${ordered.table} d WHERE ${where})`;
   const rows = await page(comparison, from, request.identity);
   return rows.ok ? ok({ rows: rows.value, total: (chosen.value ?? ordered).total }) : rows;
 }

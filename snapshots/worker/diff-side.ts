@@ -14,6 +14,8 @@ export type Side = {
   columns: { name: string; type: string }[];
   /** SQL for its rows as columns `n` (the row's number), `p0` and `p1` (its position and part), `v0`, `v1`, …: no user's name can collide. */
   sql: string;
+  /** The same without the lineage, which would have every row read for one: `p0` and `p1` are of no use in it. */
+  valuesSql: string;
   rows: number;
   hasLineage: boolean;
 };
@@ -65,6 +67,7 @@ export async function describeSide(
     name,
     columns: rows.columns,
     sql,
+    valuesSql: rowsSql(rows, undefined, where),
     rows: Number(counted[0]?.[0] ?? 0),
     hasLineage: lineage !== undefined,
   });

@@ -19,6 +19,17 @@ export function sideSql(plan: DiffPlan, side: "left" | "right", slice: Slice | u
   return `SELECT * FROM (${sql}) WHERE hash(${["0", ...by].join(", ")}) % ${slice.of} = ${slice.part}`;
 }
 
+/** Whether a row's number is one of some: the span lets DuckDB pass over what lies outside, which a list alone does not. */
+export function amongSql(number: string, numbers: readonly (number | string)[]): string {
+  if (numbers.length === 0) return "false";
+  const values = numbers.map(BigInt);
+  const [least, most] = values.reduce(
+    ([low, high], value) => [value < low ? value : low, value > high ? value : high],
+    [values[0] ?? 0n, values[0] ?? 0n],
+  );
+  return `${number} BETWEEN ${least} AND ${most} AND ${number} IN (${values.join(", ")})`;
+}
+
 export function sameValues(names: string[], a: string, b: string): string {
   const same = names.map((name) => `${a}.${name} IS NOT DISTINCT FROM ${b}.${name}`);
   return same.length > 0 ? same.join(" AND ") : "true";

@@ -37,7 +37,8 @@ export async function runDiff(
     const { rows, columns } = await countDifferences(open.connection, plan, table, covered);
     const samples = await samplesOf(open.connection, plan, table, request.samples ?? 0);
     // What was found part by part is of no use to what is asked next.
-    if (table !== (await comparison.differences)) await duckdb.query(open.connection, `DROP TABLE ${table}`);
+    if (table !== (await comparison.differences))
+      await duckdb.query(open.connection, `DROP TABLE ${table}`);
     const isUnchanged = rows.changed + rows.added + rows.removed + rows.ambiguous.keys === 0;
     const figures = new Map(plan.compared.map(({ name }, i) => [name, columns[i]]));
     const none = { changed: 0, nullToValue: 0, valueToNull: 0 };
