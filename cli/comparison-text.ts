@@ -1,7 +1,7 @@
 import type { Comparison, MetricPair } from "#promote/compare.ts";
 import type { Outcome } from "#promote/outcomes/answer.ts";
 import type { DiffColumn, DiffRow } from "#snapshots/diff.ts";
-import { valueText, visible } from "#promote/diff-report-value.ts";
+import { valueText, visible } from "#promote/report/value.ts";
 import { columns } from "./columns.ts";
 import { count, paint } from "./paint.ts";
 

@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
-import type { DiffReport } from "#promote/diff-report.ts";
-import { answerOf } from "#promote/diff-report.ts";
-import { htmlReport } from "#promote/diff-report-html.ts";
-import { markdownReport } from "#promote/diff-report-markdown.ts";
+import type { DiffReport } from "#promote/report/report.ts";
+import { answerOf } from "#promote/report/report.ts";
+import { htmlReport } from "#promote/report/html.ts";
+import { markdownReport } from "#promote/report/markdown.ts";
 import { writeWhole } from "#snapshots/output-file.ts";
 import { ProblemError } from "#snapshots/problem.ts";
 import { diffLines } from "./diff-text.ts";

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join, relative, resolve } from "node:path";
 import { fileSide } from "#promote/diff-file.ts";
 import { defaultPairing, type DefaultPairing } from "#promote/diff-key.ts";
-import type { DiffReport } from "#promote/diff-report.ts";
+import type { DiffReport } from "#promote/report/report.ts";
 import type { StoredSide } from "#promote/diff-side.ts";
 import type { CausesResult, DiffKey, DiffPairing, DiffSide, DiffSummary } from "#snapshots/diff.ts";
 import type { DiffRules } from "#snapshots/diff-rules.ts";

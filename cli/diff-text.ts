@@ -17,8 +17,8 @@ import {
   typeOf,
   type DiffReport,
   type SampleGroup,
-} from "#promote/diff-report.ts";
-import { nameText, valuePair, valueText, visible } from "#promote/diff-report-value.ts";
+} from "#promote/report/report.ts";
+import { nameText, valuePair, valueText, visible } from "#promote/report/value.ts";
 import type { DiffSample, DiffSummary } from "#snapshots/diff.ts";
 import { columns } from "./columns.ts";
 

@@ -1,4 +1,4 @@
-import { visible } from "#promote/diff-report-value.ts";
+import { visible } from "#promote/report/value.ts";
 import { ProblemError, type Problem } from "#snapshots/problem.ts";
 import { paint } from "./paint.ts";
 

@@ -1,4 +1,4 @@
-import { visible } from "#promote/diff-report-value.ts";
+import { visible } from "#promote/report/value.ts";
 import type { ComparisonSummary, Remark, Review, ReviewState } from "#promote/review/answer.ts";
 import { columns } from "./columns.ts";
 import { count, paint } from "./paint.ts";

@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import type { DiffSummary } from "#snapshots/diff.ts";
-import { htmlReport } from "./diff-report-html.ts";
-import { markdownReport } from "./diff-report-markdown.ts";
-import { answerOf, columnsOf, sumsOf, type DiffReport } from "./diff-report.ts";
-import { nameText, valuePair, valueText, visible } from "./diff-report-value.ts";
+import { htmlReport } from "./html.ts";
+import { markdownReport } from "./markdown.ts";
+import { answerOf, columnsOf, sumsOf, type DiffReport } from "./report.ts";
+import { nameText, valuePair, valueText, visible } from "./value.ts";
 
 const hostile = `a|b \`c\` <script>alert("1")</script> <img src=x onerror=alert(1)> [l](javascript:x) **b** @you www.x.org\n# h\u001b[31m\u202e</style>`;
 

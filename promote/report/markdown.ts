@@ -18,8 +18,8 @@ import {
   typeOf,
   type DiffReport,
   type SampleGroup,
-} from "./diff-report.ts";
-import { valuePair, valueText, visible } from "./diff-report-value.ts";
+} from "./report.ts";
+import { valuePair, valueText, visible } from "./value.ts";
 
 const longestValue = 120;
 
