@@ -169,7 +169,7 @@ export function compareSteps(): void {
     await list.getByRole("row").nth(2).dblclick();
     const detail = page.getByRole("complementary", { name: "Row in full" });
     await expect(detail).toBeVisible();
-    await page.keyboard.press("c");
+    await page.keyboard.press("w");
     await page.keyboard.type("Ask the airline about this one");
     await page.keyboard.press("ControlOrMeta+Enter");
     await expect(detail.getByText("Ask the airline about this one")).toBeVisible();
