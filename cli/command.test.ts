@@ -150,6 +150,8 @@ test(
     const [id = ""] = /^[0-9a-f]{8}/m.exec(history.stdout) ?? [];
     const held = await penstock(["diff", "slow", "--since", id]);
     expect(held.stdout).toMatch(/0 {2}new[^]*0 {2}gone/);
+    const markdown = await penstock(["diff", "slow", "--format", "markdown"]);
+    expect(markdown.stdout).toMatch(/^### slow.*different/);
     const none = await penstock(["diff", "slow", "--since", "none"]);
     expect(none.stderr).toContain("has an id that begins with none");
     expect((await penstock(["diff", "fast"])).stderr).toContain("There are: slow.");

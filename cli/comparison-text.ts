@@ -1,5 +1,5 @@
 import type { Comparison, MetricPair } from "#promote/compare.ts";
-import type { Outcome } from "#promote/outcomes/answer.ts";
+import { outcomeLines, outcomeNotes, outcomeTitles } from "#promote/report/outcomes.ts";
 import type { DiffColumn, DiffRow } from "#snapshots/diff.ts";
 import { valueText, visible } from "#promote/report/value.ts";
 import { columns } from "./columns.ts";
@@ -52,39 +52,13 @@ function columnLines(all: DiffColumn[], rows: number): string[] {
 
 function metricLines(metrics: MetricPair[]): string[] {
   if (metrics.length === 0) return [];
-  const body = metrics.flatMap((metric) => [
-    [metric.name, ...outcomeCells(metric)],
-    ...(metric.segments?.list ?? []).map((segment) => [
-      `  ${metric.segments?.by} = ${segment.value ?? "NULL"}`,
-      ...outcomeCells(segment),
-    ]),
+  const body = outcomeLines(metrics).map(({ name, isSegment, figures, verdict }) => [
+    `${isSegment ? "  " : ""}${visible(name)}`,
+    ...figures,
+    verdict === "worse" ? paint("red", verdict) : verdict,
   ]);
-  const header = ["metric", ">before", ">after", ">difference", "95 % interval", "verdict"];
-  const notes = metrics.flatMap(({ name, noInterval, segments, warnings, resampled }) =>
-    [
-      ...(noInterval === null ? [] : [`no interval: ${noInterval}`]),
-      ...(resampled?.budgetMs === undefined
-        ? []
-        : [`${resampled.resamples} resamples in ${resampled.budgetMs / 1000} s`]),
-      ...(segments ? [segments.warning] : []),
-      ...warnings,
-    ].map((note) => `  ${name}: ${note}`),
-  );
-  return ["", ...columns(header, body, "  "), ...notes];
-}
-
-function outcomeCells({ before, after, difference, interval, verdict }: Outcome): string[] {
-  return [
-    number(before),
-    number(after),
-    signed(difference),
-    interval ? `${signed(interval.low)} … ${signed(interval.high)}` : "–",
-    verdict === "worse" ? paint("red", verdict) : (verdict ?? ""),
-  ];
-}
-
-function signed(value: number | null): string {
-  return value !== null && value > 0 ? `+${number(value)}` : number(value).replace("-", "−");
+  const notes = outcomeNotes(metrics).map((note) => `  ${visible(note)}`);
+  return ["", ...columns(outcomeTitles, body, "  "), ...notes];
 }
 
 const glyphs = { changed: "~", added: "+", removed: "−", ambiguous: "?" };
@@ -110,8 +84,4 @@ function value(cell: unknown): string {
 
 function sum(total: number, parts: number[]): string {
   return `${count(total)} = ${parts.map(count).join(" + ")}`;
-}
-
-function number(value: number | null): string {
-  return value === null ? "–" : String(Number(value.toPrecision(6)));
 }

@@ -18,17 +18,23 @@ const tokensFile = new URL("../web/lib/tokens.css", import.meta.url);
 const widthElsewhere = 120;
 
 /** Prints a report, or writes it to a file and says so on stderr: stdout holds nothing but the report. */
-export async function writeReport(report: DiffReport, format: Format, out: string | undefined) {
+export function writeReport(report: DiffReport, format: Format, out: string | undefined): void {
+  const look =
+    out === undefined
+      ? { width: process.stdout.columns || widthElsewhere, paint }
+      : { width: widthElsewhere, paint: (_: unknown, text: string) => text };
+  writeText(reportText(report, format, look), answerOf(report.summary), out);
+}
+
+export function writeText(text: string, answer: string, out: string | undefined): void {
   if (out === undefined) {
-    const look = { width: process.stdout.columns || widthElsewhere, paint };
-    process.stdout.write(reportText(report, format, look));
+    process.stdout.write(text);
     return;
   }
   const file = resolve(out);
-  const look = { width: widthElsewhere, paint: (_: unknown, text: string) => text };
-  const problem = writeWhole(file, reportText(report, format, look));
+  const problem = writeWhole(file, text);
   if (problem) throw new ProblemError(problem);
-  process.stderr.write(`${answerOf(report.summary)}; the report is in ${file}\n`);
+  process.stderr.write(`${answer}; the report is in ${file}\n`);
 }
 
 function reportText(

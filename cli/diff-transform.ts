@@ -1,12 +1,18 @@
+import { rename, rm, writeFile } from "node:fs/promises";
+import { resolve } from "node:path";
+import { stripVTControlCharacters } from "node:util";
 import { InvalidArgumentError } from "commander";
 import type { Comparison, Version } from "#promote/compare.ts";
+import { answerOf } from "#promote/report/report.ts";
 import type { DiffRow } from "#snapshots/diff.ts";
 import { ProblemError } from "#snapshots/problem.ts";
 import type { ReviewState } from "#promote/review/answer.ts";
 import { comparisonLines, rowLine } from "./comparison-text.ts";
-import { read, withConnection, type Client } from "./connect.ts";
+import { accepted, read, withConnection, type Client } from "./connect.ts";
+import { writeText, type Format } from "./diff-output.ts";
 import { cancelled, follow } from "./follow.ts";
 import { pickTransform } from "./pick-transform.ts";
+import { count } from "./paint.ts";
 import { openProgress } from "./progress.ts";
 import { historyLines, reviewLines } from "./review-text.ts";
 import { print, printJson, workspaceOf, type Common } from "./verb.ts";
@@ -20,6 +26,9 @@ export type TransformOptions = Common & {
   /** An earlier comparison: the beginning of its id. */
   since?: string;
   history?: boolean;
+  format: Format;
+  out?: string;
+  rowsOut?: string;
 };
 
 export const versions = "git:REVISION, environment:NAME, release:HASH or working";
@@ -46,13 +55,49 @@ export function diffTransform(transform: string, options: TransformOptions): Pro
       progress.step,
     ).finally(() => progress.end());
     if (!comparison.summary.identical) process.exitCode = 1;
+    if (options.rowsOut !== undefined) await saveRows(api, comparison.id, options.rowsOut);
+    if (options.format !== "text" && !options.json)
+      return printReport(api, comparison, options.format, options.out);
     const review = await reviewOf(api, comparison.id, options.since);
     const differing = options.rows ? await firstRows(api, comparison.id, options.rows) : undefined;
     if (options.json)
       return printJson({ ...comparison, review, ...(differing ? { differing } : {}) });
     const rows = differing ? ["", ...differing.map(rowLine)] : [];
-    print([...comparisonLines(comparison), ...reviewLines(review), ...rows].join("\n"));
+    const lines = [...comparisonLines(comparison), ...reviewLines(review), ...rows];
+    const text = `${lines.join("\n")}\n`;
+    const told = options.out === undefined ? text : stripVTControlCharacters(text);
+    writeText(told, answerOf(comparison.summary), options.out);
   });
+}
+
+/** The same report as a page's Export gives. */
+async function printReport(
+  api: Client["api"],
+  { id, summary }: Comparison,
+  format: Exclude<Format, "text">,
+  out: string | undefined,
+): Promise<void> {
+  const asked = api.compare[":id"].report.$get({ param: { id }, query: { format } });
+  writeText(await (await accepted(asked)).text(), answerOf(summary), out);
+}
+
+/** Every row that differs, through a file beside it: it arrives whole. */
+async function saveRows(api: Client["api"], id: string, rowsOut: string): Promise<void> {
+  const file = resolve(rowsOut);
+  const format = /\.csv$/i.test(file) ? "csv" : "parquet";
+  const response = await accepted(
+    api.compare[":id"].export.$get({ param: { id }, query: { format } }),
+  );
+  const part = `${file}.${process.pid}.part`;
+  try {
+    await writeFile(part, response.body ?? "");
+    await rename(part, file);
+  } catch (error) {
+    await rm(part, { force: true });
+    throw error;
+  }
+  const rows = count(Number(response.headers.get("x-rows")));
+  process.stderr.write(`All ${rows} differing rows are in ${file}\n`);
 }
 
 async function firstRows(api: Client["api"], id: string, limit: number): Promise<DiffRow[]> {

@@ -4,7 +4,7 @@ import { durationNanoseconds, parseRules } from "#snapshots/diff-rules.ts";
 import { unwritable } from "#snapshots/output-file.ts";
 import { ProblemError, unwrap } from "#snapshots/problem.ts";
 import { fileSide } from "#promote/diff-file.ts";
-import { formats, writeReport, type Format } from "./diff-output.ts";
+import { formats, writeReport } from "./diff-output.ts";
 import type { SidesOptions } from "./diff-sides.ts";
 import {
   diffTransform,
@@ -18,7 +18,7 @@ import { wholeNumber } from "./freeze.ts";
 import { verb } from "./verb.ts";
 
 type Options = TransformOptions &
-  Omit<SidesOptions, "rules"> & { tolerance?: string[]; format: Format; out?: string };
+  Omit<SidesOptions, "rules" | "rowsOut"> & { tolerance?: string[] };
 
 const sides = `
 A side is a file (Parquet, CSV, JSON lines, Arrow, file.duckdb#schema.table), a snapshot by name,
@@ -32,18 +32,7 @@ Exit codes: 0 identical, 1 different, 2 could not compare.`;
 
 /** Flags that belong to one of the two forms. */
 const onlyShort = ["before", "after", "snapshot", "rows", "since", "history"];
-const onlySides = [
-  "ignore",
-  "tolerance",
-  "where",
-  "samples",
-  "budget",
-  "stopAfter",
-  "format",
-  "out",
-  "causes",
-  "rowsOut",
-];
+const onlySides = ["ignore", "tolerance", "where", "samples", "budget", "stopAfter", "causes"];
 
 /** `penstock diff LEFT RIGHT`, and `penstock diff TRANSFORM` for two versions of it; exit code 1 where they differ. */
 export function diffVerb(program: Command): void {
@@ -115,19 +104,19 @@ export function diffVerb(program: Command): void {
     .option("--history", "one argument only: list the transform's comparisons instead")
     .action(async (left: string, right: string | undefined, options: Options) => {
       refuse(command, right === undefined ? onlySides : onlyShort, left, right);
-      if (right === undefined) return diffTransform(left, options);
       const { tolerance = [], format, out, ...rest } = options;
-      const rules = unwrap(parseRules(tolerance));
       // Before everything is compared for nothing.
       for (const file of [out, rest.rowsOut]) {
         const problem = file === undefined ? undefined : unwritable(resolve(file));
         if (problem) throw new ProblemError(problem);
       }
+      if (right === undefined) return diffTransform(left, options);
+      const rules = unwrap(parseRules(tolerance));
       const chosen = options.json ? "json" : format;
       // Only now: the other verbs, which load this one, should not wait for all it needs.
       const { diffSides } = await import("./diff-sides.ts");
       const report = await diffSides(left, right, { ...rest, rules });
-      await writeReport(report, chosen, out);
+      writeReport(report, chosen, out);
       if (!report.summary.identical) process.exitCode = 1;
     });
 }

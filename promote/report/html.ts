@@ -20,6 +20,7 @@ import {
   type DiffReport,
   type SampleGroup,
 } from "./report.ts";
+import { outcomeLines, outcomeNotes, outcomeTitles, type OutcomeLine } from "./outcomes.ts";
 import { valuePair, valueText, visible } from "./value.ts";
 
 const longestValue = 400;
@@ -57,7 +58,7 @@ export function htmlReport(report: DiffReport, tokens: string): string {
             </p>
             ${remarksOf(report).map((remark) => html`<p class="note">${remark}</p>`)}
           </header>
-          ${counts(report)} ${columns(report)} ${causes(report)}
+          ${counts(report)} ${outcomes(report)} ${columns(report)} ${causes(report)}
           ${sampleGroups(summary).map((one) => samples(one, summary))}
         </main>
       </body>
@@ -97,6 +98,33 @@ function counts({ summary }: DiffReport): Safe {
       ${all.map(({ kind, rows, text }) => html`<li class="${rows === 0 ? "none" : kind}"><span class="sign">${signs[kind]}</span> <b>${group(rows)}</b> ${text}</li>`)}
     </ul>
     ${sumsOf(summary).map(({ side, total: rows, parts, words }) => html`<p class="sum">${side} <b>${group(rows)}</b> = ${parts.map(group).join(" + ")} <span class="quiet">(${words})</span></p>`)}
+  </section>`;
+}
+
+function outcomes({ metrics = [] }: DiffReport): Safe {
+  if (metrics.length === 0) return html``;
+  const head = outcomeTitles.map((title) => title.replace(/^>/, ""));
+  const row = ({ name, isSegment, figures, verdict }: OutcomeLine) =>
+    html`<tr>
+      <th scope="row" class="${isSegment ? "segment" : "metric"}"><bdi>${name}</bdi></th>
+      ${figures.map((figure) => html`<td class="number">${figure}</td>`)}
+      <td class="${verdict}">${verdict}</td>
+    </tr>`;
+  return html`<section>
+    <h2>Outcomes</h2>
+    <div class="scroll" tabindex="0">
+      <table>
+        <thead>
+          <tr>
+            ${head.map((title, i) => html`<th scope="col" class="${i > 0 && i < 5 ? "number" : ""}">${title.charAt(0).toUpperCase() + title.slice(1)}</th>`)}
+          </tr>
+        </thead>
+        <tbody>
+          ${outcomeLines(metrics).map(row)}
+        </tbody>
+      </table>
+    </div>
+    ${outcomeNotes(metrics).map((note) => html`<p class="quiet">${note}</p>`)}
   </section>`;
 }
 
@@ -275,6 +303,9 @@ h1 { font: var(--text-2xl); font-weight: var(--bold); margin: 0 0 var(--s1); }
 h2 { font: var(--text-xl); font-weight: var(--bold); margin: var(--s8) 0 var(--s2); }
 p { margin: var(--s1) 0; max-width: 90ch; }
 .sides { font: var(--text-xl); overflow-wrap: anywhere; max-width: none; }
+.segment { padding-left: var(--s6); font-weight: 400; }
+td.improved { color: var(--added); }
+td.worse { color: var(--removed); }
 .quiet, thead th { color: var(--ink-3); }
 .note { background: var(--warn-soft); color: var(--ink); border-left: 3px solid var(--warn-mark); padding: var(--s2) var(--s3); }
 .bar { display: block; width: 100%; height: 20px; margin: var(--s6) 0 var(--s3); border-radius: var(--radius-s); background: var(--bg-sunken); }

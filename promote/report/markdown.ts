@@ -19,6 +19,7 @@ import {
   type DiffReport,
   type SampleGroup,
 } from "./report.ts";
+import { outcomeLines, outcomeNotes, outcomeTitles } from "./outcomes.ts";
 import { valuePair, valueText, visible } from "./value.ts";
 
 const longestValue = 120;
@@ -40,11 +41,23 @@ export function markdownReport(report: DiffReport): string {
           `${side}: ${group(total)} = ${parts.map(group).join(" + ")} (${words})`,
       )
       .join("<br>\n"),
+    ...outcomeBlocks(report),
     ...columnBlocks(report),
     ...causeBlocks(report),
     ...sampleGroups(summary).map((one) => sampleBlock(one, summary)),
   ];
   return `${blocks.join("\n\n")}\n`;
+}
+
+function outcomeBlocks({ metrics = [] }: DiffReport): string[] {
+  if (metrics.length === 0) return [];
+  const rows = outcomeLines(metrics).map(({ name, isSegment, figures, verdict }) => [
+    `${isSegment ? "↳ " : ""}${plain(name)}`,
+    ...figures.map(plain),
+    verdict,
+  ]);
+  const notes = outcomeNotes(metrics).map((note) => `> **Note:** ${plain(note)}`);
+  return [table(outcomeTitles, rows), ...notes];
 }
 
 function columnBlocks({ summary }: DiffReport): string[] {

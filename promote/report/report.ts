@@ -7,6 +7,7 @@ import {
   type DiffSample,
   type DiffSummary,
 } from "#snapshots/diff.ts";
+import type { MetricPair } from "../outcomes/answer.ts";
 
 /** A diff and what was asked, as every format of a report tells it. */
 export type DiffReport = {
@@ -16,6 +17,8 @@ export type DiffReport = {
   summary: DiffSummary;
   /** How far causes were searched for; undefined where they were not. */
   search?: CausesResult["search"];
+  /** Of two versions of a transform: what the notebook measures. */
+  metrics?: MetricPair[];
   /** What a reader has to know beside the figures. */
   remarks: string[];
 };

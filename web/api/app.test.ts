@@ -303,6 +303,20 @@ test("a change is compared, released, promoted, approved, promoted again and rol
   });
   const itself = await get(`/compare/${id}/review?since=${id}`);
   expect(itself.body["since"]).toMatchObject({ new: 0, otherwise: 0, gone: 0 });
+  const file = async (path: string) => {
+    const response = await app.request(`/api/compare/${id}/${path}`);
+    return { status: response.status, headers: response.headers, text: await response.text() };
+  };
+  const markdown = await file("report?format=markdown");
+  expect(markdown.text).toMatch(/\| slow share \|.*(improved|worse|cannot tell)/);
+  expect(markdown.text).toContain("Reviewed by");
+  const page = await file("report?format=html");
+  expect(page.headers.get("content-disposition")).toContain(`slow-${id.slice(0, 8)}.html`);
+  expect(page.text).toContain("<h2>Outcomes</h2>");
+  const csv = await file("export?format=csv");
+  expect(csv.text.trim().split("\n")).toHaveLength(Number(csv.headers.get("x-rows")) + 1);
+  expect(Number(csv.headers.get("x-rows"))).toBe(summary.rows.changed);
+  expect((await file("export?format=xlsx")).status).toBe(400);
   const remarkAddress = `/compare/${id}/remarks/${Number(remark.body["id"])}`;
   expect((await app.request(`/api${remarkAddress}`, { method: "DELETE" })).status).toBe(200);
   const history = await get(

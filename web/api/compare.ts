@@ -17,6 +17,7 @@ import { review, reviewedRows, reviewState } from "#promote/review/review.ts";
 import type { Workbench } from "#promote/workbench.ts";
 import { diffKinds, type ValueFilter } from "#snapshots/diff.ts";
 import { unwrap } from "#snapshots/problem.ts";
+import { reportFile, reportFormats, rowFormats, rowsFile } from "./comparison-files.ts";
 import { body, count, name, path, query } from "./door.ts";
 import { streamWork } from "./long-work.ts";
 import { notebookName } from "./notebook-files.ts";
@@ -152,6 +153,18 @@ export function compareRoutes(workbench: Workbench) {
       unwrap(removeRemark({ workbench, id }, remark));
       return c.json({});
     })
+    .get(
+      "/:id/report",
+      path(z.object({ id })),
+      query(z.object({ format: z.enum(reportFormats) })),
+      (c) => reportFile({ workbench, ...c.req.valid("param"), ...c.req.valid("query") }),
+    )
+    .get(
+      "/:id/export",
+      path(z.object({ id })),
+      query(z.object({ format: z.enum(rowFormats) })),
+      (c) => rowsFile({ workbench, ...c.req.valid("param"), ...c.req.valid("query") }),
+    )
     .get("/:id/causes", path(z.object({ id })), query(causesQuery), async (c) => {
       const { id } = c.req.valid("param");
       const { budget: budgetMs } = c.req.valid("query");
