@@ -8,6 +8,7 @@ export type Review = { id: number; comparison: string; at: string; by: string; n
 export type RemarkScope = {
   /** The comparison it was said of. */
   comparison: string;
+  review?: ReviewFilter;
   kind?: DiffKind;
   column?: string;
   values?: ValueFilter[];
@@ -66,7 +67,7 @@ export type ReviewFilter = (typeof reviewFilters)[number];
 /** A kept comparison as a list shows it. */
 export type ComparisonSummary = {
   id: string;
-  /** When it was last asked for. */
+  /** When it was compared. */
   at: string;
   notebook: string;
   transform: string;

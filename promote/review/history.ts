@@ -4,16 +4,19 @@ import type { ComparisonSummary, Review } from "./answer.ts";
 import type { KeptRemark } from "./review-state.ts";
 import type { TransformName } from "./transform-name.ts";
 
-/** The kept comparisons of a transform, newest first. */
+/** The comparisons of a transform that were asked for last, newest first: one that is found again stays where it was. */
 export function comparisonHistory(
   { state }: Pick<Workbench, "state">,
   of: TransformName,
   limit: number,
 ): ComparisonSummary[] {
   const said = { reviews: state.reviews.reviews(of), remarks: state.reviews.remarks(of) };
-  return state.recentComparisons(limit, of).map(({ askedAt, document }) =>
-    // Written by compareSides in its own shape.
-    summaryOf({ ...(document as Comparison), at: askedAt }, said),
+  return (
+    state
+      .recentComparisons(limit, of)
+      // Written by compareSides in its own shape.
+      .map(({ document }) => summaryOf(document as Comparison, said))
+      .toSorted((a, b) => Date.parse(b.at) - Date.parse(a.at))
   );
 }
 

@@ -1,10 +1,11 @@
 import type { DifferenceFilter, DifferenceSet } from "#snapshots/diff.ts";
-import { fail, ok, type Problem, type Result } from "#snapshots/problem.ts";
+import { fail, ok, type Result } from "#snapshots/problem.ts";
 import { causeNamed, findComparison, type RowsFilter } from "../compare-details.ts";
 import type { Workbench } from "../workbench.ts";
 import type { Remark, RemarkScope } from "./answer.ts";
 import { keepDifferences } from "./kept-differences.ts";
 import type { KeptRemark } from "./review-state.ts";
+import { noRemark, reviewedRows, type ReviewChoice } from "./reviewed-rows.ts";
 import { nameOf } from "./transform-name.ts";
 
 type Asked = { workbench: Workbench; id: string; signal?: AbortSignal | undefined };
@@ -16,9 +17,12 @@ export type OneDifference = {
   key: unknown[];
 };
 
+/** What rows a remark is about: filters as of the list, and what reviews say of them. */
+export type RemarkedRows = RowsFilter & ReviewChoice;
+
 /** Says something of one difference, or of all that the filters leave. */
 export async function remark(
-  request: Asked & { text: string; isIntended: boolean; about: OneDifference | RowsFilter },
+  request: Asked & { text: string; isIntended: boolean; about: OneDifference | RemarkedRows },
 ): Promise<Result<Remark>> {
   const { workbench, id, text, isIntended, about } = request;
   const { state, person, now } = workbench;
@@ -32,15 +36,21 @@ export async function remark(
     const kept = { ...said, scope, differences: 1, difference, of };
     return ok(shown(state.reviews.addRemark(nameOf(found.value), kept), 1));
   }
-  const filter = await resolved(request, about);
+  const { review, since, remark: remarkId, ...filters } = about;
+  const rows = await reviewedRows({ workbench, id, review, since, remark: remarkId });
+  if (!rows.ok) return rows;
+  const { comparison, sets } = rows.value;
+  const filter = await resolved({ ...request, id: comparison.id }, filters);
   if (!filter.ok) return filter;
-  const set = await keepDifferences(request, found.value, filter.value);
+  const chosen = { ...filter.value, ...(sets.length > 0 ? { sets } : {}) };
+  const set = await keepDifferences(request, comparison, chosen);
   if (!set.ok) return set;
-  const { hash, rows } = set.value;
-  if (rows === 0) return fail(nothingSaid);
+  const { hash, rows: differences } = set.value;
+  if (differences === 0) return fail(nothingSaid);
   const { kind, column, values, cause } = filter.value;
   const scope: RemarkScope = {
-    comparison: id,
+    comparison: comparison.id,
+    ...(review ? { review } : {}),
     ...(kind ? { kind } : {}),
     ...(column === undefined ? {} : { column }),
     ...(values ? { values } : {}),
@@ -48,8 +58,8 @@ export async function remark(
       ? { cause: { name: about.cause, text: cause.text } }
       : {}),
   };
-  const kept = { ...said, scope, differences: rows, of: { kind: "set" as const, hash } };
-  return ok(shown(state.reviews.addRemark(nameOf(found.value), kept), rows));
+  const kept = { ...said, scope, differences, of: { kind: "set" as const, hash } };
+  return ok(shown(state.reviews.addRemark(nameOf(found.value), kept), differences));
 }
 
 /** Takes a remark back. It stays in the records, and is shown no more. */
@@ -82,11 +92,3 @@ const nothingSaid = {
   message: "These filters leave no difference, so there is nothing to say something about.",
   hint: "Take a filter away.",
 };
-
-export function noRemark(id: number): Problem {
-  return {
-    code: "remark-not-found",
-    message: `There is no remark ${id} on this transform.`,
-    hint: "It may have been removed; load the page again.",
-  };
-}

@@ -11,7 +11,8 @@ import { openWorkbench, type Workbench } from "../workbench.ts";
 import type { ReviewFilter } from "./answer.ts";
 import { comparisonHistory } from "./history.ts";
 import { remark, removeRemark } from "./remarks.ts";
-import { review, reviewedRows, reviewState } from "./review.ts";
+import { review, reviewState } from "./review.ts";
+import { reviewedRows } from "./reviewed-rows.ts";
 
 // One story, told in order: a change is reviewed, changed further, and reviewed again.
 
@@ -142,6 +143,16 @@ test("a column more leaves the differences of the others what they were", async 
   expect(state.since).toMatchObject({ new: 0, otherwise: 0, gone: 0, same: state.differences });
 });
 
+test("what is new since a review can be said to be intended", async () => {
+  const { id } = second;
+  const found = unwrap(await reviewState({ workbench, id }));
+  const about = { review: "new" as const };
+  const said = unwrap(await remark({ workbench, id, text: "", isIntended: true, about }));
+  expect(said).toMatchObject({ differences: found.since?.new, scope: { review: "new" } });
+  expect(await rowIds(id, { remark: said.id })).toEqual(await rowIds(id, { review: "new" }));
+  unwrap(removeRemark({ workbench, id }, said.id));
+});
+
 test("a remark that is taken back is shown no more, and one about nothing is refused", async () => {
   const { id } = second;
   const before = unwrap(await reviewState({ workbench, id })).remarks;
@@ -160,7 +171,11 @@ test("a remark that is taken back is shown no more, and one about nothing is ref
 test("the history lists each comparison once, newest first, with what was said of it", async () => {
   await compareWorking("f.delay > 20");
   const history = comparisonHistory(workbench, name, 10);
-  expect(history[0]).toMatchObject({ id: first.id, reviews: [{ note: "as agreed" }], remarks: 0 });
+  expect(history.at(-1)).toMatchObject({
+    id: first.id,
+    reviews: [{ note: "as agreed" }],
+    remarks: 0,
+  });
   expect(history.find(({ id }) => id === second.id)).toMatchObject({ reviews: [], remarks: 1 });
   expect(new Set(history.map(({ id }) => id)).size).toBe(history.length);
   expect(comparisonHistory(workbench, { notebook: "delays", transform: "x" }, 10)).toEqual([]);

@@ -12,8 +12,9 @@ import {
 import { compare, recentComparisons, type CompareProgress } from "#promote/compare.ts";
 import { reviewFilters } from "#promote/review/answer.ts";
 import { comparisonHistory } from "#promote/review/history.ts";
-import { remark, removeRemark } from "#promote/review/remarks.ts";
-import { review, reviewedRows, reviewState } from "#promote/review/review.ts";
+import { remark, removeRemark, type RemarkedRows } from "#promote/review/remarks.ts";
+import { review, reviewState } from "#promote/review/review.ts";
+import { reviewedRows } from "#promote/review/reviewed-rows.ts";
 import type { Workbench } from "#promote/workbench.ts";
 import { diffKinds, type ValueFilter } from "#snapshots/diff.ts";
 import { unwrap } from "#snapshots/problem.ts";
@@ -50,15 +51,19 @@ const values = z.array(
   }),
 );
 
+const reviewChoice = {
+  review: z.enum(reviewFilters).optional(),
+  since: id.optional(),
+  remark: remarkId.optional(),
+};
+
 const rowsQuery = z.object({
   kind: z.enum(diffKinds).optional(),
   column: z.string().optional(),
   /** A JSON list of conditions on values. */
   values: z.string().optional().transform(parseJson).pipe(values.max(20).optional()),
   cause: z.string().max(64).optional(),
-  review: z.enum(reviewFilters).optional(),
-  since: id.optional(),
-  remark: remarkId.optional(),
+  ...reviewChoice,
   offset: count({ default: 0, max: Number.MAX_SAFE_INTEGER }),
   limit: count({ default: 100, max: 1_000 }),
 });
@@ -80,8 +85,10 @@ const said = {
   text: z.string().trim().max(10_000),
   isIntended: z.boolean(),
 };
+const remarkedRowsBody = filters.extend(reviewChoice);
+type RemarkedBody = z.output<typeof remarkedRowsBody>;
 const remarkBody = z
-  .union([oneDifference.extend(said), filters.extend(said)])
+  .union([oneDifference.extend(said), remarkedRowsBody.extend(said)])
   .refine(({ text, isIntended }) => text !== "" || isIntended, {
     error: "a remark says something, or that the differences are intended",
     path: ["text"],
@@ -145,7 +152,7 @@ export function compareRoutes(workbench: Workbench) {
     .post("/:id/remarks", path(z.object({ id })), body(remarkBody), async (c) => {
       const { id } = c.req.valid("param");
       const { text, isIntended, ...about } = c.req.valid("json");
-      const chosen = "difference" in about ? about : rowsFilter(about);
+      const chosen = "difference" in about ? about : remarkedRows(about);
       return c.json(unwrap(await remark({ workbench, id, text, isIntended, about: chosen })));
     })
     .delete("/:id/remarks/:remark", path(z.object({ id, remark: remarkId })), (c) => {
@@ -188,6 +195,10 @@ export function compareRoutes(workbench: Workbench) {
         return c.json(profile);
       },
     );
+}
+
+function remarkedRows({ review, since, remark, ...filter }: RemarkedBody): RemarkedRows {
+  return { review, since, remark, ...rowsFilter(filter) };
 }
 
 function rowsFilter({ kind, column, values, cause }: z.output<typeof filters>): RowsFilter {
