@@ -3,7 +3,7 @@ import { compareCauses, explained, findComparison } from "../compare-details.ts"
 import { reviewState } from "../review/review.ts";
 import type { ReviewState } from "../review/answer.ts";
 import type { Workbench } from "../workbench.ts";
-import type { DiffReport } from "./report.ts";
+import { group, type DiffReport } from "./report.ts";
 
 /** So many rows of each kind are shown. */
 const samples = 20;
@@ -35,8 +35,8 @@ export async function comparisonReport(request: {
     summary: { ...counted.value, causes: causes.value.causes },
     search: causes.value.search,
     metrics,
+    facts: [`Both ran on ${snapshot.name}.`, ...reviewFacts(review.value)],
     remarks: [
-      `Both ran on ${snapshot.name}.`,
       ...[before, after].flatMap(({ label, failed }) =>
         failed > 0
           ? [`${label}: the transform failed on ${failed} input records, which made no rows.`]
@@ -45,12 +45,11 @@ export async function comparisonReport(request: {
       ...contract.map(
         ({ breaks, message }) => `${breaks ? "The contract breaks" : "Contract"}: ${message}`,
       ),
-      ...reviewRemarks(review.value),
     ],
   });
 }
 
-function reviewRemarks({ reviews, remarks, intended, differences, since }: ReviewState): string[] {
+function reviewFacts({ reviews, remarks, intended, differences, since }: ReviewState): string[] {
   return [
     ...reviews.map(
       ({ by, at, note }) =>
@@ -58,17 +57,17 @@ function reviewRemarks({ reviews, remarks, intended, differences, since }: Revie
     ),
     ...(since
       ? [
-          `Since the comparison of ${since.comparison.at.slice(0, 10)}: ${since.new} new, ${since.otherwise} otherwise, ${since.same} the same, ${since.gone} gone.`,
+          `Since the comparison of ${since.comparison.at.slice(0, 10)}: ${group(since.new)} new, ${group(since.otherwise)} otherwise, ${group(since.same)} the same, ${group(since.gone)} gone.`,
         ]
       : []),
     ...(remarks.some(({ isIntended }) => isIntended)
-      ? [`${intended} of ${differences} differences are said to be intended.`]
+      ? [`${group(intended)} of ${group(differences)} differences are said to be intended.`]
       : []),
     ...remarks
       .filter(({ text, same }) => text !== "" && same > 0)
       .map(
         ({ by, text, same }) =>
-          `${by}, of ${same} ${same === 1 ? "difference" : "differences"}: ${text}`,
+          `${by}, of ${group(same)} ${same === 1 ? "difference" : "differences"}: ${text}`,
       ),
   ];
 }

@@ -56,6 +56,7 @@ export function htmlReport(report: DiffReport, tokens: string): string {
             <p class="quiet">
               ${pairingOf(summary)}${where === undefined ? "" : ` Only rows where ${where}.`}
             </p>
+            ${(report.facts ?? []).map((fact) => html`<p class="quiet">${fact}</p>`)}
             ${remarksOf(report).map((remark) => html`<p class="note">${remark}</p>`)}
           </header>
           ${counts(report)} ${outcomes(report)} ${columns(report)} ${causes(report)}

@@ -30,6 +30,7 @@ export function markdownReport(report: DiffReport): string {
   const blocks = [
     `### ${plain(left.label)} → ${plain(right.label)}: ${answerOf(summary)}`,
     plain(`${pairingOf(summary)}${where === undefined ? "" : ` Only rows where ${where}.`}`),
+    ...(report.facts ?? []).map(plain),
     ...remarksOf(report).map((remark) => `> **Note:** ${plain(remark)}`),
     table(
       ["", ">rows", ""],

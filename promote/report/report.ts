@@ -19,6 +19,8 @@ export type DiffReport = {
   search?: CausesResult["search"];
   /** Of two versions of a transform: what the notebook measures. */
   metrics?: MetricPair[];
+  /** Where it was made, and what people said of it. */
+  facts?: string[];
   /** What a reader has to know beside the figures. */
   remarks: string[];
 };

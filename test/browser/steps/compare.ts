@@ -1,3 +1,4 @@
+import { readFile } from "node:fs/promises";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Page } from "@playwright/test";
@@ -70,6 +71,14 @@ export function compareSteps(): void {
     await expectAccessible(page, "compare, with rows that differ");
     expect(new URL(page.url()).searchParams.get("kind")).toBe("changed");
     expect(await numberIn(answer, /~\s*([\d,]+) changed/)).toBe(changed);
+
+    await page.getByRole("button", { name: "Export", exact: true }).click();
+    const [saved] = await Promise.all([
+      page.waitForEvent("download"),
+      page.getByRole("menuitem", { name: "Report, Markdown for a pull request" }).click(),
+    ]);
+    const report = await readFile(await saved.path(), "utf8");
+    expect(report).toMatch(/^\| late \| BOOLEAN \|/m);
   });
 
   test("what did not change is folded away, and a column that is opened shows both sides", async ({

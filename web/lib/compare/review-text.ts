@@ -96,6 +96,7 @@ export function reviewChip(review: ReviewFilter): string {
 export function scopeChips(scope: RemarkScope, keys: string[]): string[] {
   if (scope.key) return [keyText(scope.key, keys)];
   const found = [
+    scope.review && reviewChip(scope.review),
     scope.kind && `${scope.kind} rows`,
     scope.column !== undefined && `${scope.column} changed`,
     ...(scope.values ?? []).map((value) => valueText(value)),

@@ -65,10 +65,15 @@ export class Reviewing {
   }
 
   async remarkRows(
-    { kind, column, values, cause }: Filters,
+    { kind, column, values, cause, review, remark }: Filters,
     said: Said,
   ): Promise<Problem | undefined> {
+    // As the page counted them: another review may have come since.
+    const since = review === undefined ? undefined : this.state?.since?.comparison.id;
     return this.#remark({
+      ...(review ? { review } : {}),
+      ...(since === undefined ? {} : { since }),
+      ...(remark === undefined ? {} : { remark }),
       ...said,
       ...(kind ? { kind } : {}),
       ...(column === undefined ? {} : { column }),
