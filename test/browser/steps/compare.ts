@@ -1,4 +1,3 @@
-import { readFile } from "node:fs/promises";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Page } from "@playwright/test";
@@ -77,7 +76,7 @@ export function compareSteps(): void {
       page.waitForEvent("download"),
       page.getByRole("menuitem", { name: "Report, Markdown for a pull request" }).click(),
     ]);
-    const report = await readFile(await saved.path(), "utf8");
+    const report = readFileSync(await saved.path(), "utf8");
     expect(report).toMatch(/^\| late \| BOOLEAN \|/m);
   });
 
