@@ -9,6 +9,7 @@ import {
   aloneSql,
   keyNames,
   leftKeysSql,
+  leftoverSideSql,
   leftoversSql,
   lonelySql,
   measured,
@@ -104,7 +105,7 @@ async function meetByGroups(
     const places = plan.groups.flatMap((group, i) =>
       group.filter((place) => differ[i] === "true" || plan.compared[place]?.type === undefined),
     );
-    await duckdb.query(connection, `INSERT INTO ${table} ${pairedSql(plan, met, places)}`);
+    await duckdb.query(connection, `INSERT INTO ${table} ${pairedSql(plan, met, { places })}`);
     await duckdb.query(connection, `INSERT INTO ${table} ${aloneSql(plan, met)}`);
   }
   await duckdb.query(connection, `DROP TABLE ${met}`);
@@ -214,7 +215,14 @@ async function countOff(
   await duckdb.query(connection, `INSERT INTO ${table} ${lonelySql(plan, leftovers, keys)}`);
   if (plan.keyCount > 0) {
     await create(connection, pairs, `SELECT ln, rn FROM ${keys} WHERE a = 1 AND b = 1`);
-    await duckdb.query(connection, `INSERT INTO ${table} ${pairedSql(plan, pairs)}`);
+    const [left, right] = [
+      leftoverSideSql(plan, leftovers, "left"),
+      leftoverSideSql(plan, leftovers, "right"),
+    ];
+    await duckdb.query(
+      connection,
+      `INSERT INTO ${table} ${pairedSql(plan, pairs, { left, right })}`,
+    );
     await duckdb.query(connection, `DROP TABLE ${pairs}`);
   }
   await duckdb.query(connection, `DROP TABLE ${leftovers}; DROP TABLE ${keys}`);

@@ -84,6 +84,7 @@ export function unmetSql(plan: DiffPlan, left: string, right: string): string {
     "(CASE WHEN r.n IS NULL THEN 0 ELSE 1 END)::UTINYINT AS side",
     "coalesce(l.n, r.n) AS n",
     ...keyColumns(plan),
+    ...eitherColumns(leftoverValues(plan)),
   ];
   return `SELECT ${columns.join(", ")} FROM ${meeting(rowNames(plan), left, right)} WHERE l.n IS NULL OR r.n IS NULL`;
 }
@@ -98,9 +99,27 @@ function meeting(names: string[], left: string, right: string): string {
 }
 
 function keyColumns(plan: DiffPlan): string[] {
-  return keyNames(plan).map(
-    (key) => `CASE WHEN l.n IS NULL THEN r.${key} ELSE l.${key} END AS ${key}`,
-  );
+  return eitherColumns(keyNames(plan));
+}
+
+/** Of a row that one side has, its columns. */
+function eitherColumns(names: string[]): string[] {
+  return names.map((name) => `CASE WHEN l.n IS NULL THEN r.${name} ELSE l.${name} END AS ${name}`);
+}
+
+/** What leftovers carry on to be compared by; where rows were told apart by fingerprints, their sides are read again instead. */
+function leftoverValues(plan: DiffPlan): string[] {
+  return plan.groups.length > 0 ? [] : plan.compared.map((_, i) => `c${i}`);
+}
+
+/** The rows of a side among leftovers that carry their values; undefined where they do not. */
+export function leftoverSideSql(
+  plan: DiffPlan,
+  leftovers: string,
+  side: "left" | "right",
+): string | undefined {
+  if (plan.groups.length > 0) return undefined;
+  return `SELECT * FROM ${leftovers} WHERE side = ${side === "left" ? 0 : 1}`;
 }
 
 function numberColumns(plan: DiffPlan): string[] {
@@ -134,9 +153,13 @@ function allColumns(plan: DiffPlan, places?: Set<number>): string[] {
 export function pairedSql(
   plan: DiffPlan,
   pairs: string,
-  places: number[] = plan.compared.map((_, i) => i),
+  {
+    places = plan.compared.map((_, i) => i),
+    left = plan.left.sql,
+    right = plan.right.sql,
+  }: { places?: number[]; left?: string | undefined; right?: string | undefined } = {},
 ): string {
-  const from = `${pairs} p JOIN (${plan.left.sql}) l ON l.n = p.ln JOIN (${plan.right.sql}) r ON r.n = p.rn`;
+  const from = `${pairs} p JOIN (${left}) l ON l.n = p.ln JOIN (${right}) r ON r.n = p.rn`;
   const differ = plan.compared.filter((_, i) => places.includes(i)).map((column) => column.differs);
   return `SELECT ${allColumns(plan, new Set(places)).join(", ")} FROM ${from} WHERE ${differ.length > 0 ? differ.join(" OR ") : "false"}`;
 }
@@ -185,14 +208,14 @@ export function leftoversSql(
   rows: string,
 ): string {
   const place = side === "left" ? 0 : 1;
-  const [own, other] = side === "left" ? ["a", "b"] : ["b", "a"];
+  const [here, there] = side === "left" ? ["a", "b"] : ["b", "a"];
   const meets = [
     sameValues(rowNames(plan), "s", "u"),
     ...(plan.hasIncomparable ? [`u.side = ${place}`] : []),
-    `u.${own} > u.${other}`,
+    `u.${here} > u.${there}`,
   ];
-  const keys = keyNames(plan).map((key) => `s.${key}`);
-  return `SELECT ${[`${place}::UTINYINT AS side`, "s.n AS n", ...keys].join(", ")} FROM (${rows}) s JOIN ${uneven} u ON ${meets.join(" AND ")} QUALIFY row_number() OVER (PARTITION BY u.id ORDER BY s.n) > u.${other}`;
+  const own = [...keyNames(plan), ...leftoverValues(plan)].map((name) => `s.${name}`);
+  return `SELECT ${[`${place}::UTINYINT AS side`, "s.n AS n", ...own].join(", ")} FROM (${rows}) s JOIN ${uneven} u ON ${meets.join(" AND ")} QUALIFY row_number() OVER (PARTITION BY u.id ORDER BY s.n) > u.${there}`;
 }
 
 /** Per key, how many rows are left over on either side, and one of each. */
