@@ -341,6 +341,15 @@ describe("in a workspace", () => {
     expect(found.rows).toMatchObject({ equal: 199, changed: 1 });
   });
 
+  test("what was found of two tables is found again, as it was; asked otherwise it is another", async () => {
+    const asked = ["slow.ts#slow@HEAD", "slow.ts#slow"];
+    const first = await summary(asked, tiny.dir);
+    // Not counted anew: that would not take the very same time.
+    expect(await summary(asked, tiny.dir)).toEqual(first);
+    const ignoring = await summary([...asked, "--ignore", "isSlow"], tiny.dir);
+    expect(ignoring.columns.find(({ name }) => name === "isSlow")?.status).toBe("ignored");
+  });
+
   test("a cause in the snapshot's own columns is found", async () => {
     const ran = await penstock(["diff", "slow.ts#slow@HEAD", "slow.ts#slow"], tiny.dir);
     expect(ran.stdout).toMatch(
