@@ -1,16 +1,18 @@
-import { rename, rm, writeFile } from "node:fs/promises";
-import { resolve } from "node:path";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
 import { stripVTControlCharacters } from "node:util";
 import { InvalidArgumentError } from "commander";
 import type { Comparison, Version } from "#promote/compare.ts";
 import { answerOf } from "#promote/report/report.ts";
 import type { DiffRow } from "#snapshots/diff.ts";
+import { sendWhole } from "#snapshots/output-file.ts";
 import { ProblemError } from "#snapshots/problem.ts";
 import type { ReviewState } from "#promote/review/answer.ts";
 import { comparisonLines, rowLine } from "./comparison-text.ts";
 import { accepted, read, withConnection, type Client } from "./connect.ts";
 import { writeText, type Format } from "./diff-output.ts";
-import { cancelled, follow } from "./follow.ts";
+import { cancelled, follow, unlessCancelled } from "./follow.ts";
 import { pickTransform } from "./pick-transform.ts";
 import { count } from "./paint.ts";
 import { openProgress } from "./progress.ts";
@@ -39,6 +41,7 @@ export const workingCopy: Version = { kind: "working" };
 export function diffTransform(transform: string, options: TransformOptions): Promise<void> {
   return withConnection(workspaceOf(options), async ({ api }) => {
     const progress = openProgress({ isSilent: options.json ?? false });
+    const signal = cancelled();
     const { before, after, snapshot } = options;
     const key = options.key?.flatMap((names) => names.split(",").map((name) => name.trim()));
     const chosen = await pickTransform(api, transform);
@@ -51,14 +54,14 @@ export function diffTransform(transform: string, options: TransformOptions): Pro
       ...(snapshot ? { snapshot } : {}),
     };
     const comparison = await follow<Comparison>(
-      api.compare.$post({ json }, { init: { signal: cancelled() } }),
+      api.compare.$post({ json }, { init: { signal } }),
       progress.step,
     ).finally(() => progress.end());
     if (!comparison.summary.identical) process.exitCode = 1;
-    if (options.rowsOut !== undefined) await saveRows(api, comparison.id, options.rowsOut);
+    if (options.rowsOut !== undefined) await saveRows(api, comparison.id, options.rowsOut, signal);
     if (options.format !== "text" && !options.json)
-      return printReport(api, comparison, options.format, options.out);
-    const review = await reviewOf(api, comparison.id, options.since);
+      return printReport(api, comparison, { format: options.format, out: options.out, signal });
+    const review = await unlessCancelled(signal, reviewOf(api, comparison.id, options.since));
     const differing = options.rows ? await firstRows(api, comparison.id, options.rows) : undefined;
     if (options.json)
       return printJson({ ...comparison, review, ...(differing ? { differing } : {}) });
@@ -74,27 +77,42 @@ export function diffTransform(transform: string, options: TransformOptions): Pro
 async function printReport(
   api: Client["api"],
   { id, summary }: Comparison,
-  format: Exclude<Format, "text">,
-  out: string | undefined,
+  {
+    format,
+    out,
+    signal,
+  }: { format: Exclude<Format, "text">; out: string | undefined; signal: AbortSignal },
 ): Promise<void> {
-  const asked = api.compare[":id"].report.$get({ param: { id }, query: { format } });
-  writeText(await (await accepted(asked)).text(), answerOf(summary), out);
+  const asked = api.compare[":id"].report.$get(
+    { param: { id }, query: { format } },
+    { init: { signal } },
+  );
+  const response = await unlessCancelled(signal, accepted(asked));
+  writeText(await response.text(), answerOf(summary), out);
 }
 
-/** Every row that differs, through a file beside it: it arrives whole. */
-async function saveRows(api: Client["api"], id: string, rowsOut: string): Promise<void> {
+/** Every row that differs, through a file of our own: it arrives whole. */
+async function saveRows(
+  api: Client["api"],
+  id: string,
+  rowsOut: string,
+  signal: AbortSignal,
+): Promise<void> {
   const file = resolve(rowsOut);
   const format = /\.csv$/i.test(file) ? "csv" : "parquet";
-  const response = await accepted(
-    api.compare[":id"].export.$get({ param: { id }, query: { format } }),
+  const asked = api.compare[":id"].export.$get(
+    { param: { id }, query: { format } },
+    { init: { signal } },
   );
-  const part = `${file}.${process.pid}.part`;
+  const response = await unlessCancelled(signal, accepted(asked));
+  const folder = await mkdtemp(join(tmpdir(), "penstock-rows-"));
   try {
-    await writeFile(part, response.body ?? "");
-    await rename(part, file);
-  } catch (error) {
-    await rm(part, { force: true });
-    throw error;
+    const made = join(folder, "rows");
+    await writeFile(made, response.body ?? "", { signal });
+    const problem = await sendWhole(made, file);
+    if (problem) throw new ProblemError(problem);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
   }
   const rows = count(Number(response.headers.get("x-rows")));
   process.stderr.write(`All ${rows} differing rows are in ${file}\n`);

@@ -21,6 +21,17 @@ export function cancelled(): AbortSignal {
   return abort.signal;
 }
 
+/** What is asked for, or an end to waiting for it: an answer that is not told as it is made has no other. */
+export async function unlessCancelled<T>(signal: AbortSignal, answer: Promise<T>): Promise<T> {
+  answer.catch(() => undefined);
+  const end = new Promise<never>((_, reject) => {
+    const stop = () => reject(new ProblemError({ code: "cancelled", message: "Cancelled." }));
+    if (signal.aborted) stop();
+    else signal.addEventListener("abort", stop, { once: true });
+  });
+  return Promise.race([answer, end]);
+}
+
 /** Follows long work to its end (web/api/long-work.ts says what the lines are). Its failure is thrown as a problem. */
 export async function follow<Value>(
   request: Promise<Pick<Response, "ok" | "status" | "text" | "body">>,

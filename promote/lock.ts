@@ -31,8 +31,18 @@ export function holdWorkspace(folder: string): Result<{ release(): void }> {
       hint: "Use that one (`penstock status` shows its address), or end it first.",
     });
   }
-  return ok({ release: () => database.close() });
+  const mine = database;
+  held.add(mine);
+  return ok({
+    release() {
+      held.delete(mine);
+      mine.close();
+    },
+  });
 }
+
+/** A lock nobody refers to any more would be let go of with its database, by the garbage collector. */
+const held = new Set<DatabaseSync>();
 
 function holder(pidFile: string): string {
   try {

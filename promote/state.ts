@@ -159,21 +159,27 @@ export function openState(path: string): State {
   };
 }
 
+/** Two processes may come to an old file at once: what is left to do is read with the file locked. */
 function migrate(database: DatabaseSync): void {
-  database.exec(
-    "CREATE TABLE IF NOT EXISTS promote_migrations (number INTEGER PRIMARY KEY, at TEXT)",
-  );
-  const row = database.prepare("SELECT max(number) AS done FROM promote_migrations").get();
-  const done = Number(row?.["done"] ?? 0);
-  for (const [index, migration] of migrations.entries()) {
-    const number = index + 1;
-    if (number <= done) continue;
-    database.exec("BEGIN IMMEDIATE");
-    database.exec(migration);
-    database
-      .prepare("INSERT INTO promote_migrations (number, at) VALUES (?, datetime('now'))")
-      .run(number);
+  database.exec("BEGIN IMMEDIATE");
+  try {
+    database.exec(
+      "CREATE TABLE IF NOT EXISTS promote_migrations (number INTEGER PRIMARY KEY, at TEXT)",
+    );
+    const row = database.prepare("SELECT max(number) AS done FROM promote_migrations").get();
+    const done = Number(row?.["done"] ?? 0);
+    const note = database.prepare(
+      "INSERT INTO promote_migrations (number, at) VALUES (?, datetime('now'))",
+    );
+    for (const [index, migration] of migrations.entries()) {
+      if (index < done) continue;
+      database.exec(migration);
+      note.run(index + 1);
+    }
     database.exec("COMMIT");
+  } catch (error) {
+    database.exec("ROLLBACK");
+    throw error;
   }
 }
 

@@ -16,7 +16,7 @@ import type {
 } from "./diff.ts";
 import type { ProfilePair } from "./diff-profile.ts";
 import { badFileName } from "./file-pattern.ts";
-import { copyWhole } from "./output-file.ts";
+import { sendWhole } from "./output-file.ts";
 import type { Pool } from "./pool.ts";
 import { fail, ok, type Result } from "./problem.ts";
 import type { FilterInput, SetInput, SideInput, Sides, TableFile } from "./protocol.ts";
@@ -39,7 +39,6 @@ export type DiffQueries = {
   diffSince(
     request: DiffPairing & {
       input?: TableHash;
-      identity: RowIdentity;
       groups: DifferenceSet[][];
       since?: DifferenceSet;
       signal?: AbortSignal;
@@ -138,14 +137,13 @@ export function openDiffQueries(
       }
     },
 
-    async diffSince({ signal, input, identity, groups, since, ...pairing }) {
+    async diffSince({ signal, input, groups, since, ...pairing }) {
       const sides = sidesOf(pairing, input);
       if (!sides.ok) return sides;
       return pool.call<"diffSince">(
         {
           kind: "diffSince",
           ...sides.value,
-          identity,
           groups: groups.map((sets) => sets.map(setInput)),
           ...(since ? { since: setInput(since) } : {}),
         },
@@ -161,7 +159,7 @@ export function openDiffQueries(
         { signal, onProgress },
       );
       if (!made.ok) return made;
-      const problem = copyWhole(made.value.path, out);
+      const problem = await sendWhole(made.value.path, out);
       rmSync(made.value.path, { force: true });
       return problem ? fail(problem) : ok({ rows: made.value.rows });
     },

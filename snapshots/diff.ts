@@ -163,10 +163,11 @@ export type ValueFilter = {
  */
 export type RowIdentity = { columns: string[] } | { input: TableHash };
 
-/** Differences by name: a set of some comparison, or a few. */
-export type DifferenceSet =
+/** Differences by name, a kept set of some comparison or a few; `by` says what their names know rows by. */
+export type DifferenceSet = { by: RowIdentity } & (
   | { kind: "set"; hash: string }
-  | { kind: "listed"; differences: string[] };
+  | { kind: "listed"; differences: string[] }
+);
 
 /**
  * Which differences, by those of sets taken together: `same`: it is among them; `notSame`; `otherwise`: it is not, but they say of its row that it
@@ -189,7 +190,7 @@ export type DiffRowsRequest = DiffPairing &
   DifferenceFilter & {
     /** The snapshot a cause's condition is about, where it is `from` the input. */
     input?: TableHash;
-    /** The differences are named too. Needed where `sets` are asked about. */
+    /** The differences are named too, rows being known by this. */
     identity?: RowIdentity;
     offset: number;
     limit: number;

@@ -47,9 +47,10 @@ export type Sides = {
 export type SideInput = { kind: "table"; table: TableFile } | FileSide;
 
 /** Differences by name, as a worker reads them. */
-export type SetInput =
+export type SetInput = { by: RowIdentity } & (
   | { kind: "set"; hash: string; path: string }
-  | { kind: "listed"; differences: string[] };
+  | { kind: "listed"; differences: string[] }
+);
 
 /** Which of the differences a worker is asked for. */
 export type FilterInput = Omit<DifferenceFilter, "kind" | "sets"> & {
@@ -98,7 +99,6 @@ export type WorkerRequest =
   | ({
       kind: "diffSince";
       input?: TableFile;
-      identity: RowIdentity;
       groups: SetInput[][];
       since?: SetInput;
     } & Sides)

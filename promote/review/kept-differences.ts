@@ -1,24 +1,28 @@
-import type { DiffPairing, DifferenceFilter, KeptDifferences } from "#snapshots/diff.ts";
+import type {
+  DiffPairing,
+  DifferenceFilter,
+  KeptDifferences,
+  RowIdentity,
+} from "#snapshots/diff.ts";
 import { ok, type Result } from "#snapshots/problem.ts";
 import type { TableHash } from "#snapshots/table.ts";
 import { explained } from "../compare-details.ts";
 import type { Comparison } from "../compare.ts";
 import type { Workbench } from "../workbench.ts";
-import { rowIdentity } from "./row-identity.ts";
 
-/** The names of a comparison's differences, found once. */
+/** The names of a comparison's differences, its rows being known by `identity`; found once. */
 export async function keepDifferences(
   { workbench, signal }: { workbench: Workbench; signal?: AbortSignal | undefined },
   comparison: Comparison,
   filter: DifferenceFilter,
+  identity: RowIdentity,
 ): Promise<Result<KeptDifferences>> {
   const { store, queries } = workbench;
   const asked: DiffPairing & DifferenceFilter & { input?: TableHash } = {
     ...explained(comparison),
     ...filter,
   };
-  const identity = rowIdentity(workbench, comparison);
-  const entry = `differences 1 ${JSON.stringify({ asked, identity })}`;
+  const entry = `differences 2 ${JSON.stringify({ asked, identity })}`;
   const known = store.getEntry(entry);
   if (known !== undefined) {
     // Written below under a key that holds every table's hash.

@@ -1,11 +1,13 @@
 import type { DifferenceFilter, DifferenceSet } from "#snapshots/diff.ts";
 import { fail, ok, type Result } from "#snapshots/problem.ts";
 import { causeNamed, findComparison, type RowsFilter } from "../compare-details.ts";
+import type { Comparison } from "../compare.ts";
 import type { Workbench } from "../workbench.ts";
 import type { Remark, RemarkScope } from "./answer.ts";
 import { keepDifferences } from "./kept-differences.ts";
 import type { KeptRemark } from "./review-state.ts";
 import { noRemark, reviewedRows, type ReviewChoice } from "./reviewed-rows.ts";
+import { ownIdentity } from "./row-identity.ts";
 import { nameOf } from "./transform-name.ts";
 
 type Asked = { workbench: Workbench; id: string; signal?: AbortSignal | undefined };
@@ -29,27 +31,42 @@ export async function remark(
   const found = findComparison(workbench, id);
   if (!found.ok) return found;
   const said = { at: now().toISOString(), by: person, text, isIntended };
+  const chosen = await chosenBy(request, found.value, about);
+  if (!chosen.ok) return chosen;
+  const { comparison, filter, scope } = chosen.value;
+  const set = await keepDifferences(request, comparison, filter, ownIdentity(comparison));
+  if (!set.ok) return set;
+  const differences = set.value.rows;
+  if (differences === 0) return fail(nothingSaid);
+  const one = "difference" in about ? { difference: about.difference } : {};
+  const kept = { ...said, scope, differences, filter, ...one };
+  return ok(shown(state.reviews.addRemark(nameOf(found.value), kept), differences));
+}
+
+type Chosen = { comparison: Comparison; filter: DifferenceFilter; scope: RemarkScope };
+
+/** What a remark is about, for the worker and for people. */
+async function chosenBy(
+  request: Asked,
+  comparison: Comparison,
+  about: OneDifference | RemarkedRows,
+): Promise<Result<Chosen>> {
   if ("difference" in about) {
     const { difference, kind, key } = about;
-    const of: DifferenceSet = { kind: "listed", differences: [difference] };
-    const scope = { comparison: id, kind, key };
-    const kept = { ...said, scope, differences: 1, difference, of };
-    return ok(shown(state.reviews.addRemark(nameOf(found.value), kept), 1));
+    const by = ownIdentity(comparison);
+    const of: DifferenceSet[] = [{ kind: "listed", by, differences: [difference] }];
+    const scope = { comparison: comparison.id, kind, key };
+    return ok({ comparison, filter: { sets: [{ of, test: "same" }] }, scope });
   }
-  const { review, since, remark: remarkId, ...filters } = about;
-  const rows = await reviewedRows({ workbench, id, review, since, remark: remarkId });
+  const { review, since, remark, ...filters } = about;
+  const rows = await reviewedRows({ ...request, review, since, remark });
   if (!rows.ok) return rows;
-  const { comparison, sets } = rows.value;
-  const filter = await resolved({ ...request, id: comparison.id }, filters);
+  const { comparison: shownOf, sets } = rows.value;
+  const filter = await resolved({ ...request, id: shownOf.id }, filters);
   if (!filter.ok) return filter;
-  const chosen = { ...filter.value, ...(sets.length > 0 ? { sets } : {}) };
-  const set = await keepDifferences(request, comparison, chosen);
-  if (!set.ok) return set;
-  const { hash, rows: differences } = set.value;
-  if (differences === 0) return fail(nothingSaid);
   const { kind, column, values, cause } = filter.value;
   const scope: RemarkScope = {
-    comparison: comparison.id,
+    comparison: shownOf.id,
     ...(review ? { review } : {}),
     ...(kind ? { kind } : {}),
     ...(column === undefined ? {} : { column }),
@@ -58,8 +75,11 @@ export async function remark(
       ? { cause: { name: about.cause, text: cause.text } }
       : {}),
   };
-  const kept = { ...said, scope, differences, of: { kind: "set" as const, hash } };
-  return ok(shown(state.reviews.addRemark(nameOf(found.value), kept), differences));
+  return ok({
+    comparison: shownOf,
+    filter: { ...filter.value, ...(sets.length > 0 ? { sets } : {}) },
+    scope,
+  });
 }
 
 /** Takes a remark back. It stays in the records, and is shown no more. */

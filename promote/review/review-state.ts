@@ -1,10 +1,10 @@
 import type { DatabaseSync } from "node:sqlite";
-import type { DifferenceSet } from "#snapshots/diff.ts";
+import type { DifferenceFilter } from "#snapshots/diff.ts";
 import type { Remark, Review } from "./answer.ts";
 import type { TransformName } from "./transform-name.ts";
 
-/** A remark as it was made, with the differences it is about. */
-export type KeptRemark = Omit<Remark, "same"> & { of: DifferenceSet };
+/** A remark as it was made, with what tells the differences it is about from its comparison's others. */
+export type KeptRemark = Omit<Remark, "same"> & { filter: DifferenceFilter };
 
 /** What people said of comparisons. Nothing is changed; what is removed is marked so, with who did it. */
 export type ReviewState = {

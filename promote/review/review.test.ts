@@ -153,6 +153,62 @@ test("what is new since a review can be said to be intended", async () => {
   unwrap(removeRemark({ workbench, id }, said.id));
 });
 
+test("an older comparison is not held against a later review, nor one of another key against any", async () => {
+  unwrap(review({ workbench, id: second.id }, "later"));
+  expect(unwrap(await reviewState({ workbench, id: first.id })).since).toBeNull();
+  const keyed = unwrap(
+    await compare({
+      workbench,
+      ...name,
+      before: { kind: "git", revision: "HEAD" },
+      after: { kind: "working" },
+      key: ["id"],
+    }),
+  );
+  const state = unwrap(await reviewState({ workbench, id: keyed.id }));
+  expect(state.since).toBeNull();
+  expect(state.remarks.every(({ same }) => same === 0)).toBe(true);
+  const named = await reviewState({ workbench, id: keyed.id, since: second.id });
+  expect(named).toMatchObject({ ok: false, problem: { code: "rows-unknown" } });
+});
+
+test("on another snapshot a row is known by its identity", async () => {
+  write(
+    "data/flights.csv",
+    `id,delay\n${ids
+      .slice(50)
+      .map((id) => `${id},${delayOf(id)}`)
+      .join("\n")}\n`,
+  );
+  const { workspace, store, queries, now } = workbench;
+  unwrap(await freeze({ workspace, store, queries, source: "flights", label: "u", now }));
+  write("notebooks/delays.ts", notebook("f.delay > 25 || f.delay === 17"));
+  const other = unwrap(
+    await compare({
+      workbench,
+      ...name,
+      before: { kind: "git", revision: "HEAD" },
+      after: { kind: "working" },
+      snapshot: "flights@u",
+    }),
+  );
+  const state = unwrap(await reviewState({ workbench, id: other.id, since: second.id }));
+  const there = other.summary.rows.changed;
+  expect(state.since).toMatchObject({
+    new: 0,
+    otherwise: 0,
+    same: there,
+    gone: second.summary.rows.changed - there,
+  });
+  expect(there).toBeGreaterThan(0);
+});
+
+test("a difference that is not there cannot be spoken of", async () => {
+  const about = { difference: "0".repeat(64), kind: "changed" as const, key: [1] };
+  const said = await remark({ workbench, id: second.id, text: "x", isIntended: true, about });
+  expect(said).toMatchObject({ ok: false, problem: { code: "no-differences" } });
+});
+
 test("a remark that is taken back is shown no more, and one about nothing is refused", async () => {
   const { id } = second;
   const before = unwrap(await reviewState({ workbench, id })).remarks;
@@ -176,7 +232,10 @@ test("the history lists each comparison once, newest first, with what was said o
     reviews: [{ note: "as agreed" }],
     remarks: 0,
   });
-  expect(history.find(({ id }) => id === second.id)).toMatchObject({ reviews: [], remarks: 1 });
+  expect(history.find(({ id }) => id === second.id)).toMatchObject({
+    reviews: [{ note: "later" }],
+    remarks: 1,
+  });
   expect(new Set(history.map(({ id }) => id)).size).toBe(history.length);
   expect(comparisonHistory(workbench, { notebook: "delays", transform: "x" }, 10)).toEqual([]);
 });

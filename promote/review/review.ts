@@ -6,8 +6,7 @@ import type { Review, ReviewState } from "./answer.ts";
 import { summaryOf } from "./history.ts";
 import { keepDifferences } from "./kept-differences.ts";
 import { shown } from "./remarks.ts";
-import { earlierComparison } from "./reviewed-rows.ts";
-import { rowIdentity } from "./row-identity.ts";
+import { earlierComparison, remarkSets } from "./reviewed-rows.ts";
 import { nameOf } from "./transform-name.ts";
 
 type Asked = { workbench: Workbench; id: string; signal?: AbortSignal | undefined };
@@ -40,7 +39,7 @@ export async function reviewState(
     reviews: state.reviews.reviews(nameOf(comparison)),
     remarks: state.reviews.remarks(nameOf(comparison)),
   };
-  const earlier = earlierComparison(workbench, comparison, request.since);
+  const earlier = await earlierComparison(workbench, comparison, request.since);
   if (!earlier.ok) return earlier;
   const reviews = said.reviews.filter(({ comparison: of }) => of === id);
   // Nothing was said yet, and there is nothing to hold it against: the differences need no names.
@@ -52,29 +51,35 @@ export async function reviewState(
       remarks: [],
       since: null,
     });
-  const then = earlier.value && (await keepDifferences(request, earlier.value, {}));
+  const then =
+    earlier.value &&
+    (await keepDifferences(request, earlier.value.comparison, {}, earlier.value.identity));
   if (then && !then.ok) return then;
-  const intended = said.remarks.filter(({ isIntended }) => isIntended).map(({ of }) => of);
+  const sets = await remarkSets(request, said.remarks, comparison);
+  if (!sets.ok) return sets;
+  const intended = sets.value.filter((_, i) => said.remarks[i]?.isIntended);
   const counted = await queries.diffSince({
     ...explained(comparison),
-    identity: rowIdentity(workbench, comparison),
-    groups: [intended, ...said.remarks.map(({ of }) => [of])],
-    ...(then ? { since: { kind: "set", hash: then.value.hash } } : {}),
+    groups: [intended.flat(), ...sets.value],
+    ...(then && earlier.value
+      ? { since: { kind: "set", hash: then.value.hash, by: earlier.value.identity } }
+      : {}),
     ...(signal ? { signal } : {}),
   });
   if (!counted.ok) return counted;
   const { total, same, since } = counted.value;
-  const [reviewOfEarlier] = said.reviews.filter(({ comparison: of }) => of === earlier.value?.id);
+  const against = earlier.value?.comparison;
+  const reviewOfEarlier = said.reviews.find(({ comparison: of }) => of === against?.id);
   return ok({
     reviews,
     differences: total,
     intended: same[0] ?? 0,
     remarks: said.remarks.map((each, i) => shown(each, same[i + 1] ?? 0)),
     since:
-      since && earlier.value
+      since && against
         ? {
             ...(reviewOfEarlier ? { review: reviewOfEarlier } : {}),
-            comparison: summaryOf(earlier.value, said),
+            comparison: summaryOf(against, said),
             ...since,
           }
         : null,

@@ -1,11 +1,12 @@
-import type { DifferenceFilter, RowIdentity } from "#snapshots/diff.ts";
+import type { DifferenceFilter, DifferenceSet, RowIdentity } from "#snapshots/diff.ts";
 import { fail, ok, type Problem, type Result } from "#snapshots/problem.ts";
 import { findComparison } from "../compare-details.ts";
 import { readComparison, type Comparison } from "../compare.ts";
 import type { Workbench } from "../workbench.ts";
 import type { ReviewFilter } from "./answer.ts";
 import { keepDifferences } from "./kept-differences.ts";
-import { rowIdentity } from "./row-identity.ts";
+import type { KeptRemark } from "./review-state.ts";
+import { commonIdentity, ownIdentity } from "./row-identity.ts";
 import { nameOf } from "./transform-name.ts";
 
 type Asked = { workbench: Workbench; id: string; signal?: AbortSignal | undefined };
@@ -32,52 +33,98 @@ export async function reviewedRows(request: Asked & ReviewChoice): Promise<Resul
   const comparison = found.value;
   const remarks = workbench.state.reviews.remarks(nameOf(comparison));
   const sets: ReviewedRows["sets"] = [];
+  const of = (shown: Comparison) => ok({ comparison: shown, identity: ownIdentity(shown), sets });
   if (remarkId !== undefined) {
     const about = remarks.find((each) => each.id === remarkId);
     if (!about) return fail(noRemark(remarkId));
-    sets.push({ of: [about.of], test: "same" });
+    const set = await remarkSets(request, [about], comparison);
+    if (!set.ok) return set;
+    sets.push({ of: set.value.flat(), test: "same" });
   }
-  const of = (chosen: Comparison) =>
-    ok({ comparison: chosen, identity: rowIdentity(workbench, chosen), sets });
   if (filter === undefined) return of(comparison);
   if (filter === "intended" || filter === "open") {
-    const intended = remarks.filter(({ isIntended }) => isIntended).map((each) => each.of);
-    sets.push({ of: intended, test: filter === "intended" ? "same" : "notSame" });
+    const intended = remarks.filter(({ isIntended }) => isIntended);
+    const set = await remarkSets(request, intended, comparison);
+    if (!set.ok) return set;
+    sets.push({ of: set.value.flat(), test: filter === "intended" ? "same" : "notSame" });
     return of(comparison);
   }
-  const earlier = earlierComparison(workbench, comparison, request.since);
+  const earlier = await earlierComparison(workbench, comparison, request.since);
   if (!earlier.ok) return earlier;
   if (!earlier.value) return fail(notReviewed);
-  const [shownOf, against] =
-    filter === "gone" ? [earlier.value, comparison] : [comparison, earlier.value];
-  const kept = await keepDifferences(request, against, {});
+  const { comparison: then, identity } = earlier.value;
+  const [shown, against] = filter === "gone" ? [then, comparison] : [comparison, then];
+  const kept = await keepDifferences(request, against, {}, identity);
   if (!kept.ok) return kept;
-  sets.push({
-    of: [{ kind: "set", hash: kept.value.hash }],
-    test: filter === "gone" ? "new" : filter,
-  });
-  return of(shownOf);
+  const set: DifferenceSet = { kind: "set", hash: kept.value.hash, by: identity };
+  sets.push({ of: [set], test: filter === "gone" ? "new" : filter });
+  return of(shown);
 }
 
-/** The one named; else the last of the transform that was reviewed, this one aside. */
-export function earlierComparison(
+/** For each remark the differences it is about, named as `comparison` names its own; none where nothing says which row is which. */
+export async function remarkSets(
+  request: Asked,
+  remarks: KeptRemark[],
+  comparison: Comparison,
+): Promise<Result<DifferenceSet[][]>> {
+  const sets: DifferenceSet[][] = [];
+  for (const { scope, filter } of remarks) {
+    const about = readComparison(request.workbench, scope.comparison);
+    const identity = about && (await commonIdentity(request.workbench, about, comparison));
+    if (identity && !identity.ok) return identity;
+    const by = identity?.value;
+    const kept = about && by && (await keepDifferences(request, about, filter, by));
+    // What was said of tables that are no more holds for nothing that can be seen.
+    if (kept && !kept.ok && kept.problem.code !== "no-such-table") return kept;
+    sets.push(by && kept?.ok ? [{ kind: "set", hash: kept.value.hash, by }] : []);
+  }
+  return ok(sets);
+}
+
+export type Earlier = { comparison: Comparison; identity: RowIdentity };
+
+/** The one named; else the last of the transform that was reviewed, of those made before this one that it can be held against. */
+export async function earlierComparison(
   workbench: Workbench,
   comparison: Comparison,
   named: string | undefined,
-): Result<Comparison | undefined> {
-  if (named === undefined) {
-    const reviews = workbench.state.reviews.reviews(nameOf(comparison));
-    const last = reviews.find((each) => each.comparison !== comparison.id);
-    return ok(last && readComparison(workbench, last.comparison));
+): Promise<Result<Earlier | undefined>> {
+  if (named !== undefined) return namedComparison(workbench, comparison, named);
+  for (const { comparison: id } of workbench.state.reviews.reviews(nameOf(comparison))) {
+    const then = id === comparison.id ? undefined : readComparison(workbench, id);
+    if (!then || Date.parse(then.at) > Date.parse(comparison.at)) continue;
+    const identity = await commonIdentity(workbench, then, comparison);
+    if (!identity.ok) {
+      if (identity.problem.code === "no-such-table") continue;
+      return identity;
+    }
+    if (identity.value) return ok({ comparison: then, identity: identity.value });
   }
+  return ok(undefined);
+}
+
+async function namedComparison(
+  workbench: Workbench,
+  comparison: Comparison,
+  named: string,
+): Promise<Result<Earlier>> {
   const found = findComparison(workbench, named);
   if (!found.ok) return found;
   const [other, own] = [nameOf(found.value), nameOf(comparison)];
-  if (other.notebook === own.notebook && other.transform === own.transform) return found;
+  if (other.notebook !== own.notebook || other.transform !== own.transform) {
+    return fail({
+      code: "other-transform",
+      message: `The comparison ${named} is of ${other.transform} in ${other.notebook}, not of ${own.transform} in ${own.notebook}.`,
+      hint: "Differences are compared between comparisons of one transform.",
+    });
+  }
+  const identity = await commonIdentity(workbench, found.value, comparison);
+  if (!identity.ok) return identity;
+  if (identity.value) return ok({ comparison: found.value, identity: identity.value });
   return fail({
-    code: "other-transform",
-    message: `The comparison ${named} is of ${other.transform} in ${other.notebook}, not of ${own.transform} in ${own.notebook}.`,
-    hint: "Differences are compared between comparisons of one transform.",
+    code: "rows-unknown",
+    message: `Nothing says which row of the comparison ${named.slice(0, 8)} is which of this one: they are of different snapshots or keys, and not all tables carry an identity that no two rows share.`,
+    hint: "Compare both by the same key, or on the same snapshot.",
   });
 }
 

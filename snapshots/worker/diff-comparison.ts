@@ -126,11 +126,15 @@ export function exchangePath({ exchange }: Comparison): string {
   return join(exchange, randomUUID());
 }
 
-/** Made once per comparison; a failure is forgotten. */
+/** Made once per comparison, what was asked for last being last in `kept`; a failure is forgotten. */
 export function keep<T>(comparison: Comparison, name: string, make: () => Promise<T>): Promise<T> {
   const known = comparison.kept.get(name);
   // Each name is used with one type.
-  if (known !== undefined) return known as Promise<T>;
+  if (known !== undefined) {
+    comparison.kept.delete(name);
+    comparison.kept.set(name, known);
+    return known as Promise<T>;
+  }
   const made = make();
   made.catch(() => comparison.kept.delete(name));
   comparison.kept.set(name, made);

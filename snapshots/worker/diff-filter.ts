@@ -1,5 +1,5 @@
 import duckdb from "@duckdb/node-bindings";
-import type { RowIdentity, ValueFilter } from "../diff.ts";
+import type { ValueFilter } from "../diff.ts";
 import { fail, ok, type Problem, type Result } from "../problem.ts";
 import type { FilterInput, TableFile } from "../protocol.ts";
 import { parseType, quoteName, quoteText } from "../types.ts";
@@ -10,7 +10,7 @@ import { countOf, type Numbered } from "./diff-order.ts";
 import type { DiffPlan } from "./diff-plan.ts";
 import { setSql } from "./diff-set-tables.ts";
 
-type Filter = FilterInput & { input?: TableFile; identity?: RowIdentity };
+type Filter = FilterInput & { input?: TableFile };
 
 /** Filters whose rows are kept, so that the next page is a look-up. */
 const mostFilters = 8;
@@ -26,7 +26,7 @@ export async function chosenDifferences(
   const where = filterSql(comparison.plan, ordered, filter);
   if (!where.ok) return where;
   for (const { of, test } of filter.sets ?? []) {
-    const meets = await setSql(comparison, filter.identity, of, test);
+    const meets = await setSql(comparison, of, test);
     if (!meets.ok) return meets;
     where.value.push(meets.value);
   }
@@ -50,7 +50,6 @@ function chosenRows(comparison: Comparison, ordered: string, where: string): Pro
 
 async function forgetOldest({ kept, open }: Comparison): Promise<void> {
   const filters = [...kept.keys()].filter((name) => name.startsWith("chosen "));
-  // The one being made is among them.
   for (const name of filters.slice(0, Math.max(0, filters.length - mostFilters))) {
     const { table } = (await kept.get(name)) as Numbered;
     kept.delete(name);

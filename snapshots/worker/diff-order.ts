@@ -14,13 +14,15 @@ export function orderedDifferences(comparison: Comparison): Promise<Numbered> {
     const { connection } = comparison.open;
     const found = await allDifferences(comparison);
     const table = quoteName("ordered differences");
-    await duckdb.query(
-      connection,
-      `CREATE OR REPLACE TEMP TABLE ${table} AS SELECT * FROM ${found} ORDER BY ${orderSql(comparison.plan)}`,
-    );
-    // The same rows, once is enough.
-    comparison.differences = Promise.resolve(table);
-    await duckdb.query(connection, `DROP TABLE ${found}`);
+    if (found !== table) {
+      await duckdb.query(
+        connection,
+        `CREATE OR REPLACE TEMP TABLE ${table} AS SELECT * FROM ${found} ORDER BY ${orderSql(comparison.plan)}`,
+      );
+      // The same rows, once is enough.
+      comparison.differences = Promise.resolve(table);
+      await duckdb.query(connection, `DROP TABLE ${found}`);
+    }
     return { table, total: await countOf(connection, table) };
   });
 }

@@ -1,7 +1,7 @@
 import { copyFileSync, rmSync } from "node:fs";
 import duckdb from "@duckdb/node-bindings";
-import type { RowIdentity, SetTest } from "../diff.ts";
-import { fail, ok, type Result } from "../problem.ts";
+import type { SetTest } from "../diff.ts";
+import { ok, type Result } from "../problem.ts";
 import type { SetInput } from "../protocol.ts";
 import { quoteName, quoteText } from "../types.ts";
 import { exchangePath, keep, type Comparison } from "./diff-comparison.ts";
@@ -13,22 +13,21 @@ const mostSets = 8;
 /** A condition over the ordered differences, as `d`. */
 export async function setSql(
   comparison: Comparison,
-  identity: RowIdentity | undefined,
   sets: SetInput[],
   test: SetTest,
 ): Promise<Result<string>> {
-  if (identity === undefined) {
-    return fail({
-      code: "no-identity",
-      message: "Differences are compared with others, and nothing says how a row is known again.",
-      hint: "Name an identity.",
-    });
+  const isWithout = test === "new" || test === "notSame";
+  if (sets.length === 0) return ok(isWithout ? "true" : "false");
+  const conditions: string[] = [];
+  for (const some of Map.groupBy(sets, ({ by }) => JSON.stringify(by)).values()) {
+    const [first] = some;
+    if (first === undefined) continue;
+    const names = await namedDifferences(comparison, first.by);
+    if (!names.ok) return names;
+    const set = await loadSets(comparison, some);
+    conditions.push(`d.rowid IN (${testSql(names.value, set, test)})`);
   }
-  if (sets.length === 0) return ok(test === "new" || test === "notSame" ? "true" : "false");
-  const names = await namedDifferences(comparison, identity);
-  if (!names.ok) return names;
-  const set = await loadSets(comparison, sets);
-  return ok(`d.rowid IN (${testSql(names.value, set, test)})`);
+  return ok(`(${conditions.join(isWithout ? " AND " : " OR ")})`);
 }
 
 /** SQL for the places of the differences, of those whose names are in a table, that a set's names let through. */

@@ -8,7 +8,7 @@ import { exchangePath, openComparison } from "./diff-comparison.ts";
 import { chosenDifferences } from "./diff-filter.ts";
 import { nameColumns, namedDifferences } from "./diff-names.ts";
 import { orderedDifferences } from "./diff-order.ts";
-import { loadSets, testSql } from "./diff-set-tables.ts";
+import { loadSets, setSql, testSql } from "./diff-set-tables.ts";
 
 /** The names of the differences that a filter leaves, into a file of the comparison's own. */
 export async function runDiffSet(
@@ -41,9 +41,7 @@ export async function runDiffSince(
   const opened = await openComparison(request, limits);
   if (!opened.ok) return opened;
   const comparison = opened.value;
-  const { total } = await orderedDifferences(comparison);
-  const named = await namedDifferences(comparison, request.identity);
-  if (!named.ok) return named;
+  const { table, total } = await orderedDifferences(comparison);
   const count = async (from: string) => {
     const [[many = "0"] = []] = await queryTexts(
       comparison.open.connection,
@@ -51,18 +49,22 @@ export async function runDiffSince(
     );
     return Number(many);
   };
-  const those = (set: string, test: SetTest) => count(`(${testSql(named.value, set, test)})`);
   const same: number[] = [];
   for (const group of request.groups) {
-    same.push(group.length === 0 ? 0 : await those(await loadSets(comparison, group), "same"));
+    const isAmong = await setSql(comparison, group, "same");
+    if (!isAmong.ok) return isAmong;
+    same.push(group.length === 0 ? 0 : await count(`${table} d WHERE ${isAmong.value}`));
   }
   if (request.since === undefined) return ok({ total, same });
+  const names = await namedDifferences(comparison, request.since.by);
+  if (!names.ok) return names;
   const set = await loadSets(comparison, [request.since]);
+  const those = (test: SetTest) => count(`(${testSql(names.value, set, test)})`);
   const since = {
-    new: await those(set, "new"),
-    otherwise: await those(set, "otherwise"),
-    same: await those(set, "same"),
-    gone: await count(`(SELECT * FROM ${set} s ANTI JOIN ${named.value} f USING (rh, rl))`),
+    new: await those("new"),
+    otherwise: await those("otherwise"),
+    same: await those("same"),
+    gone: await count(`(SELECT * FROM ${set} s ANTI JOIN ${names.value} f USING (rh, rl))`),
   };
   return ok({ total, same, since });
 }

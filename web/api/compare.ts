@@ -170,7 +170,10 @@ export function compareRoutes(workbench: Workbench) {
       "/:id/export",
       path(z.object({ id })),
       query(z.object({ format: z.enum(rowFormats) })),
-      (c) => rowsFile({ workbench, ...c.req.valid("param"), ...c.req.valid("query") }),
+      (c) => {
+        const isHead = c.req.raw.method === "HEAD";
+        return rowsFile({ workbench, ...c.req.valid("param"), ...c.req.valid("query"), isHead });
+      },
     )
     .get("/:id/causes", path(z.object({ id })), query(causesQuery), async (c) => {
       const { id } = c.req.valid("param");

@@ -40,9 +40,11 @@ export async function reportFile(
 
 /** Every row that differs, as the terminal's `--rows-out` writes them. The file is gone when it was sent, or is no longer wanted. */
 export async function rowsFile(
-  request: Asked & { format: (typeof rowFormats)[number] },
+  request: Asked & { format: (typeof rowFormats)[number]; isHead: boolean },
 ): Promise<Response> {
   const { workbench, format } = request;
+  // Nobody would read the file to its end.
+  if (request.isHead) return new Response(null, { headers: headers(request, format) });
   const out = workbench.store.tempPath(format);
   try {
     const { rows } = unwrap(await compareExport({ ...request, out }));

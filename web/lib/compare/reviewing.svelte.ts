@@ -25,7 +25,7 @@ export class Reviewing {
   #request: AbortController | undefined;
 
   async show(id: string, since: string | undefined): Promise<void> {
-    if (id !== this.#id) this.state = undefined;
+    if (id !== this.#id || since !== this.#since) this.state = undefined;
     this.#id = id;
     this.#since = since;
     await this.load();
@@ -68,8 +68,8 @@ export class Reviewing {
     { kind, column, values, cause, review, remark }: Filters,
     said: Said,
   ): Promise<Problem | undefined> {
-    // As the page counted them: another review may have come since.
-    const since = review === undefined ? undefined : this.state?.since?.comparison.id;
+    // The same as the list of rows is asked for by.
+    const since = review === undefined ? undefined : this.#since;
     return this.#remark({
       ...(review ? { review } : {}),
       ...(since === undefined ? {} : { since }),
