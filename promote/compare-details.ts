@@ -18,7 +18,12 @@ import { readComparison, type Comparison } from "./compare.ts";
 import { notebookPath, workingText } from "./notebook-bundle.ts";
 import type { Workbench } from "./workbench.ts";
 
-type Asked = { workbench: Workbench; id: string; signal?: AbortSignal | undefined };
+/** What is asked of a kept comparison. */
+export type Asked = {
+  workbench: Workbench;
+  comparison: Comparison;
+  signal?: AbortSignal | undefined;
+};
 
 /** A cause and what an address calls it: a hash of what it says, so that it stays while the search goes further. */
 export type NamedCause = DiffCause & { name: string };
@@ -43,13 +48,11 @@ export type RowsFilter = {
 export async function compareRows(
   request: Asked & RowsFilter & Pick<DiffRowsRequest, "identity" | "sets" | "offset" | "limit">,
 ): Promise<Result<DiffPage>> {
-  const { workbench, id, signal, cause: name, ...page } = request;
-  const found = findComparison(workbench, id);
-  if (!found.ok) return found;
+  const { workbench, comparison, signal, cause: name, ...page } = request;
   const cause = name === undefined ? ok(undefined) : await causeNamed(request, name);
   if (!cause.ok) return cause;
   return workbench.queries.diffRows({
-    ...explained(found.value),
+    ...explained(comparison),
     ...page,
     ...(cause.value ? { cause: cause.value } : {}),
     ...(signal ? { signal } : {}),
@@ -60,11 +63,9 @@ export async function compareRows(
 export async function compareCauses(
   request: Asked & { budgetMs?: number | undefined },
 ): Promise<Result<Causes>> {
-  const { workbench, id, signal, budgetMs = causesBudgetMs } = request;
-  const found = findComparison(workbench, id);
-  if (!found.ok) return found;
+  const { workbench, comparison, signal, budgetMs = causesBudgetMs } = request;
   const { store, queries } = workbench;
-  const pairing = explained(found.value);
+  const pairing = explained(comparison);
   const entry = `causes 1 ${JSON.stringify(pairing)}`;
   const text = store.getEntry(entry);
   if (text !== undefined) {
@@ -87,14 +88,20 @@ export async function compareCauses(
 export async function compareProfile(
   request: Asked & { column: string },
 ): Promise<Result<ProfilePair>> {
-  const { workbench, id, column, signal } = request;
-  const found = findComparison(workbench, id);
-  if (!found.ok) return found;
+  const { workbench, comparison, column, signal } = request;
   return workbench.queries.diffProfile({
-    ...pairingOf(found.value),
+    ...pairingOf(comparison),
     column,
     ...(signal ? { signal } : {}),
   });
+}
+
+/** Every row that differs into a file; how many they are. */
+export async function compareExport(
+  request: Asked & { format: "parquet" | "csv"; out: string },
+): Promise<Result<{ rows: number }>> {
+  const { workbench, comparison, format, out } = request;
+  return workbench.queries.diffExport({ ...explained(comparison), format, out });
 }
 
 /** Where the working notebook defines the transform: the line of the file, counted from 1, and what it says. */

@@ -253,7 +253,7 @@ describe("the next release", () => {
     expect(again.id).toBe(compared.id);
     expect(readComparison(workbench, compared.id)?.summary).toEqual(compared.summary);
     const rows = unwrap(
-      await compareRows({ workbench, id: compared.id, kind: "changed", offset: 0, limit: 5 }),
+      await compareRows({ workbench, comparison: compared, kind: "changed", offset: 0, limit: 5 }),
     );
     expect(rows.total).toBe(compared.summary.rows.changed);
     expect(rows.rows.length).toBe(5);

@@ -1,7 +1,7 @@
 import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { openReviewState, type ReviewState } from "./review/review-state.ts";
+import { openReviewRecords, type ReviewRecords } from "./review/review-records.ts";
 import type { TransformName } from "./review/transform-name.ts";
 
 /** One execution of anything asked for or scheduled. */
@@ -40,7 +40,8 @@ export type State = {
   askComparison(id: string, at: Date): void;
   comparison(id: string): unknown;
   recentComparisons(limit: number, of?: TransformName): { askedAt: string; document: unknown }[];
-  reviews: ReviewState;
+  /** What people said of comparisons. */
+  said: ReviewRecords;
   close(): void;
 };
 
@@ -154,7 +155,7 @@ export function openState(path: string): State {
       one.recentComparisons
         .all({ limit, notebook: of?.notebook ?? null, transform: of?.transform ?? null })
         .map((row) => ({ askedAt: String(row["asked_at"]), document: documentOf(row) })),
-    reviews: openReviewState(database),
+    said: openReviewRecords(database),
     close: () => database.close(),
   };
 }

@@ -1,26 +1,18 @@
 import { ok, type Result } from "#snapshots/problem.ts";
-import { compareCauses, explained, findComparison } from "../compare-details.ts";
+import { compareCauses, explained, type Asked } from "../compare-details.ts";
 import { reviewState } from "../review/review.ts";
 import type { ReviewState } from "../review/answer.ts";
-import type { Workbench } from "../workbench.ts";
 import { group, type DiffReport } from "./report.ts";
 
 /** So many rows of each kind are shown. */
 const samples = 20;
 
 /** A kept comparison as a report: its counts, outcomes and causes, some of its rows, and what was said of it. */
-export async function comparisonReport(request: {
-  workbench: Workbench;
-  id: string;
-  signal?: AbortSignal | undefined;
-}): Promise<Result<DiffReport>> {
-  const { workbench, id, signal } = request;
-  const found = findComparison(workbench, id);
-  if (!found.ok) return found;
-  const { transform, before, after, snapshot, metrics, contract } = found.value;
-  const pairing = explained(found.value);
+export async function comparisonReport(request: Asked): Promise<Result<DiffReport>> {
+  const { workbench, comparison, signal } = request;
+  const { transform, before, after, snapshot, metrics, contract } = comparison;
   const counted = await workbench.queries.diff({
-    ...pairing,
+    ...explained(comparison),
     samples,
     ...(signal ? { signal } : {}),
   });

@@ -1,7 +1,7 @@
 import type { Comparison } from "../compare.ts";
 import type { Workbench } from "../workbench.ts";
 import type { ComparisonSummary, Review } from "./answer.ts";
-import type { KeptRemark } from "./review-state.ts";
+import type { KeptRemark } from "./review-records.ts";
 import type { TransformName } from "./transform-name.ts";
 
 /** The comparisons of a transform that were asked for last, newest first: one that is found again stays where it was. */
@@ -10,7 +10,7 @@ export function comparisonHistory(
   of: TransformName,
   limit: number,
 ): ComparisonSummary[] {
-  const said = { reviews: state.reviews.reviews(of), remarks: state.reviews.remarks(of) };
+  const said = { reviews: state.said.reviews(of), remarks: state.said.remarks(of) };
   return (
     state
       .recentComparisons(limit, of)

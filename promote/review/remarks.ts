@@ -1,16 +1,13 @@
 import type { DifferenceFilter, DifferenceSet } from "#snapshots/diff.ts";
 import { fail, ok, type Result } from "#snapshots/problem.ts";
-import { causeNamed, findComparison, type RowsFilter } from "../compare-details.ts";
+import { causeNamed, type Asked, type RowsFilter } from "../compare-details.ts";
 import type { Comparison } from "../compare.ts";
-import type { Workbench } from "../workbench.ts";
 import type { Remark, RemarkScope } from "./answer.ts";
 import { keepDifferences } from "./kept-differences.ts";
-import type { KeptRemark } from "./review-state.ts";
+import type { KeptRemark } from "./review-records.ts";
 import { noRemark, reviewedRows, type ReviewChoice } from "./reviewed-rows.ts";
 import { ownIdentity } from "./row-identity.ts";
 import { nameOf } from "./transform-name.ts";
-
-type Asked = { workbench: Workbench; id: string; signal?: AbortSignal | undefined };
 
 /** What one difference is called, and where a person saw it. */
 export type OneDifference = {
@@ -26,21 +23,19 @@ export type RemarkedRows = RowsFilter & ReviewChoice;
 export async function remark(
   request: Asked & { text: string; isIntended: boolean; about: OneDifference | RemarkedRows },
 ): Promise<Result<Remark>> {
-  const { workbench, id, text, isIntended, about } = request;
+  const { workbench, text, isIntended, about } = request;
   const { state, person, now } = workbench;
-  const found = findComparison(workbench, id);
-  if (!found.ok) return found;
-  const said = { at: now().toISOString(), by: person, text, isIntended };
-  const chosen = await chosenBy(request, found.value, about);
+  const chosen = await chosenBy(request, about);
   if (!chosen.ok) return chosen;
   const { comparison, filter, scope } = chosen.value;
   const set = await keepDifferences(request, comparison, filter, ownIdentity(comparison));
   if (!set.ok) return set;
   const differences = set.value.rows;
   if (differences === 0) return fail(nothingSaid);
+  const said = { at: now().toISOString(), by: person, text, isIntended };
   const one = "difference" in about ? { difference: about.difference } : {};
   const kept = { ...said, scope, differences, filter, ...one };
-  return ok(shown(state.reviews.addRemark(nameOf(found.value), kept), differences));
+  return ok(shown(state.said.addRemark(nameOf(comparison), kept), differences));
 }
 
 type Chosen = { comparison: Comparison; filter: DifferenceFilter; scope: RemarkScope };
@@ -48,9 +43,9 @@ type Chosen = { comparison: Comparison; filter: DifferenceFilter; scope: RemarkS
 /** What a remark is about, for the worker and for people. */
 async function chosenBy(
   request: Asked,
-  comparison: Comparison,
   about: OneDifference | RemarkedRows,
 ): Promise<Result<Chosen>> {
+  const { comparison } = request;
   if ("difference" in about) {
     const { difference, kind, key } = about;
     const by = ownIdentity(comparison);
@@ -62,7 +57,7 @@ async function chosenBy(
   const rows = await reviewedRows({ ...request, review, since, remark });
   if (!rows.ok) return rows;
   const { comparison: shownOf, sets } = rows.value;
-  const filter = await resolved({ ...request, id: shownOf.id }, filters);
+  const filter = await resolved({ ...request, comparison: shownOf }, filters);
   if (!filter.ok) return filter;
   const { kind, column, values, cause } = filter.value;
   const scope: RemarkScope = {
@@ -83,12 +78,10 @@ async function chosenBy(
 }
 
 /** Takes a remark back. It stays in the records, and is shown no more. */
-export function removeRemark({ workbench, id }: Asked, remark: number): Result<true> {
+export function removeRemark({ workbench, comparison }: Asked, remark: number): Result<true> {
   const { state, person, now } = workbench;
-  const found = findComparison(workbench, id);
-  if (!found.ok) return found;
   const removed = { at: now().toISOString(), by: person };
-  return state.reviews.removeRemark(nameOf(found.value), remark, removed)
+  return state.said.removeRemark(nameOf(comparison), remark, removed)
     ? ok(true)
     : fail(noRemark(remark));
 }

@@ -52,11 +52,13 @@ async function compareWorking(late: string, extra = ""): Promise<Comparison> {
 }
 
 async function rowIds(
-  id: string,
+  asked: Comparison,
   filter: { review?: ReviewFilter; since?: string; remark?: number },
 ) {
-  const { comparison, identity, sets } = unwrap(await reviewedRows({ workbench, id, ...filter }));
-  const page = { id: comparison.id, identity, sets, offset: 0, limit: 1_000 };
+  const { comparison, identity, sets } = unwrap(
+    await reviewedRows({ workbench, comparison: asked, ...filter }),
+  );
+  const page = { comparison, identity, sets, offset: 0, limit: 1_000 };
   const { rows } = unwrap(await compareRows({ workbench, ...page }));
   return rows.map(({ after }) => Number(after?.["id"]));
 }
@@ -80,19 +82,19 @@ afterAll(async () => {
 
 test("before anybody has reviewed, nothing is new since then, and that is an error only where it is asked for", async () => {
   first = await compareWorking("f.delay > 20");
-  const { id } = first;
-  const state = unwrap(await reviewState({ workbench, id }));
+  const comparison = first;
+  const state = unwrap(await reviewState({ workbench, comparison }));
   const differences = count((delay) => delay > 15 && delay <= 20);
   expect(state).toEqual({ reviews: [], differences, intended: 0, remarks: [], since: null });
-  const asked = await reviewedRows({ workbench, id, review: "new" });
+  const asked = await reviewedRows({ workbench, comparison, review: "new" });
   expect(asked).toMatchObject({ ok: false, problem: { code: "not-reviewed" } });
-  expect(await rowIds(id, { review: "open" })).toHaveLength(differences);
+  expect(await rowIds(comparison, { review: "open" })).toHaveLength(differences);
 });
 
 test("after a review, what changed since is new, and what was there is the same", async () => {
-  unwrap(review({ workbench, id: first.id }, "as agreed"));
+  review({ workbench, comparison: first }, "as agreed");
   second = await compareWorking("f.delay > 25 || f.delay === 17");
-  const state = unwrap(await reviewState({ workbench, id: second.id }));
+  const state = unwrap(await reviewState({ workbench, comparison: second }));
   expect(state.since).toMatchObject({
     review: { note: "as agreed", comparison: first.id, by: workbench.person },
     comparison: { id: first.id },
@@ -101,61 +103,67 @@ test("after a review, what changed since is new, and what was there is the same"
     same: count((delay) => delay > 15 && delay <= 20 && delay !== 17),
     gone: count((delay) => delay === 17),
   });
-  const found = await rowIds(second.id, { review: "new" });
+  const found = await rowIds(second, { review: "new" });
   expect(found.every((id) => delayOf(id) > 20 && delayOf(id) <= 25)).toBe(true);
-  const gone = await rowIds(second.id, { review: "gone" });
+  const gone = await rowIds(second, { review: "gone" });
   expect(gone).toEqual(ids.filter((id) => delayOf(id) === 17));
-  const itself = unwrap(await reviewState({ workbench, id: first.id }));
+  const itself = unwrap(await reviewState({ workbench, comparison: first }));
   expect(itself).toMatchObject({ since: null, reviews: [{ note: "as agreed" }] });
 });
 
 test("what is intended stays so as long as the difference is the same, whatever else changes", async () => {
-  const { id } = second;
-  const causes = unwrap(await compareCauses({ workbench, id }));
+  const comparison = second;
+  const causes = unwrap(await compareCauses({ workbench, comparison }));
   const cause = causes.causes.find(({ text }) => text.includes("delay from"))?.name ?? "";
-  const request = { workbench, id, text: "The new limit.", isIntended: true };
+  const request = { workbench, comparison, text: "The new limit.", isIntended: true };
   const said = unwrap(await remark({ ...request, about: { cause } }));
-  expect(said).toMatchObject({ scope: { comparison: id, cause: { name: cause } } });
+  expect(said).toMatchObject({ scope: { comparison: comparison.id, cause: { name: cause } } });
   expect(said.differences).toBeGreaterThan(0);
   const [row] = unwrap(
-    await compareRows({ workbench, id, ...(await wholeOf(id)), offset: 0, limit: 1 }),
+    await compareRows({
+      workbench,
+      comparison,
+      ...(await wholeOf(comparison)),
+      offset: 0,
+      limit: 1,
+    }),
   ).rows;
   const one = { difference: row?.difference ?? "", kind: "changed" as const, key: row?.key ?? [] };
-  unwrap(await remark({ workbench, id, text: "Why this?", isIntended: false, about: one }));
+  unwrap(await remark({ workbench, comparison, text: "Why this?", isIntended: false, about: one }));
 
   const third = await compareWorking("f.delay > 25 || f.delay === 17 || f.delay === 22");
-  const state = unwrap(await reviewState({ workbench, id: third.id }));
+  const state = unwrap(await reviewState({ workbench, comparison: third }));
   const still = (delay: number) => delay > 15 && delay <= 25 && delay !== 17 && delay !== 22;
   expect(state.differences).toBe(count(still));
   expect(state.intended).toBe(state.remarks[1]?.same);
   expect(state.remarks.map(({ text }) => text)).toEqual(["Why this?", "The new limit."]);
   expect(state.remarks[1]?.same).toBe(said.differences - count((delay) => delay === 22));
-  expect(await rowIds(third.id, { review: "intended" })).toHaveLength(state.intended);
-  expect(await rowIds(third.id, { review: "open" })).toHaveLength(
-    state.differences - state.intended,
-  );
-  expect(await rowIds(third.id, { remark: said.id })).toHaveLength(state.intended);
+  expect(await rowIds(third, { review: "intended" })).toHaveLength(state.intended);
+  expect(await rowIds(third, { review: "open" })).toHaveLength(state.differences - state.intended);
+  expect(await rowIds(third, { remark: said.id })).toHaveLength(state.intended);
 });
 
 test("a column more leaves the differences of the others what they were", async () => {
   const wider = await compareWorking("f.delay > 25 || f.delay === 17", ", early: f.delay < 5");
-  const state = unwrap(await reviewState({ workbench, id: wider.id, since: second.id }));
+  const state = unwrap(await reviewState({ workbench, comparison: wider, since: second.id }));
   expect(state.since).toMatchObject({ new: 0, otherwise: 0, gone: 0, same: state.differences });
 });
 
 test("what is new since a review can be said to be intended", async () => {
-  const { id } = second;
-  const found = unwrap(await reviewState({ workbench, id }));
+  const comparison = second;
+  const found = unwrap(await reviewState({ workbench, comparison }));
   const about = { review: "new" as const };
-  const said = unwrap(await remark({ workbench, id, text: "", isIntended: true, about }));
+  const said = unwrap(await remark({ workbench, comparison, text: "", isIntended: true, about }));
   expect(said).toMatchObject({ differences: found.since?.new, scope: { review: "new" } });
-  expect(await rowIds(id, { remark: said.id })).toEqual(await rowIds(id, { review: "new" }));
-  unwrap(removeRemark({ workbench, id }, said.id));
+  expect(await rowIds(comparison, { remark: said.id })).toEqual(
+    await rowIds(comparison, { review: "new" }),
+  );
+  unwrap(removeRemark({ workbench, comparison }, said.id));
 });
 
 test("an older comparison is not held against a later review, nor one of another key against any", async () => {
-  unwrap(review({ workbench, id: second.id }, "later"));
-  expect(unwrap(await reviewState({ workbench, id: first.id })).since).toBeNull();
+  review({ workbench, comparison: second }, "later");
+  expect(unwrap(await reviewState({ workbench, comparison: first })).since).toBeNull();
   const keyed = unwrap(
     await compare({
       workbench,
@@ -165,10 +173,10 @@ test("an older comparison is not held against a later review, nor one of another
       key: ["id"],
     }),
   );
-  const state = unwrap(await reviewState({ workbench, id: keyed.id }));
+  const state = unwrap(await reviewState({ workbench, comparison: keyed }));
   expect(state.since).toBeNull();
   expect(state.remarks.every(({ same }) => same === 0)).toBe(true);
-  const named = await reviewState({ workbench, id: keyed.id, since: second.id });
+  const named = await reviewState({ workbench, comparison: keyed, since: second.id });
   expect(named).toMatchObject({ ok: false, problem: { code: "rows-unknown" } });
 });
 
@@ -192,7 +200,7 @@ test("on another snapshot a row is known by its identity", async () => {
       snapshot: "flights@u",
     }),
   );
-  const state = unwrap(await reviewState({ workbench, id: other.id, since: second.id }));
+  const state = unwrap(await reviewState({ workbench, comparison: other, since: second.id }));
   const there = other.summary.rows.changed;
   expect(state.since).toMatchObject({
     new: 0,
@@ -205,22 +213,22 @@ test("on another snapshot a row is known by its identity", async () => {
 
 test("a difference that is not there cannot be spoken of", async () => {
   const about = { difference: "0".repeat(64), kind: "changed" as const, key: [1] };
-  const said = await remark({ workbench, id: second.id, text: "x", isIntended: true, about });
+  const said = await remark({ workbench, comparison: second, text: "x", isIntended: true, about });
   expect(said).toMatchObject({ ok: false, problem: { code: "no-differences" } });
 });
 
 test("a remark that is taken back is shown no more, and one about nothing is refused", async () => {
-  const { id } = second;
-  const before = unwrap(await reviewState({ workbench, id })).remarks;
+  const comparison = second;
+  const before = unwrap(await reviewState({ workbench, comparison })).remarks;
   const gone = before[0]?.id ?? 0;
-  unwrap(removeRemark({ workbench, id }, gone));
-  const after = unwrap(await reviewState({ workbench, id })).remarks;
+  unwrap(removeRemark({ workbench, comparison }, gone));
+  const after = unwrap(await reviewState({ workbench, comparison })).remarks;
   expect(after.map((each) => each.id)).toEqual(before.slice(1).map((each) => each.id));
-  expect(removeRemark({ workbench, id }, gone)).toMatchObject({
+  expect(removeRemark({ workbench, comparison }, gone)).toMatchObject({
     problem: { code: "remark-not-found" },
   });
   const about = { kind: "added" as const };
-  const nothing = await remark({ workbench, id, text: "x", isIntended: false, about });
+  const nothing = await remark({ workbench, comparison, text: "x", isIntended: false, about });
   expect(nothing).toMatchObject({ problem: { code: "no-differences" } });
 });
 
@@ -240,7 +248,7 @@ test("the history lists each comparison once, newest first, with what was said o
   expect(comparisonHistory(workbench, { notebook: "delays", transform: "x" }, 10)).toEqual([]);
 });
 
-async function wholeOf(id: string) {
-  const { identity, sets } = unwrap(await reviewedRows({ workbench, id }));
+async function wholeOf(comparison: Comparison) {
+  const { identity, sets } = unwrap(await reviewedRows({ workbench, comparison }));
   return { identity, sets };
 }

@@ -1,7 +1,6 @@
 import { ok, type Result } from "#snapshots/problem.ts";
-import { explained, findComparison } from "../compare-details.ts";
+import { explained, type Asked } from "../compare-details.ts";
 import type { Comparison } from "../compare.ts";
-import type { Workbench } from "../workbench.ts";
 import type { Review, ReviewState } from "./answer.ts";
 import { summaryOf } from "./history.ts";
 import { keepDifferences } from "./kept-differences.ts";
@@ -9,39 +8,26 @@ import { shown } from "./remarks.ts";
 import { earlierComparison, remarkSets } from "./reviewed-rows.ts";
 import { nameOf } from "./transform-name.ts";
 
-type Asked = { workbench: Workbench; id: string; signal?: AbortSignal | undefined };
-
 /** Says that somebody has looked at a comparison and is done with it. */
-export function review({ workbench, id }: Asked, note: string): Result<Review> {
+export function review({ workbench, comparison }: Asked, note: string): Review {
   const { state, person, now } = workbench;
-  const found = findComparison(workbench, id);
-  if (!found.ok) return found;
-  return ok(
-    state.reviews.addReview(nameOf(found.value), {
-      comparison: id,
-      at: now().toISOString(),
-      by: person,
-      note,
-    }),
-  );
+  const said = { comparison: comparison.id, at: now().toISOString(), by: person, note };
+  return state.said.addReview(nameOf(comparison), said);
 }
 
 /** How far the review of a comparison has come. `since`: an earlier comparison, else the last one of the transform that was reviewed. */
 export async function reviewState(
   request: Asked & { since?: string | undefined },
 ): Promise<Result<ReviewState>> {
-  const { workbench, id, signal } = request;
-  const found = findComparison(workbench, id);
-  if (!found.ok) return found;
-  const comparison = found.value;
+  const { workbench, comparison, signal } = request;
   const { state, queries } = workbench;
   const said = {
-    reviews: state.reviews.reviews(nameOf(comparison)),
-    remarks: state.reviews.remarks(nameOf(comparison)),
+    reviews: state.said.reviews(nameOf(comparison)),
+    remarks: state.said.remarks(nameOf(comparison)),
   };
   const earlier = await earlierComparison(workbench, comparison, request.since);
   if (!earlier.ok) return earlier;
-  const reviews = said.reviews.filter(({ comparison: of }) => of === id);
+  const reviews = said.reviews.filter(({ comparison: of }) => of === comparison.id);
   // Nothing was said yet, and there is nothing to hold it against: the differences need no names.
   if (!earlier.value && said.remarks.length === 0)
     return ok({
@@ -55,7 +41,7 @@ export async function reviewState(
     earlier.value &&
     (await keepDifferences(request, earlier.value.comparison, {}, earlier.value.identity));
   if (then && !then.ok) return then;
-  const sets = await remarkSets(request, said.remarks, comparison);
+  const sets = await remarkSets(request, said.remarks);
   if (!sets.ok) return sets;
   const intended = sets.value.filter((_, i) => said.remarks[i]?.isIntended);
   const counted = await queries.diffSince({

@@ -1,15 +1,13 @@
 import type { DifferenceFilter, DifferenceSet, RowIdentity } from "#snapshots/diff.ts";
 import { fail, ok, type Problem, type Result } from "#snapshots/problem.ts";
-import { findComparison } from "../compare-details.ts";
+import { findComparison, type Asked } from "../compare-details.ts";
 import { readComparison, type Comparison } from "../compare.ts";
 import type { Workbench } from "../workbench.ts";
 import type { ReviewFilter } from "./answer.ts";
 import { keepDifferences } from "./kept-differences.ts";
-import type { KeptRemark } from "./review-state.ts";
+import type { KeptRemark } from "./review-records.ts";
 import { commonIdentity, ownIdentity } from "./row-identity.ts";
 import { nameOf } from "./transform-name.ts";
-
-type Asked = { workbench: Workbench; id: string; signal?: AbortSignal | undefined };
 
 /** What reviews and remarks leave of a comparison's differences. `since`: the earlier comparison, else the last one reviewed. */
 export type ReviewChoice = {
@@ -27,24 +25,21 @@ export type ReviewedRows = {
 
 /** What a review leaves of a comparison's rows; of those that are gone, the earlier comparison's. */
 export async function reviewedRows(request: Asked & ReviewChoice): Promise<Result<ReviewedRows>> {
-  const { workbench, id, review: filter, remark: remarkId } = request;
-  const found = findComparison(workbench, id);
-  if (!found.ok) return found;
-  const comparison = found.value;
-  const remarks = workbench.state.reviews.remarks(nameOf(comparison));
+  const { workbench, comparison, review: filter, remark: remarkId } = request;
+  const remarks = workbench.state.said.remarks(nameOf(comparison));
   const sets: ReviewedRows["sets"] = [];
   const of = (shown: Comparison) => ok({ comparison: shown, identity: ownIdentity(shown), sets });
   if (remarkId !== undefined) {
     const about = remarks.find((each) => each.id === remarkId);
     if (!about) return fail(noRemark(remarkId));
-    const set = await remarkSets(request, [about], comparison);
+    const set = await remarkSets(request, [about]);
     if (!set.ok) return set;
     sets.push({ of: set.value.flat(), test: "same" });
   }
   if (filter === undefined) return of(comparison);
   if (filter === "intended" || filter === "open") {
     const intended = remarks.filter(({ isIntended }) => isIntended);
-    const set = await remarkSets(request, intended, comparison);
+    const set = await remarkSets(request, intended);
     if (!set.ok) return set;
     sets.push({ of: set.value.flat(), test: filter === "intended" ? "same" : "notSame" });
     return of(comparison);
@@ -61,16 +56,16 @@ export async function reviewedRows(request: Asked & ReviewChoice): Promise<Resul
   return of(shown);
 }
 
-/** For each remark the differences it is about, named as `comparison` names its own; none where nothing says which row is which. */
+/** For each remark the differences it is about, named as the comparison's own are; none where nothing says which row is which. */
 export async function remarkSets(
   request: Asked,
   remarks: KeptRemark[],
-  comparison: Comparison,
 ): Promise<Result<DifferenceSet[][]>> {
+  const { workbench, comparison } = request;
   const sets: DifferenceSet[][] = [];
   for (const { scope, filter } of remarks) {
-    const about = readComparison(request.workbench, scope.comparison);
-    const identity = about && (await commonIdentity(request.workbench, about, comparison));
+    const about = readComparison(workbench, scope.comparison);
+    const identity = about && (await commonIdentity(workbench, about, comparison));
     if (identity && !identity.ok) return identity;
     const by = identity?.value;
     const kept = about && by && (await keepDifferences(request, about, filter, by));
@@ -90,7 +85,7 @@ export async function earlierComparison(
   named: string | undefined,
 ): Promise<Result<Earlier | undefined>> {
   if (named !== undefined) return namedComparison(workbench, comparison, named);
-  for (const { comparison: id } of workbench.state.reviews.reviews(nameOf(comparison))) {
+  for (const { comparison: id } of workbench.state.said.reviews(nameOf(comparison))) {
     const then = id === comparison.id ? undefined : readComparison(workbench, id);
     if (!then || Date.parse(then.at) > Date.parse(comparison.at)) continue;
     const identity = await commonIdentity(workbench, then, comparison);

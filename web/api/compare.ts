@@ -109,6 +109,10 @@ const forever = "private, max-age=3600, immutable";
 
 /** Two versions of one transform on one snapshot: `POST` compares (a stream), the id then drills down. */
 export function compareRoutes(workbench: Workbench) {
+  const asked = ({ id }: { id: string }) => ({
+    workbench,
+    comparison: unwrap(findComparison(workbench, id)),
+  });
   return new Hono()
     .get("/", query(z.object({ limit: count({ default: 20, max: 200 }) })), (c) =>
       c.json({ comparisons: recentComparisons(workbench, c.req.valid("query").limit) }),
@@ -123,48 +127,43 @@ export function compareRoutes(workbench: Workbench) {
       const { limit, ...of } = c.req.valid("query");
       return c.json({ comparisons: comparisonHistory(workbench, of, limit) });
     })
-    .get("/:id", path(z.object({ id })), (c) =>
-      c.json(unwrap(findComparison(workbench, c.req.valid("param").id))),
-    )
+    .get("/:id", path(z.object({ id })), (c) => c.json(asked(c.req.valid("param")).comparison))
     .get("/:id/rows", path(z.object({ id })), query(rowsQuery), async (c) => {
-      const { id } = c.req.valid("param");
       const { offset, limit, review, since, remark, ...filter } = c.req.valid("query");
-      const reviewed = unwrap(await reviewedRows({ workbench, id, review, since, remark }));
-      const { comparison, identity, sets } = reviewed;
-      const shown = { identity, sets, offset, limit, ...rowsFilter(filter) };
-      return c.json(unwrap(await compareRows({ workbench, id: comparison.id, ...shown })));
+      const choice = { review, since, remark };
+      const rows = unwrap(await reviewedRows({ ...asked(c.req.valid("param")), ...choice }));
+      const page = { offset, limit, ...rowsFilter(filter) };
+      return c.json(unwrap(await compareRows({ workbench, ...rows, ...page })));
     })
     .get(
       "/:id/review",
       path(z.object({ id })),
       query(z.object({ since: id.optional() })),
       async (c) => {
-        const { id } = c.req.valid("param");
         const { since } = c.req.valid("query");
         // Not ended with the request, as the profile below.
-        return c.json(unwrap(await reviewState({ workbench, id, since })));
+        return c.json(unwrap(await reviewState({ ...asked(c.req.valid("param")), since })));
       },
     )
     .post("/:id/reviews", path(z.object({ id })), body(reviewBody), (c) => {
-      const { id } = c.req.valid("param");
-      return c.json(unwrap(review({ workbench, id }, c.req.valid("json").note)));
+      return c.json(review(asked(c.req.valid("param")), c.req.valid("json").note));
     })
     .post("/:id/remarks", path(z.object({ id })), body(remarkBody), async (c) => {
-      const { id } = c.req.valid("param");
       const { text, isIntended, ...about } = c.req.valid("json");
       const chosen = "difference" in about ? about : remarkedRows(about);
-      return c.json(unwrap(await remark({ workbench, id, text, isIntended, about: chosen })));
+      const said = { text, isIntended, about: chosen };
+      return c.json(unwrap(await remark({ ...asked(c.req.valid("param")), ...said })));
     })
     .delete("/:id/remarks/:remark", path(z.object({ id, remark: remarkId })), (c) => {
       const { id, remark } = c.req.valid("param");
-      unwrap(removeRemark({ workbench, id }, remark));
+      unwrap(removeRemark(asked({ id }), remark));
       return c.json({});
     })
     .get(
       "/:id/report",
       path(z.object({ id })),
       query(z.object({ format: z.enum(reportFormats) })),
-      (c) => reportFile({ workbench, ...c.req.valid("param"), ...c.req.valid("query") }),
+      (c) => reportFile({ ...asked(c.req.valid("param")), ...c.req.valid("query") }),
     )
     .get(
       "/:id/export",
@@ -172,17 +171,18 @@ export function compareRoutes(workbench: Workbench) {
       query(z.object({ format: z.enum(rowFormats) })),
       (c) => {
         const isHead = c.req.raw.method === "HEAD";
-        return rowsFile({ workbench, ...c.req.valid("param"), ...c.req.valid("query"), isHead });
+        return rowsFile({ ...asked(c.req.valid("param")), ...c.req.valid("query"), isHead });
       },
     )
     .get("/:id/causes", path(z.object({ id })), query(causesQuery), async (c) => {
-      const { id } = c.req.valid("param");
       const { budget: budgetMs } = c.req.valid("query");
-      const { signal } = c.req.raw;
-      return c.json(unwrap(await compareCauses({ workbench, id, budgetMs, signal })));
+      // As the profile below; only a long search that somebody asked for ends with their request.
+      const signal = budgetMs > causesBudgetMs ? c.req.raw.signal : undefined;
+      const request = { ...asked(c.req.valid("param")), budgetMs, signal };
+      return c.json(unwrap(await compareCauses(request)));
     })
     .get("/:id/place", path(z.object({ id })), (c) => {
-      const comparison = unwrap(findComparison(workbench, c.req.valid("param").id));
+      const { comparison } = asked(c.req.valid("param"));
       return c.json({ place: transformPlace(workbench, comparison) ?? null });
     })
     .get(
@@ -190,10 +190,9 @@ export function compareRoutes(workbench: Workbench) {
       path(z.object({ id })),
       query(z.object({ column: z.string() })),
       async (c) => {
-        const { id } = c.req.valid("param");
         const { column } = c.req.valid("query");
         // Not ended with the request: a worker that is killed forgets the differences it has found.
-        const profile = unwrap(await compareProfile({ workbench, id, column }));
+        const profile = unwrap(await compareProfile({ ...asked(c.req.valid("param")), column }));
         c.header("cache-control", forever);
         return c.json(profile);
       },

@@ -1,11 +1,9 @@
 import { createReadStream, readFileSync, rmSync, statSync } from "node:fs";
 import { Readable } from "node:stream";
-import { findComparison } from "#promote/compare-details.ts";
-import { compareExport } from "#promote/compare-export.ts";
+import { compareExport, type Asked } from "#promote/compare-details.ts";
 import { comparisonReport } from "#promote/report/comparison.ts";
 import { htmlReport } from "#promote/report/html.ts";
 import { markdownReport } from "#promote/report/markdown.ts";
-import type { Workbench } from "#promote/workbench.ts";
 import { unwrap } from "#snapshots/problem.ts";
 
 const tokensFile = new URL("../lib/tokens.css", import.meta.url);
@@ -20,8 +18,6 @@ const kinds = {
   parquet: ["application/vnd.apache.parquet", "parquet"],
   csv: ["text/csv; charset=utf-8", "csv"],
 } as const;
-
-type Asked = { workbench: Workbench; id: string; signal?: AbortSignal };
 
 /** A comparison as a file of its own, to be saved: nothing in it needs this server. */
 export async function reportFile(
@@ -64,8 +60,8 @@ export async function rowsFile(
   }
 }
 
-function headers({ workbench, id }: Asked, format: keyof typeof kinds): Record<string, string> {
-  const { transform } = unwrap(findComparison(workbench, id));
+function headers({ comparison }: Asked, format: keyof typeof kinds): Record<string, string> {
+  const { id, transform } = comparison;
   const [type, ending] = kinds[format];
   const name = encodeURIComponent(`${transform}-${id.slice(0, 8)}.${ending}`);
   return {

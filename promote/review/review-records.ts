@@ -7,7 +7,7 @@ import type { TransformName } from "./transform-name.ts";
 export type KeptRemark = Omit<Remark, "same"> & { filter: DifferenceFilter };
 
 /** What people said of comparisons. Nothing is changed; what is removed is marked so, with who did it. */
-export type ReviewState = {
+export type ReviewRecords = {
   addReview(of: TransformName, review: Omit<Review, "id">): Review;
   /** Newest first. */
   reviews(of: TransformName): Review[];
@@ -19,7 +19,7 @@ export type ReviewState = {
 };
 
 /** The tables are made by the migrations in promote/state.ts. */
-export function openReviewState(database: DatabaseSync): ReviewState {
+export function openReviewRecords(database: DatabaseSync): ReviewRecords {
   const one = {
     addReview: database.prepare(
       "INSERT INTO reviews (comparison, notebook, transform, at, by, note) VALUES (?, ?, ?, ?, ?, ?)",
