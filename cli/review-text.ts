@@ -1,16 +1,12 @@
 import { visible } from "#promote/report/value.ts";
 import type { ComparisonSummary, Remark, Review, ReviewState } from "#promote/review/answer.ts";
+import { intendedCounts, sameText, sinceCounts } from "#web/lib/compare/review-text.ts";
 import { columns } from "./columns.ts";
 import { count, paint } from "./paint.ts";
 
 /** What is new since the last review, and what people said of the differences; nothing where nobody said anything. */
-export function reviewLines({
-  since,
-  remarks,
-  intended,
-  differences,
-  reviews,
-}: ReviewState): string[] {
+export function reviewLines(state: ReviewState): string[] {
+  const { since, remarks, reviews } = state;
   const lines: string[] = [];
   for (const review of reviews) lines.push(`  reviewed ${byAndWhen(review)}${noteOf(review)}`);
   if (since) {
@@ -18,21 +14,14 @@ export function reviewLines({
     const which = review ? `the review ${byAndWhen(review)}` : comparison.id;
     lines.push(
       `  since ${which} (${comparison.before} → ${comparison.after}):`,
-      ...columns(
-        [">", ""],
-        [
-          [count(since.new), "new"],
-          [count(since.otherwise), "otherwise: differed then, in other values"],
-          [count(since.same), "the same"],
-          [count(since.gone), "gone"],
-        ],
-        "    ",
-      ),
+      ...sinceCounts(since).map(({ text, meaning }) => `    ${text}: ${meaning.toLowerCase()}`),
     );
   }
   if (remarks.some(({ isIntended }) => isIntended))
     lines.push(
-      `  ${count(intended)} of ${count(differences)} intended, ${count(differences - intended)} open`,
+      `  ${intendedCounts(state)
+        .map(({ text }) => text)
+        .join(", ")}`,
     );
   lines.push(...remarks.map(remarkLine));
   return lines.length > 0 ? ["", ...lines] : [];
@@ -73,15 +62,13 @@ export function historyLines(comparisons: ComparisonSummary[]): string[] {
   return columns(heads, body, "");
 }
 
-function remarkLine({ text, by, isIntended, differences, same }: Remark): string {
-  const holds =
-    same === differences
-      ? `all ${count(differences)}`
-      : same === 0
-        ? "none any more"
-        : `${count(same)} of ${count(differences)}`;
-  const word = isIntended ? `${paint("green", "intended")} ` : "";
-  return `  ${word}${text === "" ? "" : visible(text)} (${visible(by)}; ${holds})`;
+function remarkLine(remark: Remark): string {
+  const { text, by, isIntended } = remark;
+  const words = [
+    ...(isIntended ? [paint("green", "intended")] : []),
+    ...(text ? [visible(text)] : []),
+  ];
+  return `  ${words.join(" ")} (${visible(by)}; ${sameText(remark)})`;
 }
 
 function byAndWhen({ by, at }: Review): string {

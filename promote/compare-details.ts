@@ -15,7 +15,8 @@ import { fail, ok, type Problem, type Result } from "#snapshots/problem.ts";
 import type { TableHash } from "#snapshots/table.ts";
 import { hashOf } from "./canonical-json.ts";
 import { readComparison, type Comparison } from "./compare.ts";
-import { notebookPath, workingText } from "./notebook-bundle.ts";
+import { workingText } from "./notebook-bundle.ts";
+import { notebookPath } from "./notebook-name.ts";
 import type { Workbench } from "./workbench.ts";
 
 /** What is asked of a kept comparison. */

@@ -5,7 +5,8 @@ import { fail, ok, type Result } from "#snapshots/problem.ts";
 import type { TableHash } from "#snapshots/table.ts";
 import type { OutputContract } from "./compatibility.ts";
 import { readEnvironment } from "./environments.ts";
-import { bundleNotebook, notebookPath, workingText } from "./notebook-bundle.ts";
+import { bundleNotebook, workingText } from "./notebook-bundle.ts";
+import { notebookPath } from "./notebook-name.ts";
 import { readRelease, type Release } from "./release-files.ts";
 import type { Workbench } from "./workbench.ts";
 

@@ -9,7 +9,8 @@ import { readSide, revisionText, sideOfBundle, type Side } from "./compare-side.
 import { recentComparisons, runSide, type CompareProgress } from "./compare.ts";
 import { fileEndings } from "./diff-file.ts";
 import { listEnvironments } from "./environments.ts";
-import { bundleNotebook, notebookPath, workingText } from "./notebook-bundle.ts";
+import { bundleNotebook, workingText } from "./notebook-bundle.ts";
+import { notebookPath } from "./notebook-name.ts";
 import type { Workbench } from "./workbench.ts";
 
 /** A side as somebody wrote it. `path` is where a file of that name would be, `isFile` whether it is there. */

@@ -5,17 +5,8 @@ import { bundleTransform } from "#kernel/bundle-transform.ts";
 import { fail, ok, type Result } from "#snapshots/problem.ts";
 import { listSnapshots } from "#snapshots/workspace.ts";
 import { hashOf } from "./canonical-json.ts";
+import { notebookPath } from "./notebook-name.ts";
 import type { Workbench } from "./workbench.ts";
-
-/** Path of a notebook in the workspace: `delays` is `notebooks/delays.ts`. */
-export function notebookPath(notebook: string): string {
-  return `notebooks/${notebookName(notebook)}.ts`;
-}
-
-/** `delays`, of that and of its path. */
-export function notebookName(notebook: string): string {
-  return notebook.replace(/^notebooks\//, "").replace(/\.ts$/, "");
-}
 
 /** The notebook as it lies in the working tree. */
 export function workingText(

@@ -11,7 +11,8 @@ import type { CompareProgress } from "./compare.ts";
 import { sideOfBundle, type Side } from "./compare-side.ts";
 import { listEnvironments } from "./environments.ts";
 import { baselinesOf, gatherEvidence } from "./evidence.ts";
-import { bundleNotebook, notebookPath, workingText } from "./notebook-bundle.ts";
+import { bundleNotebook, workingText } from "./notebook-bundle.ts";
+import { notebookPath } from "./notebook-name.ts";
 import { listReleases, readRelease, type Release } from "./release-files.ts";
 import {
   evidenceHash,

@@ -1,5 +1,5 @@
 import type { Comparison } from "../compare.ts";
-import { notebookName } from "../notebook-bundle.ts";
+import { notebookName } from "../notebook-name.ts";
 
 /** Reviews and remarks belong to a transform: they outlive its versions. */
 export type TransformName = { notebook: string; transform: string };

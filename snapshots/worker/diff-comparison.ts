@@ -6,7 +6,7 @@ import type { Connection } from "@duckdb/node-bindings";
 import { filePattern } from "../file-pattern.ts";
 import { fail, ok, type Result } from "../problem.ts";
 import type { Limits, SideInput, Sides, TableFile } from "../protocol.ts";
-import { quoteText } from "../types.ts";
+import { quoteName, quoteText } from "../types.ts";
 import { attach, closeLater, openDatabase, seal, type Open } from "./database.ts";
 import { problemOf } from "./errors.ts";
 import { emptyDifferences, findDifferences } from "./diff-find.ts";
@@ -140,3 +140,25 @@ export function keep<T>(comparison: Comparison, name: string, make: () => Promis
   comparison.kept.set(name, made);
   return made;
 }
+
+/** A table made once per comparison, of which only the `most` of its kind that were asked for last are kept. */
+export function keepTable<T extends { table: string }>(
+  comparison: Comparison,
+  { kind, most, what }: { kind: string; most: number; what: string },
+  make: (table: string) => Promise<T>,
+): Promise<T> {
+  return keep(comparison, `${kind} ${what}`, async () => {
+    const { kept, open } = comparison;
+    const names = [...kept.keys()].filter((name) => name.startsWith(`${kind} `));
+    for (const name of names.slice(0, Math.max(0, names.length - most))) {
+      // All of a kind are kept here.
+      const { table } = (await kept.get(name)) as T;
+      kept.delete(name);
+      await duckdb.query(open.connection, `DROP TABLE IF EXISTS ${table}`);
+    }
+    made += 1;
+    return make(quoteName(`${kind} ${made}`));
+  });
+}
+
+let made = 0;

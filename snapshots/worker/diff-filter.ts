@@ -2,10 +2,10 @@ import duckdb from "@duckdb/node-bindings";
 import type { ValueFilter } from "../diff.ts";
 import { fail, ok, type Problem, type Result } from "../problem.ts";
 import type { FilterInput, TableFile } from "../protocol.ts";
-import { parseType, quoteName, quoteText } from "../types.ts";
+import { parseType, quoteText } from "../types.ts";
 import { changedRows } from "./diff-cause-patterns.ts";
 import { conditionSql, inputColumns, patternSql, scopeSql } from "./diff-cause-sql.ts";
-import { keep, type Comparison } from "./diff-comparison.ts";
+import { keepTable, type Comparison } from "./diff-comparison.ts";
 import { countOf, type Numbered } from "./diff-order.ts";
 import type { DiffPlan } from "./diff-plan.ts";
 import { setSql } from "./diff-set-tables.ts";
@@ -14,8 +14,6 @@ type Filter = FilterInput & { input?: TableFile };
 
 /** Filters whose rows are kept, so that the next page is a look-up. */
 const mostFilters = 8;
-
-let made = 0;
 
 /** Those of the differences that a filter leaves, as their places `r`; undefined where it leaves all. */
 export async function chosenDifferences(
@@ -35,26 +33,15 @@ export async function chosenDifferences(
 }
 
 function chosenRows(comparison: Comparison, ordered: string, where: string): Promise<Numbered> {
-  return keep(comparison, `chosen ${where}`, async () => {
+  const kind = { kind: "chosen", most: mostFilters, what: where };
+  return keepTable(comparison, kind, async (table) => {
     const { connection } = comparison.open;
-    await forgetOldest(comparison);
-    made += 1;
-    const table = quoteName(`chosen ${made}`);
     await duckdb.query(
       connection,
       `CREATE TEMP TABLE ${table} AS SELECT rowid AS r FROM ${ordered} d WHERE ${where} ORDER BY rowid`,
     );
     return { table, total: await countOf(connection, table) };
   });
-}
-
-async function forgetOldest({ kept, open }: Comparison): Promise<void> {
-  const filters = [...kept.keys()].filter((name) => name.startsWith("chosen "));
-  for (const name of filters.slice(0, Math.max(0, filters.length - mostFilters))) {
-    const { table } = (await kept.get(name)) as Numbered;
-    kept.delete(name);
-    await duckdb.query(open.connection, `DROP TABLE IF EXISTS ${table}`);
-  }
 }
 
 /** Conditions over the ordered differences, as `d`. */

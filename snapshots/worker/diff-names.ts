@@ -13,7 +13,8 @@ import { amongSql, each } from "./diff-sql.ts";
  * A difference's name is two hashes of 128 bits: of what row it is about, and of that, its kind and the values that differ. In columns `rh`, `rl`, `dh`
  * and `dl`, each 64 bits. MD5, which DuckDB computes the same in every version; nobody gains by two differences of one name.
  */
-export const nameColumns = "rh, rl, dh, dl";
+export const hashNames = ["rh", "rl", "dh", "dl"];
+export const nameColumns = hashNames.join(", ");
 /** As one text of 64 hexadecimal digits. */
 export const nameText = `format('{:016x}{:016x}{:016x}{:016x}', ${nameColumns})`;
 
@@ -94,7 +95,7 @@ function namesSql(
     `md5_number_upper(${name})`,
     `md5_number_lower(${name})`,
   ]);
-  const named = nameColumns.split(", ").map((name, i) => `${hashes[i]} AS ${name}`);
+  const named = hashNames.map((name, i) => `${hashes[i]} AS ${name}`);
   return `WITH told AS MATERIALIZED (${told}) SELECT o, ${named.join(", ")} FROM (${texts})`;
 }
 

@@ -27,10 +27,11 @@ export function orderedDifferences(comparison: Comparison): Promise<Numbered> {
   });
 }
 
-export async function countOf(connection: Connection, table: string): Promise<number> {
+/** How many rows there are. `from` is what follows FROM. */
+export async function countOf(connection: Connection, from: string): Promise<number> {
   const [[count = "0"] = []] = await queryTexts(
     connection,
-    `SELECT count(*)::VARCHAR FROM ${table}`,
+    `SELECT count(*)::VARCHAR FROM ${from}`,
   );
   return Number(count);
 }

@@ -3,9 +3,9 @@ import duckdb from "@duckdb/node-bindings";
 import type { SetTest } from "../diff.ts";
 import { ok, type Result } from "../problem.ts";
 import type { SetInput } from "../protocol.ts";
-import { quoteName, quoteText } from "../types.ts";
-import { exchangePath, keep, type Comparison } from "./diff-comparison.ts";
-import { nameColumns, namedDifferences } from "./diff-names.ts";
+import { quoteText } from "../types.ts";
+import { exchangePath, keepTable, type Comparison } from "./diff-comparison.ts";
+import { hashNames, nameColumns, namedDifferences } from "./diff-names.ts";
 
 /** Sets that are kept, so that the next question about them is a look-up. */
 const mostSets = 8;
@@ -40,25 +40,22 @@ export function testSql(names: string, set: string, test: SetTest): string {
   return `SELECT f.o FROM (SELECT f.* FROM ${names} f ANTI JOIN ${set} s ${difference}) f SEMI JOIN ${set} s ${row}`;
 }
 
-let made = 0;
-
 /** Sets as one table of names. */
 export async function loadSets(comparison: Comparison, sets: SetInput[]): Promise<string> {
-  const key = sets.map((set) => (set.kind === "set" ? set.hash : set.differences));
-  return keep(comparison, `sets ${JSON.stringify(key)}`, async () => {
-    await forgetOldest(comparison);
-    made += 1;
-    const table = quoteName(`sets ${made}`);
+  const what = JSON.stringify(sets.map((set) => (set.kind === "set" ? set.hash : set.differences)));
+  const kind = { kind: "sets", most: mostSets, what };
+  const loaded = await keepTable(comparison, kind, async (table) => {
     const { connection } = comparison.open;
-    const columns = nameColumns.split(", ").map((name) => `${name} UBIGINT`);
+    const columns = hashNames.map((name) => `${name} UBIGINT`);
     await duckdb.query(connection, `CREATE TEMP TABLE ${table} (${columns.join(", ")})`);
     for (const set of sets) {
       if (set.kind === "set") await readSet(comparison, table, set.path);
       else if (set.differences.length > 0)
         await duckdb.query(connection, `INSERT INTO ${table} VALUES ${listed(set.differences)}`);
     }
-    return table;
+    return { table };
   });
+  return loaded.table;
 }
 
 /** The sealed DuckDB reads no other file: the set is laid where it may. */
@@ -87,13 +84,4 @@ function listed(differences: string[]): string {
           .join(", ")})`,
     )
     .join(", ");
-}
-
-async function forgetOldest({ kept, open }: Comparison): Promise<void> {
-  const loaded = [...kept.keys()].filter((name) => name.startsWith("sets "));
-  for (const name of loaded.slice(0, Math.max(0, loaded.length - mostSets))) {
-    const table = (await kept.get(name)) as string;
-    kept.delete(name);
-    await duckdb.query(open.connection, `DROP TABLE IF EXISTS ${table}`);
-  }
 }

@@ -3,11 +3,10 @@ import type { DifferenceCounts, SetTest } from "../diff.ts";
 import { ok, type Result } from "../problem.ts";
 import type { Limits, WorkerRequest } from "../protocol.ts";
 import { quoteText } from "../types.ts";
-import { queryTexts } from "./database.ts";
 import { exchangePath, openComparison } from "./diff-comparison.ts";
 import { chosenDifferences } from "./diff-filter.ts";
 import { nameColumns, namedDifferences } from "./diff-names.ts";
-import { orderedDifferences } from "./diff-order.ts";
+import { countOf, orderedDifferences } from "./diff-order.ts";
 import { loadSets, setSql, testSql } from "./diff-set-tables.ts";
 
 /** The names of the differences that a filter leaves, into a file of the comparison's own. */
@@ -42,13 +41,7 @@ export async function runDiffSince(
   if (!opened.ok) return opened;
   const comparison = opened.value;
   const { table, total } = await orderedDifferences(comparison);
-  const count = async (from: string) => {
-    const [[many = "0"] = []] = await queryTexts(
-      comparison.open.connection,
-      `SELECT count(*)::VARCHAR FROM ${from}`,
-    );
-    return Number(many);
-  };
+  const count = (from: string) => countOf(comparison.open.connection, from);
   const same: number[] = [];
   for (const group of request.groups) {
     const isAmong = await setSql(comparison, group, "same");

@@ -145,8 +145,7 @@ export async function openDuckdbSink(options: DuckdbSinkOptions): Promise<Sink> 
       await connection.run(`begin; ${stagingDefinition(table)}`);
       const appender = await connection.createAppender("staging");
       const types = staged.map((gather) => duckdbType(stagingType(gather.type)));
-      const slice = staged.map((gather) => ({ ...gather, rows: gather.rows.subarray(from, to) }));
-      appendGathered(appender, types, slice, to - from);
+      appendGathered(appender, types, staged, { from, to });
       appender.closeSync();
       const met = await connection.runAndReadAll(statements.meet);
       if (Number(met.getRows()[0]?.[0] ?? 0) === 0) {

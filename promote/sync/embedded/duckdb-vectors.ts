@@ -8,20 +8,20 @@ export type Gather = { column: Physical; type: SqlType; rows: Int32Array };
 
 const VECTOR_ROWS = 2048;
 
-/** Appends gathered columns to a table, a vector at a time: bytes to bytes, no value becomes a JavaScript one. */
+/** Appends a range of gathered columns to a table, a vector at a time: bytes to bytes, no value becomes a JavaScript one. */
 export function appendGathered(
   appender: DuckDBAppender,
   types: readonly DuckDBType[],
   columns: readonly Gather[],
-  count: number,
+  { from, to }: { from: number; to: number },
 ): void {
-  for (let from = 0; from < count; from += VECTOR_ROWS) {
-    const size = Math.min(VECTOR_ROWS, count - from);
+  for (let first = from; first < to; first += VECTOR_ROWS) {
+    const size = Math.min(VECTOR_ROWS, to - first);
     const chunk = DuckDBDataChunk.create(types, size);
     // Columns share their rows.
     const known = new Map<Int32Array, Rows>();
     columns.forEach(({ column, type, rows: all }, index) => {
-      const rows = known.get(all) ?? rowsOf(all.subarray(from, from + size));
+      const rows = known.get(all) ?? rowsOf(all.subarray(first, first + size));
       known.set(all, rows);
       writeVector(duckdb.data_chunk_get_vector(chunk.chunk, index), type, column, rows);
     });

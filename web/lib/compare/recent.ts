@@ -1,4 +1,5 @@
 import type { Comparison } from "#promote/compare.ts";
+import { notebookName } from "#promote/notebook-name.ts";
 import { sideText } from "./side.ts";
 
 /** A comparison made before, as the list shows it. */
@@ -48,9 +49,4 @@ export function questionHref({ notebook, transform, before, after }: Comparison)
 export function historyHref(subject: { notebook: string; transform: string }): string {
   const { notebook, transform } = subject;
   return `/compare?${new URLSearchParams({ notebook, transform, view: "history" })}`;
-}
-
-/** `notebooks/delays.ts` and `delays` both name the notebook `delays`. */
-export function notebookName(path: string): string {
-  return path.replace(/^notebooks\//, "").replace(/\.ts$/, "");
 }
