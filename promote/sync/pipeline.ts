@@ -8,15 +8,7 @@ import type { Epoch, PipelineId, Stretch } from "./epochs.ts";
 import type { PipelineEvent } from "./events.ts";
 import { openOffsetCommits } from "./offset-commits.ts";
 import { patiently } from "./patiently.ts";
-import type {
-  Assignment,
-  Delivery,
-  Sink,
-  SinkContract,
-  Source,
-  SourceRecord,
-  TopicReader,
-} from "./ports.ts";
+import type { Assignment, Delivery, Sink, Source, SourceRecord, TopicReader } from "./ports.ts";
 import { commitProgress, type Finished } from "./progress.ts";
 import type { ReleaseSpec } from "./release-spec.ts";
 import { rewriting } from "./rewriting.ts";
@@ -24,6 +16,7 @@ import { openRuntimes, type Runtime, type RuntimeParts } from "./runtimes.ts";
 import type { SettledBatch } from "./settle-batch.ts";
 import { decodeSettled } from "./spec-decoder.ts";
 import { openStretches, type Growth, type Piece } from "./stretches.ts";
+import { transformBatches, type Judged } from "./transform-stage.ts";
 import type { Tuning } from "./tuning.ts";
 import { writeBatches, type Writable } from "./write-stage.ts";
 
@@ -58,12 +51,6 @@ export type RunningPipeline = {
   guestRestarts(): number;
 };
 
-type Read = Omit<Piece, "claim"> &
-  Pick<Writable, "finish"> & {
-    contract: SinkContract;
-    decoded: Decoded;
-  };
-
 /** A group waits about this long for a worker to let go of its partitions; what is still in flight then is another's to do. */
 const REVOKE_MS = 20_000;
 /** How often it is asked whether something shall be written again. */
@@ -79,7 +66,7 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
   const stopReading = new AbortController();
   const abort = new AbortController();
   const waiting = { signal: abort.signal, observe };
-  const decoded: Channel<Read> = openChannel(1);
+  const decoded: Channel<Judged> = openChannel(1);
   const transformed: Channel<Writable> = openChannel(1);
   const commits = openOffsetCommits(source);
   let current = parts.release;
@@ -262,7 +249,7 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
   }
 
   /** Bounded: while the stages behind are busy, the source is paused rather than asked for more. */
-  async function hand(item: Read): Promise<void> {
+  async function hand(item: Judged): Promise<void> {
     inFlight++;
     if (!decoded.isFull()) return decoded.push(item);
     source.pause([item.stretch]);
@@ -286,23 +273,14 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
     observe({ kind: "revoked", partitions });
   }
 
-  async function transformLoop(): Promise<void> {
-    for (let item = await decoded.pull(); item !== undefined; item = await decoded.pull()) {
-      const runtime = runtimes.of(item.epoch.release);
-      if ("code" in runtime) return halt(runtime);
-      const startedAt = performance.now();
-      const chunks = await runtime.guest.run(item.decoded, abort.signal);
-      if (!chunks.ok) return halt(chunks.problem);
-      const ms = performance.now() - startedAt;
-      observe({ kind: "stage", stage: "transform", ms, records: item.records.length });
-      await transformed.push({
-        ...item,
-        chunks: chunks.value,
-        hasSourceMap: runtime.release.sourceMap !== undefined,
-      });
-    }
-    transformed.close();
-  }
+  const transformLoop = (): Promise<void> =>
+    transformBatches({
+      ...waiting,
+      runtimes,
+      next: () => decoded.pull(),
+      pass: (batch) => transformed.push(batch),
+      halt,
+    }).then(() => transformed.close());
 
   const writeLoop = (): Promise<void> =>
     writeBatches({

@@ -18,8 +18,8 @@ import {
 } from "./open-ports.ts";
 import { runPipeline, type PipelineParts, type RunningPipeline } from "./pipeline.ts";
 import { sinkName, type PipelineSpec } from "./pipeline-spec.ts";
-import { listEpochs } from "./epochs.ts";
-import { readOffset, readProgress, setPaused } from "./progress.ts";
+import { openHeldPartitions } from "./held-partitions.ts";
+import { readProgress, setPaused } from "./progress.ts";
 import { keepRelease, readRelease } from "./release-spec.ts";
 import { contractOf, planSinks, type SinkPlan } from "./sink-plan.ts";
 import { openSpecDecoder } from "./spec-decoder.ts";
@@ -77,8 +77,6 @@ type State = {
   sinks: WorkerReport["sinks"];
 };
 
-type Partition = WorkerReport["partitions"][number];
-
 /** A drain waits this long for what is in flight; then it is abandoned and read again next time. */
 const DRAIN_MS = 10_000;
 
@@ -86,8 +84,6 @@ export function openSupervisor(first: PipelineSpec, place: Place): Supervisor {
   let spec = first;
   let live: State = { state: "starting", problem: undefined, guestRestarts: 0, sinks: [] };
   const backoffs = new Map<string, Problem>();
-  let partitions = new Map<string, Partition>();
-  let isMeasured = false;
   let running: RunningPipeline | undefined;
   let ports: Ports | undefined;
   let registry: Registry | undefined;
@@ -95,6 +91,7 @@ export function openSupervisor(first: PipelineSpec, place: Place): Supervisor {
   let queue: Promise<unknown> = Promise.resolve();
   const meter = openRateMeter();
   const id = { environment: first.environment, name: first.name };
+  const partitions = openHeldPartitions(place.state, id);
 
   function change(patch: Partial<State>): void {
     live = { ...live, ...patch };
@@ -114,7 +111,8 @@ export function openSupervisor(first: PipelineSpec, place: Place): Supervisor {
     resumes = progress.resumes;
     backoffs.clear();
     // Which partitions of a shared topic this worker will read is the group's to say.
-    partitions = spec.where.kind === "embedded" || progress.isPaused ? reached() : new Map();
+    if (spec.where.kind === "embedded" || progress.isPaused) partitions.recall(spec.topic);
+    else partitions.forget();
     change({ problem: undefined, state: progress.isPaused ? "paused" : "starting" });
     ports ??= await open();
     const asked = openSpecRegistry(spec, place);
@@ -143,19 +141,6 @@ export function openSupervisor(first: PipelineSpec, place: Place): Supervisor {
     if (problem === undefined || !endedByItself) return;
     backoffs.clear();
     change({ state: "halted", problem });
-  }
-
-  /** How far the pipeline had come when it was last here. */
-  function reached(): Map<string, Partition> {
-    const epochs = listEpochs(place.state, id).filter(({ topic }) => topic === spec.topic);
-    const newest = epochs.at(-1)?.incarnation;
-    const found = new Map<string, Partition>();
-    for (const epoch of epochs.filter(({ incarnation }) => incarnation === newest)) {
-      const offset = readOffset(place.state, id, epoch) ?? epoch.firstOffset;
-      const { topic, partition } = epoch;
-      found.set(keyOf(epoch), { topic, partition, epoch: epoch.epoch, offset, end: offset });
-    }
-    return found;
   }
 
   function partsOf({ source, sinks, reader, deadLetters }: Ports): PipelineParts {
@@ -188,25 +173,19 @@ export function openSupervisor(first: PipelineSpec, place: Place): Supervisor {
 
   function observe(event: PipelineEvent): void {
     place.observe?.(spec, event);
+    partitions.note(event);
     switch (event.kind) {
-      case "assigned":
-        isMeasured = false;
-        note({ ...event.epoch, offset: event.offset });
-        break;
-      case "revoked":
-        for (const partition of event.partitions) partitions.delete(keyOf(partition));
-        break;
-      case "epoch":
-        note(event.epoch);
-        break;
       case "committed":
         meter.add(event.counts.read, Date.now());
-        note({ ...event.piece.stretch, epoch: event.piece.epoch.epoch, offset: event.piece.next });
         break;
       case "backoff":
         if (backoffs.get(event.where) === event.problem) return;
         if (event.problem === undefined) backoffs.delete(event.where);
         else backoffs.set(event.where, event.problem);
+        break;
+      case "assigned":
+      case "revoked":
+      case "epoch":
         break;
       case "state":
       case "read":
@@ -215,19 +194,6 @@ export function openSupervisor(first: PipelineSpec, place: Place): Supervisor {
         return;
     }
     place.onChange();
-  }
-
-  function note(at: { topic: string; partition: number; epoch: number; offset?: number }): void {
-    const { topic, partition, epoch } = at;
-    const known = partitions.get(keyOf(at));
-    const offset = at.offset ?? known?.offset ?? 0;
-    partitions.set(keyOf(at), {
-      topic,
-      partition,
-      epoch: Math.max(epoch, known?.epoch ?? 0),
-      offset,
-      end: Math.max(offset, known?.end ?? 0),
-    });
   }
 
   /** Finishes what is in flight, or gives it up after a while. */
@@ -259,8 +225,8 @@ export function openSupervisor(first: PipelineSpec, place: Place): Supervisor {
       state: live.state,
       ...(problem === undefined ? {} : { problem }),
       backoffs: Object.fromEntries(backoffs),
-      partitions: [...partitions.values()],
-      isMeasured,
+      partitions: partitions.list(),
+      isMeasured: partitions.isMeasured(),
       sinks: live.sinks,
       recordsPerSecond: meter.perSecond(nowMs),
       history: meter.history(nowMs),
@@ -369,12 +335,7 @@ export function openSupervisor(first: PipelineSpec, place: Place): Supervisor {
       await obey();
       const open = ports;
       const ranges = (await open?.source.ranges().catch(() => [])) ?? [];
-      for (const { topic, partition, end } of ranges) {
-        const known = partitions.get(keyOf({ topic, partition }));
-        if (known !== undefined) partitions.set(keyOf(known), { ...known, end });
-      }
-      const isEmpty = ranges.every(({ first, end }) => end === first);
-      if (ranges.length > 0 && (isEmpty || partitions.size > 0)) isMeasured = true;
+      partitions.measure(ranges);
       const sinks = await Promise.all(
         (open?.sinks ?? []).map(async (sink) => ({ name: sink.name, rows: await sink.count() })),
       ).catch(() => []);
@@ -406,10 +367,6 @@ export async function planApart(
   } finally {
     for (const sink of opened.value) await sink.close();
   }
-}
-
-function keyOf({ topic, partition }: { topic: string; partition: number }): string {
-  return `${topic}/${partition}`;
 }
 
 /** Equal for two specs that read from and write to the same places. */

@@ -1,0 +1,44 @@
+import type { Problem } from "#snapshots/problem.ts";
+import type { Decoded } from "./decode/decode.ts";
+import type { PipelineEvent } from "./events.ts";
+import type { SinkContract } from "./ports.ts";
+import type { Runtimes } from "./runtimes.ts";
+import type { Piece } from "./stretches.ts";
+import type { Writable } from "./write-stage.ts";
+
+/** A piece of a delivery, decoded and held to its source's expectations. */
+export type Judged = Omit<Piece, "claim"> &
+  Pick<Writable, "finish"> & {
+    contract: SinkContract;
+    decoded: Decoded;
+  };
+
+export type TransformParts = {
+  runtimes: Runtimes;
+  /** Undefined: there will be no more. */
+  next(): Promise<Judged | undefined>;
+  /** To the sinks; resolves when there is room for another. */
+  pass(batch: Writable): Promise<void>;
+  halt(problem: Problem): void;
+  signal: AbortSignal;
+  observe: (event: PipelineEvent) => void;
+};
+
+/** Each batch through its own release's guest, one after another, so that they stay in order. */
+export async function transformBatches(parts: TransformParts): Promise<void> {
+  const { runtimes, signal, observe } = parts;
+  for (let item = await parts.next(); item !== undefined; item = await parts.next()) {
+    const runtime = runtimes.of(item.epoch.release);
+    if ("code" in runtime) return parts.halt(runtime);
+    const startedAt = performance.now();
+    const chunks = await runtime.guest.run(item.decoded, signal);
+    if (!chunks.ok) return parts.halt(chunks.problem);
+    const ms = performance.now() - startedAt;
+    observe({ kind: "stage", stage: "transform", ms, records: item.records.length });
+    await parts.pass({
+      ...item,
+      chunks: chunks.value,
+      hasSourceMap: runtime.release.sourceMap !== undefined,
+    });
+  }
+}
