@@ -68,15 +68,22 @@ export function closeDatabase({ database, connection }: Open): void {
   duckdb.close_sync(database);
 }
 
+/**
+ * DuckDB writes what its oldest readers know unless told otherwise. Since 1.3 one compression does for text what two compete for before: a
+ * table is written in three quarters of the time, in as many bytes.
+ */
+const storageVersion = "STORAGE_VERSION 'v1.3.0'";
+
 export async function attach(
   connection: Connection,
   path: string,
   name: string,
   access: "READ_ONLY" | "READ_WRITE",
 ): Promise<void> {
+  const options = access === "READ_WRITE" ? `${access}, ${storageVersion}` : access;
   await duckdb.query(
     connection,
-    `ATTACH ${quoteText(path)} AS ${quoteName(name)} (TYPE duckdb, ${access})`,
+    `ATTACH ${quoteText(path)} AS ${quoteName(name)} (TYPE duckdb, ${options})`,
   );
 }
 
