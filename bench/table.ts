@@ -7,14 +7,18 @@ import { missed, type Benchmark, type Measurement } from "./bench.ts";
 const own = new Set(["bench.ts", "flights.ts", "table.ts"]);
 const asked = process.argv.slice(2);
 
-const files = readdirSync(import.meta.dirname)
-  .filter((file) => file.endsWith(".ts") && !file.includes(".test.") && !own.has(file))
-  .filter((file) => asked.length === 0 || asked.some((name) => isOf(name, file)));
-
-if (files.length === 0) {
-  console.error(`No benchmark is called ${asked.join(", ")}.`);
+const all = readdirSync(import.meta.dirname).filter(
+  (file) => file.endsWith(".ts") && !file.includes(".test.") && !own.has(file),
+);
+const unknown = asked.filter((name) => !all.some((file) => isOf(name, file)));
+if (unknown.length > 0) {
+  const names = all.map((file) => file.replace(/\.ts$/, ""));
+  console.error(
+    `No benchmark is called ${unknown.join(", ")}. There are ${names.join(", ")}; \`sync.ts\` is that file alone.`,
+  );
   process.exit(2);
 }
+const files = all.filter((file) => asked.length === 0 || asked.some((name) => isOf(name, file)));
 
 const load = (): string => (loadavg()[0] ?? 0).toFixed(1);
 const startedAt = performance.now();
@@ -50,9 +54,9 @@ for (const failure of failures) console.log(`\n${failure}`);
 if (misses > 0) console.log(`\n${misses} of these figures miss their bar.`);
 process.exit(misses + failures.length > 0 ? 1 : 0);
 
-/** `sync` asks for sync.ts and for all that begins with `sync-`. */
+/** `sync` asks for sync.ts and for all that begins with `sync-`; `sync.ts` for that alone. */
 function isOf(name: string, file: string): boolean {
-  return file === `${name}.ts` || file.startsWith(`${name}-`);
+  return file === name || file === `${name}.ts` || file.startsWith(`${name}-`);
 }
 
 function line(m: Measurement): string[] {
