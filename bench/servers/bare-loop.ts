@@ -21,6 +21,8 @@ async function run(task: Task, onFirst: () => void): Promise<Measured> {
   const meter = openMeter(task.warm, task.total, onFirst);
   const target = await (task.to === "topic" ? topic(kafka, task) : tableAndIndex(task));
   const consumer = kafka.consumer({ groupId: task.name, maxWaitTimeInMs: 500 });
+  // A consumer that gave up says nothing more: without this the bench would wait for ever.
+  consumer.on(consumer.events.CRASH, ({ payload }) => meter.fail(payload.error));
   try {
     await consumer.connect();
     await consumer.subscribe({ topic: task.topic, fromBeginning: true });

@@ -1,6 +1,6 @@
 import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
-import { DuckDBInstance, type DuckDBConnection } from "@duckdb/node-api";
+import { DuckDBInstance, type DuckDBConnection, type DuckDBDataChunk } from "@duckdb/node-api";
 import { fail, ok, type Problem, type Result } from "#snapshots/problem.ts";
 import type { SqlType } from "#snapshots/types.ts";
 import { readPhysical, type Physical } from "../arrow-read.ts";
@@ -15,8 +15,7 @@ import {
   type SinkBatch,
   type SinkContract,
 } from "../ports.ts";
-import { appendGathered, stagingType, type Gather } from "./duckdb-vectors.ts";
-import { duckdbType } from "./duckdb-types.ts";
+import { gatheredChunks, type Gather } from "./duckdb-vectors.ts";
 import { scanRows } from "./sink-scan.ts";
 import {
   mergeStatements,
@@ -94,14 +93,8 @@ export async function openDuckdbSink(options: DuckdbSinkOptions): Promise<Sink> 
   async function write(batch: SinkBatch): Promise<Outcome[]> {
     if (prepared?.contract !== JSON.stringify([batch.contract.key, batch.contract.columns]))
       throw new Error("write before prepare");
-    const { table, key, columns } = prepared;
-    const keys = onlyBatch(batch.keys, key);
-    const rows = onlyBatch(batch.rows, columns);
-    const staged: Gather[] = [
-      ...gathers(keys, key, batch.keyRow),
-      ...ownColumns(batch),
-      ...gathers(rows, columns, batch.row),
-    ];
+    const { table } = prepared;
+    const staged = openStaged(batch, prepared);
     try {
       return await merge(table, staged, batch, 0, batch.count);
     } catch (cause) {
@@ -112,7 +105,7 @@ export async function openDuckdbSink(options: DuckdbSinkOptions): Promise<Sink> 
   /** A value that cannot be cast fails its statement: the batch is halved until the row is alone. */
   async function merge(
     table: SinkTable,
-    staged: readonly Gather[],
+    staged: Staged,
     batch: SinkBatch,
     from: number,
     to: number,
@@ -133,7 +126,7 @@ export async function openDuckdbSink(options: DuckdbSinkOptions): Promise<Sink> 
   /** One transaction. Statements go together where nothing is to be known between them: each call costs JavaScript's thread a third of a millisecond. */
   async function mergeRange(
     table: SinkTable,
-    staged: readonly Gather[],
+    staged: Staged,
     batch: SinkBatch,
     from: number,
     to: number,
@@ -144,18 +137,14 @@ export async function openDuckdbSink(options: DuckdbSinkOptions): Promise<Sink> 
     try {
       await connection.run(`begin; ${stagingDefinition(table)}`);
       const appender = await connection.createAppender("staging");
-      const types = staged.map((gather) => duckdbType(stagingType(gather.type)));
-      appendGathered(appender, types, staged, { from, to });
+      for (const chunk of staged(from, to)) appender.appendDataChunk(chunk);
       appender.closeSync();
-      const met = await connection.runAndReadAll(statements.meet);
-      if (Number(met.getRows()[0]?.[0] ?? 0) === 0) {
-        await connection.run(`${statements.insert}; commit`);
-        return outcomes;
+      let meetsAny: unknown;
+      for (const [operation, says] of (await connection.runAndReadAll(statements.meet)).getRows()) {
+        if (operation === null) meetsAny = says;
+        else outcomes[Number(operation) - from] = says === true ? STALE : RETRACTED;
       }
-      const report = await connection.runAndReadAll(`${statements.replace}; ${statements.report}`);
-      for (const [operation, isStale] of report.getRows())
-        outcomes[Number(operation) - from] = isStale === true ? STALE : RETRACTED;
-      await connection.run("commit");
+      await connection.run(`${meetsAny === true ? statements.replace : statements.insert}; commit`);
       return outcomes;
     } catch (cause) {
       await connection.run("rollback").catch(() => undefined);
@@ -202,6 +191,31 @@ async function transaction<T>(connection: DuckDBConnection, body: () => Promise<
     await connection.run("rollback").catch(() => undefined);
     throw cause;
   }
+}
+
+/** A range of a batch's operations as chunks for the staging table. */
+type Staged = (from: number, to: number) => DuckDBDataChunk[];
+
+/** Of whole batches: every sink of a pipeline gets the same one, and it is gathered once. */
+const gathered = new WeakMap<SinkBatch, DuckDBDataChunk[]>();
+
+function openStaged(
+  batch: SinkBatch,
+  { key, columns }: { key: TypedColumn[]; columns: TypedColumn[] },
+): Staged {
+  const gather = (from: number, to: number): DuckDBDataChunk[] => {
+    const keys = onlyBatch(batch.keys, key);
+    const rows = onlyBatch(batch.rows, columns);
+    const staged = [
+      ...gathers(keys, key, batch.keyRow),
+      ...ownColumns(batch),
+      ...gathers(rows, columns, batch.row),
+    ];
+    return gatheredChunks(staged, { from, to });
+  };
+  const whole = gathered.get(batch) ?? gather(0, batch.count);
+  gathered.set(batch, whole);
+  return (from, to) => (to - from === batch.count ? whole : gather(from, to));
 }
 
 type Batch = { length: number; columns: Physical[] };

@@ -1,20 +1,21 @@
-import { DuckDBDataChunk, type DuckDBAppender, type DuckDBType } from "@duckdb/node-api";
+import { DuckDBDataChunk } from "@duckdb/node-api";
 import duckdb, { type Vector } from "@duckdb/node-bindings";
 import type { SqlType } from "#snapshots/types.ts";
 import { itemType, widthOf, type Physical } from "../arrow-read.ts";
+import { duckdbType } from "./duckdb-types.ts";
 
 /** The values of `column` at `rows` (−1: null), for a staging column of `stagingType(type)`. */
 export type Gather = { column: Physical; type: SqlType; rows: Int32Array };
 
 const VECTOR_ROWS = 2048;
 
-/** Appends a range of gathered columns to a table, a vector at a time: bytes to bytes, no value becomes a JavaScript one. */
-export function appendGathered(
-  appender: DuckDBAppender,
-  types: readonly DuckDBType[],
+/** A range of gathered columns as chunks to append, a vector's rows each: bytes to bytes, no value becomes a JavaScript one. */
+export function gatheredChunks(
   columns: readonly Gather[],
   { from, to }: { from: number; to: number },
-): void {
+): DuckDBDataChunk[] {
+  const types = columns.map(({ type }) => duckdbType(stagingType(type)));
+  const chunks: DuckDBDataChunk[] = [];
   for (let first = from; first < to; first += VECTOR_ROWS) {
     const size = Math.min(VECTOR_ROWS, to - first);
     const chunk = DuckDBDataChunk.create(types, size);
@@ -25,8 +26,9 @@ export function appendGathered(
       known.set(all, rows);
       writeVector(duckdb.data_chunk_get_vector(chunk.chunk, index), type, column, rows);
     });
-    appender.appendDataChunk(chunk);
+    chunks.push(chunk);
   }
+  return chunks;
 }
 
 /**

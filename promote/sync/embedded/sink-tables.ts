@@ -127,7 +127,8 @@ export function stagingDefinition(table: SinkTable): string {
 }
 
 /**
- * The statements that bring a staged batch into `rows`; `insert` alone where `meet` finds none. Row ids of rows not yet committed are no positions: `operation` counts them.
+ * The statements that bring a staged batch into `rows`. `meet` says whether it meets any (operation null), and which operations are stale or take a row
+ * away; then comes `replace`, or `insert` where it meets none. Row ids of rows not yet committed are no positions: `operation` counts them.
  * Without an index and by delete and insert, 730,000 rows a second; `on conflict` over a primary key 255,000, `merge into` 620,000
  * (DuckDB 1.5.6, batches of 16,384, a twentieth of them updates).
  */
@@ -135,7 +136,7 @@ export function mergeStatements(
   table: SinkTable,
   topic: string,
   partition: number,
-): { meet: string; insert: string; replace: string; report: string } {
+): { meet: string; insert: string; replace: string } {
   const on = table.keys.map((field) => `r.${field.physical} = ${cast(field)}`).join(" and ");
   const keys = table.keys.map((field) => field.physical);
   const columns = table.columns.map((field) => field.physical);
@@ -146,12 +147,13 @@ export function mergeStatements(
     meet: `create or replace temp table meeting as
       select s.operation, r.rowid as stored, r.version > s.version as is_stale,
         not s.alive and (r.alive or (r.version = s.version and r.retracted)) as is_retracting
-      from staging s join rows r on ${on} and r.part = s.part`,
+      from staging s join rows r on ${on} and r.part = s.part;
+      select null, count(*) > 0 from meeting
+      union all select operation, is_stale from meeting where is_stale or is_retracting`,
     insert: `insert into ${target} ${select("false")}`,
     replace: `delete from rows where rowid in (select stored from meeting where not is_stale);
       insert into ${target} ${select("coalesce(m.is_retracting, false)")}
       left join meeting m on m.operation = s.operation where m.is_stale is distinct from true`,
-    report: "select operation, is_stale from meeting where is_stale or is_retracting",
   };
 }
 
