@@ -15,7 +15,12 @@ const PARTITIONS = 3;
 const AHEAD = 1000;
 
 let stage: Stage;
-afterEach(() => stage.remove());
+/** Closed after a test that fails, too: the next try wants their ports. */
+const opened: { close(): Promise<unknown> }[] = [];
+afterEach(async () => {
+  await stage.remove();
+  for (const proxy of opened.splice(0)) await proxy.close();
+});
 
 const { kafkaProxied } = servers;
 
@@ -30,6 +35,7 @@ test.skipIf(kafkaProxied === undefined)(
       cassandra: await openTcpProxy(servers.cassandra, random),
       elasticsearch: await openTcpProxy(servers.elasticsearch, random),
     };
+    opened.push(...Object.values(proxies));
     stage = await openStage(PARTITIONS, {
       kafka: proxies.kafka.address,
       cassandra: proxies.cassandra.address,
@@ -62,7 +68,6 @@ test.skipIf(kafkaProxied === undefined)(
     for (const { cut, truncate, delay } of struck)
       expect(cut + truncate + delay, story).toBeGreaterThan(2);
     await expectSameAsBatch(stage, await specStraight(), { records: RECORDS, broken, story });
-    for (const proxy of Object.values(proxies)) await proxy.close();
   },
 );
 
@@ -78,6 +83,7 @@ test.skipIf(kafkaProxied === undefined)(
     const port = Number(kafkaProxied?.split(":")[1]) + 1;
     const always = (): number => 0.9;
     const proxy = await openTcpProxy(kafkaProxied ?? "", always, port);
+    opened.push(proxy);
     const connection = { brokers: [proxy.address], tls: false };
     const reader = unwrap(openKafkaReader(connection, { root: ".", variables: {} }));
     proxy.strike(100_000);
@@ -87,7 +93,6 @@ test.skipIf(kafkaProxied === undefined)(
     expect((await reading).flat()).toHaveLength(count);
     expect(proxy.struck).toMatchObject({ cut: 0, delay: 0 });
     await reader.close();
-    await proxy.close();
   },
 );
 
@@ -102,6 +107,7 @@ test(
   async () => {
     const random = seeded(SEED);
     const proxy = await openFaultProxy(`http://${servers.elasticsearch}`);
+    opened.push(proxy);
     stage = await openStage(PARTITIONS, { elasticsearch: new URL(proxy.url).host });
     const { records, broken } = flightsOf(random, {
       count: RECORDS,
@@ -141,6 +147,5 @@ test(
     expect([...worker.troubles]).toContain("elasticsearch-unreachable");
     await worker.close();
     await expectSameAsBatch(stage, spec, { records: RECORDS, broken, story: `seed ${SEED}` });
-    await proxy.close();
   },
 );

@@ -1,6 +1,7 @@
 import { ok } from "#snapshots/problem.ts";
 import type { Outcome, Sink, SinkBatch, SinkContract } from "../ports.ts";
 import type { BulkShape } from "./bulk-body.ts";
+import { openBulkMerge, type SendParts } from "./bulk-merge.ts";
 import { sendBulk } from "./bulk-send.ts";
 import { usualLimits, writeBulk } from "./bulk-write.ts";
 import { switchAlias } from "./generations.ts";
@@ -8,8 +9,8 @@ import { openPlace, type ElasticsearchSinkOptions, type IndexPlace } from "./ind
 import { scanIndex } from "./index-scan.ts";
 import { planFor, prepareFor, shown } from "./prepare-index.ts";
 
-/** A request waits for the disk, whatever its size: meanwhile others go on. */
-const WRITES_AT_ONCE = 4;
+/** As many as a pipeline has: small ones are sent together (bulk-merge.ts). */
+const WRITES_AT_ONCE = 8;
 
 /**
  * A sink in one Elasticsearch index, read through the alias `<prefix><index>`. Each row is a document under its key, with the contract's columns as fields
@@ -25,7 +26,7 @@ export async function openElasticsearchSink(options: ElasticsearchSinkOptions): 
   const place = opened.value;
   const { client, names } = place;
   const limits = usualLimits();
-  let prepared: { contract: string; shape: BulkShape; generation: number } | undefined;
+  let prepared: Prepared | undefined;
 
   return {
     name: options.name,
@@ -39,19 +40,21 @@ export async function openElasticsearchSink(options: ElasticsearchSinkOptions): 
       if (!planned.ok) return planned.problem;
       const { wish, target } = planned.value;
       const routing = wish.key.findIndex(({ name }) => name === options.routing);
+      const into = { alias: names.writeAlias(target), sink: options.name };
       prepared = {
         contract: textOf(contract),
         shape: { ...wish, routing: routing < 0 ? undefined : routing },
         generation: target,
+        send: openBulkMerge(limits, (body, count, signal) =>
+          sendBulk(client, into, body, count, signal),
+        ),
       };
       return undefined;
     },
     async write(batch: SinkBatch, signal?: AbortSignal): Promise<Outcome[]> {
       if (prepared?.contract !== textOf(batch.contract)) throw new Error("write before prepare");
-      const target = { alias: names.writeAlias(prepared.generation), sink: options.name };
-      return writeBulk(batch, prepared.shape, limits, (body, count) =>
-        sendBulk(client, target, body, count, signal),
-      );
+      const { shape, send } = prepared;
+      return writeBulk(batch, shape, limits, (body, count) => send(body, count, signal));
     },
     async turnReaders() {
       if (prepared === undefined) return undefined;
@@ -70,6 +73,8 @@ export async function openElasticsearchSink(options: ElasticsearchSinkOptions): 
     },
   };
 }
+
+type Prepared = { contract: string; shape: BulkShape; generation: number; send: SendParts };
 
 function textOf({ key, columns }: SinkContract): string {
   return JSON.stringify([key, columns]);
