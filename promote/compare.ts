@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import { evaluate, evaluateTransform } from "#kernel/evaluate.ts";
 import type { RecordError } from "#kernel/run-transform.ts";
 import type { DiffRequest, DiffSummary } from "#snapshots/diff.ts";
@@ -68,6 +69,8 @@ export async function compare(request: CompareRequest): Promise<Result<Compariso
   const { workbench, onProgress } = request;
   const last = request.snapshot || request.key ? undefined : lastComparison(workbench, request);
   onProgress?.({ step: "Building both versions", ...(last ? { last } : {}) });
+  // Reading and bundling hold the thread: what is known already goes out first.
+  if (last) await setImmediate();
   const before = await readSide(workbench, request.before, request);
   if (!before.ok) return before;
   const after = await readSide(workbench, request.after, request);
