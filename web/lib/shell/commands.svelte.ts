@@ -39,13 +39,13 @@ class Commands {
     const chord = chordOf(event);
     if (isWriting(event.target) && !/^(Mod|Alt|Control)\+/.test(chord)) return;
     const isSequence = event.timeStamp - this.#prefixAt < 1_200;
-    const pressed = [this.#prefix && isSequence ? `${this.#prefix} ${chord}` : "", chord];
-    const command = this.all.find(
-      ({ keys, isPaletteOnly }) =>
-        !isPaletteOnly &&
-        keys !== undefined &&
-        pressed.some((each) => each.toLowerCase() === keys.toLowerCase()),
-    );
+    const on = (pressed: string): Command | undefined =>
+      this.all.find(
+        ({ keys, isPaletteOnly }) =>
+          !isPaletteOnly && keys?.toLowerCase() === pressed.toLowerCase(),
+      );
+    // Two keys in turn before the second alone: after `g`, `r` is the releases', whatever it does on the page.
+    const command = (this.#prefix && isSequence && on(`${this.#prefix} ${chord}`)) || on(chord);
     this.#prefix = command ? "" : chord;
     this.#prefixAt = event.timeStamp;
     if (!command || this.isPaletteOpen) return;
