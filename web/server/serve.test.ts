@@ -28,7 +28,9 @@ beforeAll(async () => {
     }),
   );
   token = new URL(served.url).searchParams.get("token") ?? "";
-  await api("POST", "/snapshots", { source: "trips", label: "one" });
+  // It answers at once and says in its last line that it is done.
+  const frozen = await (await api("POST", "/snapshots", { source: "trips", label: "one" })).text();
+  expect(frozen.trim().split("\n").at(-1)).toContain('"type":"done"');
 });
 
 afterAll(async () => {
@@ -141,9 +143,10 @@ describe("a notebook's session", () => {
     const cell = document?.cells.find(({ defines }) => defines.includes("slow"));
     await one.send({ id: 1, op: { type: "run", cells: [cell?.id] } });
     expect(await one.until(({ reply }) => reply === 1)).toEqual({ reply: 1 });
-    const isDone = (message: Message) =>
-      message.cell?.id === cell?.id && message.cell?.status === "ok";
+    const isDone = ({ cell: told }: Message) =>
+      told?.id === cell?.id && (told?.status === "ok" || told?.status === "error");
     const seen = await two.until(isDone);
+    expect(seen.cell?.status).toBe("ok");
     expect(seen.cell?.outputs).toContainEqual(
       expect.objectContaining({ kind: "table", rows: 134 }),
     );
