@@ -1,13 +1,14 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { expect, test } from "vitest";
 import type { Outcome } from "../ports.ts";
-import { openBulkMerge, type SendParts } from "./bulk-merge.ts";
+import type { SendBody } from "./bulk-limits.ts";
+import { openBulkMerge } from "./bulk-merge.ts";
 import type { Sent } from "./bulk-send.ts";
 
 /** A server that answers each operation, a line each, with its own text. */
 function answering(answer: (body: string) => Sent | undefined = () => undefined) {
   const requests: string[] = [];
-  const send: SendParts = async (body, count) => {
+  const send: SendBody = async (body, count) => {
     const text = body.toString();
     requests.push(text);
     await delay(5);
@@ -87,7 +88,7 @@ test("what fails for all fails for each, and what is thrown reaches all; the nex
 
 test("a request of several parts is given up with any of them", async () => {
   const signals: (AbortSignal | undefined)[] = [];
-  const send: SendParts = async (_, count, signal) => {
+  const send: SendBody = async (_, count, signal) => {
     signals.push(signal);
     await delay(1);
     return { kind: "answered", outcomes: Array.from({ length: count }, () => ({ kind: "stale" })) };

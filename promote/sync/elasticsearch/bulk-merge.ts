@@ -1,8 +1,5 @@
-import type { BulkLimits } from "./bulk-write.ts";
+import { shrink, type BulkLimits, type SendBody } from "./bulk-limits.ts";
 import type { Sent } from "./bulk-send.ts";
-
-/** `signal` gives the request up. */
-export type SendParts = (body: Buffer, count: number, signal?: AbortSignal) => Promise<Sent>;
 
 type Part = {
   body: Buffer;
@@ -11,13 +8,11 @@ type Part = {
   settle: (sent: Promise<Sent>) => void;
 };
 
-const SMALLEST_BYTES = 64 << 10;
-
 /**
  * Sends small requests together. A request costs Elasticsearch a wait for the disk whatever its size, so while one is on its way those that come gather,
  * and go as one when any is answered or they fill one. A full request goes at once. Each part gets the outcomes of its own operations.
  */
-export function openBulkMerge(limits: BulkLimits, send: SendParts): SendParts {
+export function openBulkMerge(limits: BulkLimits, send: SendBody): SendBody {
   let waiting: Part[] = [];
   let inFlight = 0;
 
@@ -56,8 +51,7 @@ export function openBulkMerge(limits: BulkLimits, send: SendParts): SendParts {
         return { ...sent, outcomes: sent.outcomes.slice(from, from + part.count) };
       if (sent.kind === "failed") return sent;
       // What was refused is the whole, which says nothing about a part.
-      if (sent.isTooLarge)
-        limits.bytes = Math.min(limits.bytes, Math.max(SMALLEST_BYTES, body.length >> 1));
+      if (sent.isTooLarge) shrink(limits, body.length);
       return send(part.body, part.count, part.signal);
     }
   }

@@ -1,18 +1,11 @@
 import { JsonText } from "../json-text.ts";
 import type { Outcome, SinkBatch } from "../ports.ts";
 import { operationWriter, type BulkShape } from "./bulk-body.ts";
+import { shrink, type BulkLimits, type SendBody } from "./bulk-limits.ts";
 import type { Sent } from "./bulk-send.ts";
-
-/** How large a request grows. `bytes` shrinks for good when the server finds requests too large (413). */
-export type BulkLimits = { bytes: number; count: number };
-
-export const usualLimits = (): BulkLimits => ({ bytes: 5 << 20, count: 4000 });
 
 /** While Elasticsearch indexes one request the next is built and on its way. */
 const IN_FLIGHT = 2;
-const SMALLEST_BYTES = 64 << 10;
-
-export type SendBody = (body: Buffer, count: number) => Promise<Sent>;
 
 /** Writes a batch in requests within the limits; outcomes in the order of the operations. */
 export async function writeBulk(
@@ -58,8 +51,7 @@ export async function writeBulk(
       outcomes[from] = { kind: "reject", reason: refusal(sent, sizeBytes) };
       return false;
     }
-    if (sent.isTooLarge)
-      limits.bytes = Math.min(limits.bytes, Math.max(SMALLEST_BYTES, Math.ceil(sizeBytes / 2)));
+    if (sent.isTooLarge) shrink(limits, sizeBytes);
     const middle = (from + to) >> 1;
     await range(from, middle);
     await range(middle, to);

@@ -1,9 +1,11 @@
 import { ok } from "#snapshots/problem.ts";
 import type { Outcome, Sink, SinkBatch, SinkContract } from "../ports.ts";
+import { unopenedSink } from "../unopened-sink.ts";
 import type { BulkShape } from "./bulk-body.ts";
-import { openBulkMerge, type SendParts } from "./bulk-merge.ts";
+import { usualLimits, type SendBody } from "./bulk-limits.ts";
+import { openBulkMerge } from "./bulk-merge.ts";
 import { sendBulk } from "./bulk-send.ts";
-import { usualLimits, writeBulk } from "./bulk-write.ts";
+import { writeBulk } from "./bulk-write.ts";
 import { switchAlias } from "./generations.ts";
 import { openPlace, type ElasticsearchSinkOptions, type IndexPlace } from "./index-place.ts";
 import { scanIndex } from "./index-scan.ts";
@@ -11,6 +13,8 @@ import { planFor, prepareFor, shown } from "./prepare-index.ts";
 
 /** As many as a pipeline has: small ones are sent together (bulk-merge.ts). */
 const WRITES_AT_ONCE = 8;
+
+type Prepared = { contract: string; shape: BulkShape; generation: number; send: SendBody };
 
 /**
  * A sink in one Elasticsearch index, read through the alias `<prefix><index>`. Each row is a document under its key, with the contract's columns as fields
@@ -22,7 +26,7 @@ const WRITES_AT_ONCE = 8;
  */
 export async function openElasticsearchSink(options: ElasticsearchSinkOptions): Promise<Sink> {
   const opened = openPlace(options);
-  if (!opened.ok) return unopened(options.name, opened.problem);
+  if (!opened.ok) return unopenedSink(options.name, opened.problem);
   const place = opened.value;
   const { client, names } = place;
   const limits = usualLimits();
@@ -74,8 +78,6 @@ export async function openElasticsearchSink(options: ElasticsearchSinkOptions): 
   };
 }
 
-type Prepared = { contract: string; shape: BulkShape; generation: number; send: SendParts };
-
 function textOf({ key, columns }: SinkContract): string {
   return JSON.stringify([key, columns]);
 }
@@ -83,20 +85,4 @@ function textOf({ key, columns }: SinkContract): string {
 async function countRead({ client, names }: IndexPlace): Promise<number> {
   const { count } = await client.count({ index: names.read });
   return count;
-}
-
-/** A sink whose connection cannot be used, say for want of a password: it says so when it is asked to prepare. */
-function unopened(name: string, problem: NonNullable<Awaited<ReturnType<Sink["prepare"]>>>): Sink {
-  return {
-    name,
-    plan: async () => ({ ok: false, problem }),
-    prepare: async () => problem,
-    write: async () => {
-      throw new Error("write before prepare");
-    },
-    count: async () => 0,
-    // eslint-disable-next-line no-empty-function -- nothing to show
-    async *scan() {},
-    close: async () => {},
-  };
 }

@@ -1,22 +1,19 @@
 import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
-import { DuckDBInstance, type DuckDBConnection, type DuckDBDataChunk } from "@duckdb/node-api";
+import { DuckDBInstance, type DuckDBConnection } from "@duckdb/node-api";
 import { fail, ok, type Problem, type Result } from "#snapshots/problem.ts";
-import type { SqlType } from "#snapshots/types.ts";
-import { readPhysical, type Physical } from "../arrow-read.ts";
 import { typedColumns, type TypedColumn } from "../identity.ts";
 import {
   RETRACTED,
   STALE,
-  WRITE,
   WRITTEN,
   type Outcome,
   type Sink,
   type SinkBatch,
   type SinkContract,
 } from "../ports.ts";
-import { gatheredChunks, type Gather } from "./duckdb-vectors.ts";
 import { scanRows } from "./sink-scan.ts";
+import { openStaged, type Staged } from "./sink-staging.ts";
 import {
   mergeStatements,
   planTables,
@@ -192,87 +189,6 @@ async function transaction<T>(connection: DuckDBConnection, body: () => Promise<
     throw cause;
   }
 }
-
-/** A range of a batch's operations as chunks for the staging table. */
-type Staged = (from: number, to: number) => DuckDBDataChunk[];
-
-/** Of whole batches: every sink of a pipeline gets the same one, and it is gathered once. */
-const gathered = new WeakMap<SinkBatch, DuckDBDataChunk[]>();
-
-function openStaged(
-  batch: SinkBatch,
-  { key, columns }: { key: TypedColumn[]; columns: TypedColumn[] },
-): Staged {
-  const gather = (from: number, to: number): DuckDBDataChunk[] => {
-    const keys = onlyBatch(batch.keys, key);
-    const rows = onlyBatch(batch.rows, columns);
-    const staged = [
-      ...gathers(keys, key, batch.keyRow),
-      ...ownColumns(batch),
-      ...gathers(rows, columns, batch.row),
-    ];
-    return gatheredChunks(staged, { from, to });
-  };
-  const whole = gathered.get(batch) ?? gather(0, batch.count);
-  gathered.set(batch, whole);
-  return (from, to) => (to - from === batch.count ? whole : gather(from, to));
-}
-
-type Batch = { length: number; columns: Physical[] };
-
-function onlyBatch(stream: Uint8Array, columns: readonly TypedColumn[]): Batch {
-  const types = columns.map((column) => column.type);
-  const batches = readPhysical(stream, types).filter((batch) => batch.length > 0);
-  const [first, ...rest] = batches;
-  if (rest.length > 0) throw new RangeError("a sink batch holds one Arrow record batch");
-  return first ?? { length: 0, columns: types.map(emptyColumn) };
-}
-
-function emptyColumn(): Physical {
-  return { kind: "fixed", length: 0, valid: undefined, data: new Uint8Array() };
-}
-
-function gathers(batch: Batch, columns: readonly TypedColumn[], rows: Int32Array): Gather[] {
-  for (const row of rows)
-    if (row >= batch.length) throw new RangeError("an operation names a row beyond its batch");
-  return columns.map((column, i) => ({
-    column: batch.columns[i] ?? emptyColumn(),
-    type: column.type,
-    rows,
-  }));
-}
-
-/** operation, part, version, source_offset, alive: one value per operation. */
-function ownColumns({ count, part, version, offset, kind }: SinkBatch): Gather[] {
-  const rows = new Int32Array(count);
-  // 64 bits as two halves: a bigint each would cost more than all the rest.
-  const halves = new Uint32Array(count * 2);
-  const alive = new Uint8Array((count + 7) >> 3);
-  for (let i = 0; i < count; i++) {
-    const at = offset[i] ?? 0;
-    rows[i] = i;
-    halves[i * 2] = at;
-    halves[i * 2 + 1] = at / 2 ** 32;
-    if (kind[i] === WRITE) alive[i >> 3] = (alive[i >> 3] ?? 0) | (1 << (i & 7));
-  }
-  const fixed = (values: Int32Array | Uint32Array | BigInt64Array): Physical => ({
-    kind: "fixed",
-    length: count,
-    valid: undefined,
-    data: new Uint8Array(values.buffer, values.byteOffset, values.byteLength),
-  });
-  return [
-    { column: fixed(rows), type: INTEGER, rows },
-    { column: fixed(part), type: INTEGER, rows },
-    { column: fixed(version), type: BIGINT, rows },
-    { column: fixed(halves), type: BIGINT, rows },
-    { column: { kind: "bits", length: count, valid: undefined, data: alive }, type: BOOLEAN, rows },
-  ];
-}
-
-const INTEGER: SqlType = { kind: "scalar", name: "INTEGER" };
-const BIGINT: SqlType = { kind: "scalar", name: "BIGINT" };
-const BOOLEAN: SqlType = { kind: "scalar", name: "BOOLEAN" };
 
 function firstLine(cause: unknown): string {
   const message = cause instanceof Error ? cause.message : String(cause);

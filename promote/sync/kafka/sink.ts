@@ -3,6 +3,7 @@ import { fail, ok, type Problem, type Result } from "#snapshots/problem.ts";
 import type { KafkaConnection, Surroundings } from "../connections.ts";
 import { typedColumns } from "../identity.ts";
 import type { Sink, SinkContract } from "../ports.ts";
+import { unopenedSink } from "../unopened-sink.ts";
 import { openKafkaClient, type KafkaLog } from "./client.ts";
 import type { Compression } from "./codecs.ts";
 import { failureOf } from "./errors.ts";
@@ -46,8 +47,8 @@ export async function openKafkaSink(options: KafkaSinkOptions): Promise<Sink> {
   const { connection, surroundings, topic, log } = options;
   const opened = openKafkaClient(connection, surroundings, log);
   const administered = kafkaTopics(connection, surroundings, log);
-  if (!opened.ok) return unopened(options.name, opened.problem);
-  if (!administered.ok) return unopened(options.name, administered.problem);
+  if (!opened.ok) return unopenedSink(options.name, opened.problem);
+  if (!administered.ok) return unopenedSink(options.name, administered.problem);
   const client = opened.value;
   const topics = administered.value;
   const reader = readerOver(client);
@@ -170,18 +171,5 @@ function gone(topic: string): Problem {
     code: "kafka-topic-absent",
     message: `Topic ${topic}, which a sink writes to, was deleted.`,
     hint: "Stop the pipeline and start it again: the topic is made, and filled as far as the source reaches back.",
-  };
-}
-
-/** A sink that cannot begin says why whenever it is asked. */
-function unopened(name: string, problem: Problem): Sink {
-  return {
-    name,
-    plan: async () => fail(problem),
-    prepare: async () => problem,
-    write: async (batch) => Array.from({ length: batch.count }, () => ({ kind: "halt", problem })),
-    count: async () => 0,
-    async *scan() {},
-    close: async () => undefined,
   };
 }
