@@ -143,6 +143,20 @@ const escapes: [what: string, expression: string, says: RegExp][] = [
     `Object.defineProperty(Map.prototype, "get", { value: () => 1 })`,
     /Cannot redefine/,
   ],
+  ["put an item into every array", `Array.prototype[0] = 1`, /not extensible|Cannot add/],
+  ["put an item into every object", `Object.prototype[0] = 1`, /not extensible|Cannot add/],
+  ["make every empty array longer", `Array.prototype.length = 3`, /read only|Cannot assign/],
+  [
+    "push into what arrays inherit",
+    `Array.prototype.push(1)`,
+    /not extensible|Cannot add|read only/,
+  ],
+  [
+    "give back a method's place",
+    `Object.defineProperty(Array.prototype, "at", { writable: true })`,
+    /Cannot redefine/,
+  ],
+  ["take away a method", `delete Array.prototype.at`, /Cannot delete/],
   ["patch toString of all objects", `Object.prototype.toString = () => "x"`, /frozen/],
   [
     "patch the iterator of arrays",

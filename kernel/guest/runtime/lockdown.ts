@@ -212,5 +212,26 @@ function freezeReachable(global: object, others: readonly unknown[]): void {
       if (property) todo.push(property.value, property.get, property.set);
     }
   }
-  for (const value of seen) Object.freeze(value);
+  for (const value of seen) freeze(value);
+}
+
+/** What every array inherits from. */
+const arrayRoots = new Set<object>([Array.prototype, Object.prototype]);
+
+/**
+ * `Object.freeze` of what arrays inherit from also freezes its (empty) elements, and V8 then looks up the prototypes at every hole and
+ * every growing store of every array: some 150 ns each. Property by property it comes to the same frozen object without that.
+ */
+function freeze(value: object): void {
+  if (!arrayRoots.has(value)) {
+    Object.freeze(value);
+    return;
+  }
+  Object.preventExtensions(value);
+  for (const key of Reflect.ownKeys(value)) {
+    const property = Object.getOwnPropertyDescriptor(value, key);
+    const fixed = property && "value" in property ? { writable: false } : {};
+    Object.defineProperty(value, key, { configurable: false, ...fixed });
+  }
+  if (!Object.isFrozen(value)) throw new Error("The guest cannot freeze what arrays inherit from.");
 }
