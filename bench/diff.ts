@@ -37,7 +37,7 @@ const cases: Case[] = [
     left: ten(1_000_000),
     right: changedTen(ten(1_000_000)),
     key: ["id"],
-    repeats: 5,
+    repeats: 9,
     most: 1.25,
   },
   {
@@ -62,7 +62,7 @@ const cases: Case[] = [
     left: flights,
     right: changedFlights,
     key: ["id"],
-    repeats: 5,
+    repeats: 9,
     most: 1.25,
   },
   {

@@ -95,8 +95,10 @@ async function prepare(
   const paths = [left, right].flatMap((side) =>
     side.kind === "file" && side.format === "parquet" ? [side.path, filePattern(side.path)] : [],
   );
-  await duckdb.query(connection, `SET allowed_paths = [${paths.map(quoteText).join(", ")}]`);
-  await duckdb.query(connection, `SET allowed_directories = [${quoteText(exchange)}]`);
+  await duckdb.query(
+    connection,
+    `SET allowed_paths = [${paths.map(quoteText).join(", ")}]; SET allowed_directories = [${quoteText(exchange)}]`,
+  );
   await seal(connection);
   const leftSide = await describeSide(connection, leftRows.value, where);
   if (!leftSide.ok) return leftSide;

@@ -45,7 +45,9 @@ function pathSql(path: string): string {
 async function openParquet(connection: Connection, { path }: FileSide): Promise<Result<Rows>> {
   const scan = (more: string) => `read_parquet(${pathSql(path)}, hive_partitioning = false${more})`;
   const described = await describe(connection, scan(""));
-  const names = await parquetNames(connection, path);
+  const names = described.some(({ name }) => mayBeRenamed.test(name))
+    ? await parquetNames(connection, path)
+    : [];
   const columns = described.map(({ name, type }, i) => ({ name: names[i] ?? name, type }));
   const sqlNames = described.map(({ name }) => name);
   const isNumbered = !sqlNames.some((name) => name.toLowerCase() === "file_row_number");
@@ -56,6 +58,9 @@ async function openParquet(connection: Connection, { path }: FileSide): Promise<
     number: isNumbered ? "file_row_number" : "row_number() OVER () - 1",
   });
 }
+
+/** What DuckDB calls a column whose name another has taken, or that has none. */
+const mayBeRenamed = /_\d+$|^$/;
 
 /** The names of a Parquet file's columns; its schema lists their children behind each. */
 async function parquetNames(connection: Connection, path: string): Promise<string[]> {

@@ -49,7 +49,7 @@ export async function findDifferences(
     left: await rowsIn(connection, plan, "left", left),
     right: await rowsIn(connection, plan, "right", right),
   };
-  const sides: Slices = { left, right, rows };
+  const sides: Slices = { left, right, rows, isAll: slice === undefined };
   const isLikely =
     plan.keyCount > 0 &&
     (plan.byPosition || (await areLikelyUnique(connection, plan, sides.left, keyNames(plan))));
@@ -62,7 +62,13 @@ export async function findDifferences(
   return rows;
 }
 
-type Slices = { left: string; right: string; rows: { left: number; right: number } };
+type Slices = {
+  left: string;
+  right: string;
+  rows: { left: number; right: number };
+  /** Whether there are no other slices, whose differences are in the table too. */
+  isAll: boolean;
+};
 
 const alone = "count(*) FILTER (WHERE rn IS NULL), count(*) FILTER (WHERE ln IS NULL)";
 
@@ -73,7 +79,7 @@ async function meet(
   table: string,
   sides: Slices,
 ): Promise<boolean> {
-  const first = await nextRow(connection, table);
+  const first = sides.isAll ? 0 : await nextRow(connection, table);
   const joined = await joinedRows(
     connection,
     `INSERT INTO ${table} ${metSql(plan, sides.left, sides.right)}`,
@@ -155,8 +161,8 @@ async function rowsIn(
   return Number(count);
 }
 
-/** About so many rows of a side are looked at for repeats. */
-const sampled = 100_000;
+/** One row in a hundred of a side is looked at for repeats, and of small or huge sides about so many. */
+const sampled = { share: 100, least: 20_000, most: 100_000 };
 
 /**
  * Whether a join on some columns is worth trying, and safe: values that many rows of both sides share would multiply into a join without end. Among rows
@@ -170,7 +176,9 @@ async function areLikelyUnique(
   names: string[],
 ): Promise<boolean> {
   const columns = names.join(", ");
-  const share = Math.ceil(plan.left.side.rows / sampled);
+  const { rows } = plan.left.side;
+  const looked = Math.min(Math.max(rows / sampled.share, sampled.least), sampled.most);
+  const share = Math.ceil(rows / looked);
   const chosen = share > 1 ? `WHERE hash(n) % ${share} = 0` : "";
   const [repeated] = await queryTexts(
     connection,
