@@ -1,9 +1,6 @@
-import { spawn, type ChildProcess } from "node:child_process";
-import { once } from "node:events";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout } from "node:timers/promises";
 import type { Operation, SessionEvent } from "#kernel/document.ts";
 import { openSession } from "#kernel/session-host.ts";
 import { unwrap } from "#snapshots/problem.ts";
@@ -12,8 +9,8 @@ import { openContentStore } from "#snapshots/store.ts";
 import { openWorkspace, type Workspace } from "#snapshots/workspace.ts";
 import { git } from "#promote/git.ts";
 import type { SessionMessage } from "#web/api/messages.ts";
-import { readServerFile } from "#web/server/server-file.ts";
 import { median, type Benchmark } from "./bench.ts";
+import { withServer } from "./server.ts";
 
 const rounds = 300;
 const warmUp = 50;
@@ -67,15 +64,10 @@ async function throughSession(workspace: Workspace) {
 }
 
 /** From the sending of "run" to the arrival of the cell's result, as a page sees it. */
-async function overWebSocket({ root, paths }: Workspace) {
-  unwrap(await git(root).init());
-  const server = spawn(
-    process.execPath,
-    ["--disable-warning=ExperimentalWarning", cliFile, "open", root, "--no-open", "--port", "0"],
-    { stdio: ["ignore", "ignore", "inherit"] },
-  );
-  try {
-    const page = await openPage(server, paths.server);
+async function overWebSocket(workspace: Workspace) {
+  unwrap(await git(workspace.root).init());
+  return withServer(workspace, async (server) => {
+    const page = openPage(server);
     const cells = await page.cells;
     const cell = cells[noOp] ?? "";
     await page.run({ type: "runAll" }, cells.at(-1) ?? "");
@@ -83,17 +75,11 @@ async function overWebSocket({ root, paths }: Workspace) {
     page.close();
     const label = "no-op cell over a server's WebSocket, p50";
     return [{ label, value, unit: "ms", bar: { most: barMs } }];
-  } finally {
-    server.kill("SIGTERM");
-    if (server.exitCode === null && server.signalCode === null) await once(server, "exit");
-  }
+  });
 }
 
-const cliFile = join(import.meta.dirname, "../cli/main.ts");
-
 /** A page's end of the notebook's socket. `run` settles when the cell named has run and its result has arrived. */
-async function openPage(server: ChildProcess, serverFile: string) {
-  const { port, token } = await started(server, serverFile);
+function openPage({ port, token }: { port: number; token: string }) {
   // Node's own takes headers; the types describe a browser's.
   const options = { headers: { authorization: `Bearer ${token}` } } as unknown as string[];
   const socket = new WebSocket(`ws://127.0.0.1:${port}/api/notebooks/noop/session`, options);
@@ -135,15 +121,6 @@ async function openPage(server: ChildProcess, serverFile: string) {
 function cellsOf(event: SessionEvent) {
   if (event.type === "document") return event.document.cells;
   return event.type === "cell" ? [event.cell] : [];
-}
-
-async function started(server: ChildProcess, serverFile: string) {
-  for (;;) {
-    const found = readServerFile(serverFile);
-    if (found) return found;
-    if (server.exitCode !== null) throw new Error("The server did not start.");
-    await setTimeout(20);
-  }
 }
 
 async function p50(run: () => Promise<void>): Promise<number> {

@@ -9,6 +9,7 @@ import {
   requireSupportedNode,
   root,
 } from "../cli/prepare.mjs";
+import { findChromium } from "../test/chromium.mjs";
 
 requireSupportedNode();
 install();
@@ -18,7 +19,7 @@ const ran = spawnSync(
   ["--disable-warning=ExperimentalWarning", join(root, "bench/table.ts"), ...process.argv.slice(2)],
   {
     cwd: root,
-    env: { ...projectEnvironment(), TZ: "UTC" },
+    env: { ...projectEnvironment(), TZ: "UTC", PENSTOCK_CHROMIUM: findChromium() ?? "" },
     stdio: "inherit",
   },
 );

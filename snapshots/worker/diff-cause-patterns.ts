@@ -3,7 +3,7 @@ import type { CausePattern, DiffCause } from "../diff.ts";
 import { unwrap } from "../problem.ts";
 import { queryTexts } from "./database.ts";
 import { isFloat, isNumeric } from "./diff-canonical.ts";
-import { factorSql, patternSql, shiftSql } from "./diff-cause-sql.ts";
+import { factorSql, patternFrom, patternSql, shiftSql, type PatternSql } from "./diff-cause-sql.ts";
 import type { DiffPlan } from "./diff-plan.ts";
 
 const leastShare = 0.3;
@@ -24,15 +24,14 @@ export async function findPatterns(
     );
     const differences = Number(changes);
     if (differences < 2) continue;
-    const from = changedRows(plan, table, place);
-    const patterns = await patternsOf(connection, name, type, place, from);
-    const [row = []] = await queryTexts(
-      connection,
-      `SELECT ${patterns.map((pattern) => `count(*) FILTER (WHERE ${unwrap(patternSql(pattern, plan))})::VARCHAR`).join(", ")} FROM ${from}`,
-    );
-    const covered = row.map(Number);
+    const changed = `(SELECT * FROM ${table} WHERE d${place} > 0)`;
+    const patterns = await patternsOf(connection, plan, place, changed);
+    const counted = [
+      ...(await countEach(connection, plan, changed, patterns, "differences")),
+      ...(await countEach(connection, plan, changed, patterns, "rows")),
+    ];
     const best = patterns
-      .map((pattern, i) => ({ pattern, covered: covered[i] ?? 0 }))
+      .map((pattern) => counted.find((each) => each.pattern === pattern) ?? { pattern, covered: 0 })
       .filter((each) => each.covered >= 2 && each.covered >= differences * leastShare)
       .toSorted((a, b) => b.covered - a.covered)[0];
     if (best === undefined) continue;
@@ -49,37 +48,53 @@ export async function findPatterns(
   return causes;
 }
 
-/** The pairs of rows in which a column changed, as `l` and `r`; `d.o` is the difference's place in the table. */
-export function changedRows(plan: DiffPlan, table: string, place: number): string {
-  return `(SELECT *, rowid AS o FROM ${table} WHERE d${place} > 0) d JOIN (${plan.left.sql}) l ON l.n = d.ln JOIN (${plan.right.sql}) r ON r.n = d.rn`;
+/** How many differences each pattern covers, of those that are told in one way. */
+async function countEach(
+  connection: Connection,
+  plan: DiffPlan,
+  changed: string,
+  patterns: CausePattern[],
+  from: PatternSql["from"],
+): Promise<{ pattern: CausePattern; covered: number }[]> {
+  const told = patterns.flatMap((pattern) => {
+    const sql = unwrap(patternSql(pattern, plan));
+    return sql.from === from ? [{ pattern, where: sql.where }] : [];
+  });
+  if (told.length === 0) return [];
+  const counts = told.map(({ where }) => `count(*) FILTER (WHERE ${where})::VARCHAR`);
+  const [row = []] = await queryTexts(
+    connection,
+    `SELECT ${counts.join(", ")} FROM ${patternFrom(plan, changed, from)}`,
+  );
+  return told.map(({ pattern }, i) => ({ pattern, covered: Number(row[i] ?? 0) }));
 }
 
 /** Patterns worth counting; of equally many rows, the first one explains. */
 async function patternsOf(
   connection: Connection,
-  column: string,
-  type: string,
+  plan: DiffPlan,
   place: number,
-  from: string,
+  changed: string,
 ): Promise<CausePattern[]> {
+  const { name: column = "", type = "" } = plan.compared[place] ?? {};
   const nulls: CausePattern[] = [
     { kind: "becameNull", column },
     { kind: "stoppedBeingNull", column },
   ];
-  const [l, r] = [`l.c${place}`, `r.c${place}`];
   if (type === "VARCHAR")
     return [...nulls, { kind: "whitespace", column }, { kind: "case", column }];
   const isTimed = /^(DATE|TIMESTAMP.*)$/.test(type);
   if (!isNumeric(type) && !isTimed) return nulls;
-  const commonest = async (sql: string) => {
+  const commonest = async ({ sql, from }: { sql: string; from: PatternSql["from"] }) => {
     const [[text = null] = []] = await queryTexts(
       connection,
-      `SELECT s FROM (SELECT ${sql} AS s FROM ${from}) WHERE s IS NOT NULL GROUP BY s ORDER BY count(*) DESC, s LIMIT 1`,
+      `SELECT s::VARCHAR FROM (SELECT ${sql} AS s FROM ${patternFrom(plan, changed, from)}) WHERE s IS NOT NULL GROUP BY s ORDER BY count(*) DESC, s::VARCHAR LIMIT 1`,
     );
     return text;
   };
-  const shift = await commonest(shiftSql(l, r, type));
-  const factor = isTimed ? null : await commonest(factorSql(l, r));
+  const shift = await commonest(shiftSql(plan, place, type));
+  const ofRows = factorSql(`l.c${place}`, `r.c${place}`);
+  const factor = isTimed ? null : await commonest({ sql: ofRows, from: "rows" });
   const rounds = isFloat(type) || type.startsWith("DECIMAL");
   return [
     ...nulls,

@@ -4,6 +4,7 @@ import type { TableInfo } from "../table.ts";
 import { quoteName, quoteText } from "../types.ts";
 import { caseSql, isFloat, isNumeric, withoutSpacesSql } from "./diff-canonical.ts";
 import type { DiffPlan } from "./diff-plan.ts";
+import { movedType } from "./diff-sql.ts";
 
 /** A column that may explain differences: one of the snapshot both sides were made from, or one both sides have alike. */
 export type Explaining = {
@@ -56,8 +57,14 @@ export function scopeSql(scope: CauseScope, plan: DiffPlan): string {
   return place === -1 ? "false" : `d${place} > 0`;
 }
 
-/** SQL for whether the values of a changed column moved so; `l` and `r` are the rows. */
-export function patternSql(pattern: CausePattern, plan: DiffPlan): Result<string> {
+/**
+ * A condition on differences `d`. Where they do not hold enough to tell, `from` joins their rows to them as `l` and `r`, and leaves out those that one
+ * side only has.
+ */
+export type PatternSql = { where: string; from: "differences" | "rows" };
+
+/** Whether the values of a changed column moved so. */
+export function patternSql(pattern: CausePattern, plan: DiffPlan): Result<PatternSql> {
   const place = plan.compared.findIndex(({ name }) => name === pattern.column);
   const type = plan.compared[place]?.type;
   if (type === undefined) {
@@ -68,38 +75,55 @@ export function patternSql(pattern: CausePattern, plan: DiffPlan): Result<string
     });
   }
   const [l, r] = [`l.c${place}`, `r.c${place}`];
+  const ofRows = (where: string) => ok({ where, from: "rows" as const });
+  const ofDifferences = (where: string) => ok({ where, from: "differences" as const });
   switch (pattern.kind) {
     case "becameNull":
-      return ok(`${l} IS NOT NULL AND ${r} IS NULL`);
+      return ofDifferences(`d.d${place} = 3`);
     case "stoppedBeingNull":
-      return ok(`${l} IS NULL AND ${r} IS NOT NULL`);
+      return ofDifferences(`d.d${place} = 2`);
     case "whitespace":
-      return ok(`${withoutSpacesSql(l)} = ${withoutSpacesSql(r)}`);
+      return ofRows(`${withoutSpacesSql(l)} = ${withoutSpacesSql(r)}`);
     case "case":
-      return ok(`${caseSql(l)} = ${caseSql(r)}`);
+      return ofRows(`${caseSql(l)} = ${caseSql(r)}`);
     case "rounding":
-      return ok(roundingSql(l, r, pattern.digits));
-    case "shift":
-      return ok(`${shiftSql(l, r, type)} = ${quoteText(pattern.by)}`);
+      return ofRows(roundingSql(l, r, pattern.digits));
+    case "shift": {
+      const { sql, from } = shiftSql(plan, place, type);
+      const as = isNumeric(type) ? movedType(type) : undefined;
+      const moved = as === undefined ? `${sql}::VARCHAR` : sql;
+      const by =
+        as === undefined ? quoteText(pattern.by) : `CAST(${quoteText(pattern.by)} AS ${as})`;
+      return ok({ where: `${moved} = ${by}`, from });
+    }
     case "factor":
-      return ok(`${factorSql(l, r)} = ${quoteText(pattern.by)}`);
+      return ofRows(`${factorSql(l, r)} = CAST(${quoteText(pattern.by)} AS DOUBLE)`);
   }
 }
 
-/** How far a value moved, as text. Floating-point noise below 1e-9 is left out. */
-export function shiftSql(left: string, right: string, type: string): string {
-  if (isFloat(type)) return `round(${right}::DOUBLE - ${left}::DOUBLE, 9)::VARCHAR`;
-  return isNumeric(type)
-    ? `TRY(${right}::${widest(type)} - ${left}::${widest(type)})::VARCHAR`
-    : `TRY(${right} - ${left})::VARCHAR`;
+/** `FROM` what `patternSql` speaks of, in a table of differences. */
+export function patternFrom(plan: DiffPlan, table: string, from: PatternSql["from"]): string {
+  return from === "differences"
+    ? `${table} d`
+    : `${table} d JOIN (${plan.left.comparedSql}) l ON l.n = d.ln JOIN (${plan.right.comparedSql}) r ON r.n = d.rn`;
 }
 
-function widest(type: string): string {
-  return type.startsWith("DECIMAL") ? type : "HUGEINT";
+/** How far a value moved. Floating-point noise below 1e-9 is left out. */
+export function shiftSql(
+  plan: DiffPlan,
+  place: number,
+  type: string,
+): { sql: string; from: PatternSql["from"] } {
+  const [l, r] = [`l.c${place}`, `r.c${place}`];
+  if (!isNumeric(type)) return { sql: `TRY(${r} - ${l})`, from: "rows" };
+  // What is kept of UHUGEINT has no sign.
+  if (type === "UHUGEINT") return { sql: `TRY(${r}::HUGEINT - ${l}::HUGEINT)`, from: "rows" };
+  const moved = `d.x${place}`;
+  return { sql: isFloat(type) ? `round(${moved}, 9)` : moved, from: "differences" };
 }
 
 export function factorSql(left: string, right: string): string {
-  return `round(${right}::DOUBLE / nullif(${left}::DOUBLE, 0), 9)::VARCHAR`;
+  return `round(${right}::DOUBLE / nullif(${left}::DOUBLE, 0), 9)`;
 }
 
 /** Whether one of the two is the other, rounded. */

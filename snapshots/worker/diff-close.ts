@@ -11,6 +11,15 @@ export function distanceSql(left: string, right: string, type: string): string {
   return `TRY(CASE WHEN ${left} IS NOT NULL AND ${right} IS NOT NULL THEN greatest(${a}, ${b}) - least(${a}, ${b}) END)`;
 }
 
+/** SQL for how far a number moved from left to right, its sign included; NULL as above. Of UHUGEINT, which knows no sign, the distance. */
+export function movedSql(left: string, right: string, type: string): string {
+  if (type === "UHUGEINT") return distanceSql(left, right, type);
+  if (isFloat(type)) {
+    return `CASE WHEN isfinite(${left}) AND isfinite(${right}) THEN ${right}::DOUBLE - ${left}::DOUBLE END`;
+  }
+  return `TRY(${wide(right, type)} - ${wide(left, type)})`;
+}
+
 /** A type in which the distance of two whole numbers fits, where there is one. */
 function wide(sql: string, type: string): string {
   if (/^(U?(TINY|SMALL)INT|U?INTEGER)$/.test(type)) return `${sql}::BIGINT`;

@@ -3,8 +3,14 @@ import type { ValueFilter } from "../diff.ts";
 import { fail, ok, type Problem, type Result } from "../problem.ts";
 import type { FilterInput, TableFile } from "../protocol.ts";
 import { parseType, quoteText } from "../types.ts";
-import { changedRows } from "./diff-cause-patterns.ts";
-import { conditionSql, inputColumns, patternSql, scopeSql } from "./diff-cause-sql.ts";
+import {
+  conditionSql,
+  inputColumns,
+  patternFrom,
+  patternSql,
+  scopeSql,
+  type PatternSql,
+} from "./diff-cause-sql.ts";
 import { keepTable, type Comparison } from "./diff-comparison.ts";
 import { countOf, type Numbered } from "./diff-order.ts";
 import type { DiffPlan } from "./diff-plan.ts";
@@ -21,31 +27,36 @@ export async function chosenDifferences(
   ordered: string,
   filter: Filter,
 ): Promise<Result<Numbered | undefined>> {
-  const where = filterSql(comparison.plan, ordered, filter);
-  if (!where.ok) return where;
+  const conditions = filterSql(comparison.plan, filter);
+  if (!conditions.ok) return conditions;
+  const { where, from } = conditions.value;
   for (const { of, test } of filter.sets ?? []) {
     const meets = await setSql(comparison, of, test);
     if (!meets.ok) return meets;
-    where.value.push(meets.value);
+    where.push(meets.value);
   }
-  if (where.value.length === 0) return ok(undefined);
-  return ok(await chosenRows(comparison, ordered, where.value.join(" AND ")));
+  if (where.length === 0) return ok(undefined);
+  const rows = patternFrom(comparison.plan, ordered, from);
+  return ok(await chosenRows(comparison, `${rows} WHERE ${where.join(" AND ")}`));
 }
 
-function chosenRows(comparison: Comparison, ordered: string, where: string): Promise<Numbered> {
-  const kind = { kind: "chosen", most: mostFilters, what: where };
+/** `from` is what follows FROM. */
+function chosenRows(comparison: Comparison, from: string): Promise<Numbered> {
+  const kind = { kind: "chosen", most: mostFilters, what: from };
   return keepTable(comparison, kind, async (table) => {
     const { connection } = comparison.open;
     await duckdb.query(
       connection,
-      `CREATE TEMP TABLE ${table} AS SELECT rowid AS r FROM ${ordered} d WHERE ${where} ORDER BY rowid`,
+      `CREATE TEMP TABLE ${table} AS SELECT d.rowid AS r FROM ${from} ORDER BY d.rowid`,
     );
     return { table, total: await countOf(connection, table) };
   });
 }
 
-/** Conditions over the ordered differences, as `d`. */
-function filterSql(plan: DiffPlan, table: string, filter: Filter): Result<string[]> {
+/** Conditions over the ordered differences, as `d`; `from` says what they speak of. */
+type Conditions = { where: string[]; from: PatternSql["from"] };
+
+function filterSql(plan: DiffPlan, filter: Filter): Result<Conditions> {
   const where = filter.rows === undefined ? [] : [`d.kind = '${filter.rows}'`];
   if (filter.column !== undefined) {
     const place = plan.compared.findIndex(({ name }) => name === filter.column);
@@ -57,9 +68,10 @@ function filterSql(plan: DiffPlan, table: string, filter: Filter): Result<string
     if (!sql.ok) return sql;
     where.push(sql.value);
   }
-  if (filter.cause === undefined) return ok(where);
-  const cause = causeSql(plan, table, filter.cause, filter.input);
-  return cause.ok ? ok([...where, ...cause.value]) : cause;
+  if (filter.cause === undefined) return ok({ where, from: "differences" });
+  const cause = causeSql(plan, filter.cause, filter.input);
+  if (!cause.ok) return cause;
+  return ok({ where: [...where, ...cause.value.where], from: cause.value.from });
 }
 
 function notCompared(plan: DiffPlan, name: string): Problem {
@@ -72,23 +84,20 @@ function notCompared(plan: DiffPlan, name: string): Problem {
 
 function causeSql(
   plan: DiffPlan,
-  table: string,
   { scope, why, from }: NonNullable<Filter["cause"]>,
   input: Filter["input"],
-): Result<string[]> {
+): Result<Conditions> {
   const scoped = scopeSql(scope, plan);
   if (why.kind !== "values" && why.kind !== "range") {
     const sql = patternSql(why, plan);
-    if (!sql.ok) return sql;
-    const place = plan.compared.findIndex(({ name }) => name === why.column);
-    const rows = changedRows(plan, table, place);
-    return ok([scoped, `d.rowid IN (SELECT d.o FROM ${rows} WHERE ${sql.value})`]);
+    return sql.ok ? ok({ where: [scoped, sql.value.where], from: sql.value.from }) : sql;
   }
+  const of = (sql: string): Conditions => ({ where: [scoped, sql], from: "differences" });
   if (from === "sides") {
     const sql = eitherSide(plan, why.column, undefined, (value, type) =>
       conditionSql(why, value, type),
     );
-    return sql.ok ? ok([scoped, sql.value]) : sql;
+    return sql.ok ? ok(of(sql.value)) : sql;
   }
   const column = inputColumns(input?.info, plan).find(({ name }) => name === why.column);
   if (column === undefined) {
@@ -99,7 +108,7 @@ function causeSql(
     });
   }
   const meets = conditionSql(why, column.inLeft, column.type);
-  return ok([scoped, `d.k0 IN (SELECT i.rowid FROM "input table".main.data i WHERE ${meets})`]);
+  return ok(of(`d.k0 IN (SELECT i.rowid FROM "input table".main.data i WHERE ${meets})`));
 }
 
 /** Differences of which a row of a side, or of either, meets a condition on a column. */

@@ -287,7 +287,7 @@ export async function countDifferences(
       `count(*) FILTER (WHERE d${i} = 2)`,
       `count(*) FILTER (WHERE d${i} = 3)`,
     ]),
-    ...distances.map((i) => `max(x${i})`),
+    ...distances.map((i) => `max(TRY(abs(x${i})))`),
   ];
   const [row = []] = await queryTexts(
     connection,

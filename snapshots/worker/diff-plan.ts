@@ -3,7 +3,7 @@ import type { DiffColumn, DiffPairing } from "../diff.ts";
 import { badRuleAmount, formatRule, type DiffRule, type RuleName } from "../diff-rules.ts";
 import { fail, ok, type Problem, type Result } from "../problem.ts";
 import { canonicalSql, isNumeric, ruleApplies } from "./diff-canonical.ts";
-import { closeSql, distanceSql } from "./diff-close.ts";
+import { closeSql, movedSql } from "./diff-close.ts";
 import type { Side } from "./diff-side.ts";
 
 /** A column of both sides, as SQL over a row `l` and a row `r` that belong together. */
@@ -18,8 +18,8 @@ export type ComparedColumn = {
   differs: string;
   /** 0 where they do not, else 1; 2 where NULL became a value, 3 where a value became NULL. */
   state: string;
-  /** How far numbers that differ are apart. */
-  distance: string | undefined;
+  /** How far a number that differs moved, as `movedSql` has it; undefined of other types. */
+  moved: string | undefined;
 };
 
 /**
@@ -45,8 +45,8 @@ export type DiffPlan = {
   hasSameSchema: boolean;
 };
 
-/** `keyedSql`: the side's own columns, as `Side` gives them, and its key. */
-export type PlannedSide = { side: Side; sql: string; keyedSql: string };
+/** `comparedSql`: `n` and `c0…` alone; `keyedSql`: the side's own columns, as `Side` gives them, and its key. */
+export type PlannedSide = { side: Side; sql: string; comparedSql: string; keyedSql: string };
 export type PlannedColumn = Omit<
   DiffColumn,
   "changed" | "nullToValue" | "valueToNull" | "largestDifference"
@@ -108,7 +108,8 @@ export function planDiff(pairing: Pairing, left: Side, right: Side): Result<Diff
     );
     return {
       side,
-      sql: plannedSql(side, keySql, sides[own], groups),
+      sql: plannedSql(side.sql, keySql, sides[own], groups),
+      comparedSql: plannedSql(side.valuesSql, [], sides[own], []),
       keyedSql: `SELECT ${["d.*", ...keySql].join(", ")} FROM (${side.sql}) d`,
     };
   };
@@ -151,7 +152,7 @@ function comparedColumn(
   // Of a column that cannot be compared, its place holds whether it is NULL.
   if (type === undefined) {
     const state = `CASE WHEN ${l} AND NOT ${r} THEN 2 WHEN ${r} AND NOT ${l} THEN 3 ELSE 1 END`;
-    return { name, left, right, type, differs: "true", state, distance: undefined };
+    return { name, left, right, type, differs: "true", state, moved: undefined };
   }
   const strict = `${l} IS DISTINCT FROM ${r}`;
   const close = closeSql(l, r, type, rule);
@@ -163,7 +164,7 @@ function comparedColumn(
     type,
     differs,
     state: `CASE WHEN NOT (${differs}) THEN 0 WHEN ${l} IS NULL THEN 2 WHEN ${r} IS NULL THEN 3 ELSE 1 END`,
-    distance: isNumeric(type) ? distanceSql(l, r, type) : undefined,
+    moved: isNumeric(type) ? movedSql(l, r, type) : undefined,
   };
 }
 
@@ -182,9 +183,9 @@ function canonicalPair(
   };
 }
 
-function plannedSql(side: Side, keys: string[], compared: string[], groups: number[][]): string {
+function plannedSql(rows: string, keys: string[], compared: string[], groups: number[][]): string {
   const select = ["d.n", ...keys, ...compared.map((sql, i) => `${sql} AS c${i}`)];
-  const sql = `SELECT ${select.join(", ")} FROM (${side.sql}) d`;
+  const sql = `SELECT ${select.join(", ")} FROM (${rows}) d`;
   if (groups.length === 0) return sql;
   const hashes = groups.map(
     (places, i) => `hash(${places.map((place) => `c${place}`).join(", ")}) AS g${i}`,

@@ -37,7 +37,7 @@ export function sameValues(names: string[], a: string, b: string): string {
 
 /**
  * A table of differences without a row: `kind`, the rows' numbers `ln` and `rn`, the key `k0…`, each compared column's state `d0…` and, of numbers, how far
- * they are apart `x…`.
+ * they moved `x…`.
  */
 export function shapeSql(plan: DiffPlan): string {
   const columns = [
@@ -46,22 +46,22 @@ export function shapeSql(plan: DiffPlan): string {
     "n AS rn",
     ...keyNames(plan),
     ...plan.compared.map((_, i) => `0::UTINYINT AS d${i}`),
-    ...measured(plan).map((i) => `NULL::${distanceType(plan.compared[i]?.type ?? "")} AS x${i}`),
+    ...measured(plan).map((i) => `NULL::${movedType(plan.compared[i]?.type ?? "")} AS x${i}`),
   ];
   return `SELECT ${columns.join(", ")} FROM (${plan.left.sql}) LIMIT 0`;
 }
 
-/** The type distances of a type are kept in. */
-function distanceType(type: string): string {
+/** The type in which is kept how far a number of a type moved. */
+export function movedType(type: string): string {
   if (type === "FLOAT" || type === "DOUBLE") return "DOUBLE";
   const scale = /^DECIMAL\(\d+,(\d+)\)$/.exec(type)?.[1];
   if (scale !== undefined) return `DECIMAL(38,${scale})`;
   return type === "UHUGEINT" ? type : "HUGEINT";
 }
 
-/** Places of the compared columns whose distance is measured. */
+/** Places of the compared columns of which is kept how far they moved. */
 export function measured(plan: DiffPlan): number[] {
-  return plan.compared.flatMap(({ distance }, i) => (distance === undefined ? [] : [i]));
+  return plan.compared.flatMap(({ moved }, i) => (moved === undefined ? [] : [i]));
 }
 
 /** The differences among rows met on a key found at most once a side; `l.n` is NULL for an added row, `r.n` for a removed one. */
@@ -137,10 +137,10 @@ function allColumns(plan: DiffPlan, places?: Set<number>): string[] {
         ? `(CASE WHEN ${isPair} THEN ${state} ELSE 0 END)::UTINYINT AS d${i}`
         : `0::UTINYINT AS d${i}`,
     ),
-    ...plan.compared.flatMap(({ distance, differs }, i) => {
-      if (distance === undefined) return [];
+    ...plan.compared.flatMap(({ moved, differs }, i) => {
+      if (moved === undefined) return [];
       return isLookedAt(i)
-        ? [`CASE WHEN ${isPair} AND (${differs}) THEN ${distance} END AS x${i}`]
+        ? [`CASE WHEN ${isPair} AND (${differs}) THEN ${moved} END AS x${i}`]
         : [`NULL AS x${i}`];
     }),
   ];
