@@ -1,10 +1,8 @@
 import { api, follow, isCancelled, problemOf, read } from "../client.ts";
 import type { Comparison, CompareProgress } from "#promote/compare.ts";
 import type { Problem } from "#snapshots/problem.ts";
+import type { Question } from "./question.ts";
 import { parseSide } from "./side.ts";
-
-/** What is compared, as the address bar names it. */
-export type Question = { notebook: string; transform: string; before: string; after: string };
 
 /** One comparison on its way: asked, computed with progress, then here; or opened as it was kept. */
 export class Comparing {
