@@ -107,12 +107,13 @@ async function measurePaint(url: string): Promise<Measurement[]> {
     const address = "/compare?notebook=delays&transform=delays&before=git%3AHEAD&after=working";
     await page.goto(new URL(address, url).href);
     await answerPaint(page);
+    await page.waitForLoadState("networkidle");
     const timings: number[] = [];
     for (let i = 0; i < reloads; i += 1) {
       await page.reload({ waitUntil: "commit" });
       timings.push(await answerPaint(page));
       // What a page goes on asking for is not to be in the way of the next one.
-      await page.waitForTimeout(1500);
+      await page.waitForLoadState("networkidle");
     }
     const label = "reload a comparison that is kept: its answer is painted";
     return [

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import kafkajs, { type KafkaMessage } from "kafkajs";
 import { flightOf } from "./bare-flight.ts";
 import { openBareIndex } from "./bare-index.ts";
@@ -42,7 +43,8 @@ async function run(task: Task, onFirst: () => void): Promise<Measured> {
     });
     return await meter.done;
   } finally {
-    await consumer.disconnect();
+    // One that stands still may never come to its end.
+    await Promise.race([consumer.disconnect(), delay(10_000)]);
     await target.close();
   }
 }

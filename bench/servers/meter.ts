@@ -13,6 +13,8 @@ export type Measured = {
 };
 
 const SAMPLE_MS = 250;
+/** Without a record for so long, nothing comes any more. */
+const STALLED_MS = 60_000;
 /** Delays are counted by the millisecond, so that what measures stays the same size; longer ones count as this long. */
 const LONGEST_MS = 60_000;
 
@@ -29,9 +31,14 @@ export function openMeter(warm: number, total: number, onFirst: () => void): Met
   const memory: { count: number; bytes: number }[] = [];
   const delays = new Float64Array(LONGEST_MS + 1);
   let count = 0;
+  let lastAtMs = performance.now();
   let begun: { atMs: number; count: number; cpuSeconds: number } | undefined;
 
-  const sample = (): unknown => memory.push({ count, bytes: processesUsage().bytes });
+  const sample = (): void => {
+    memory.push({ count, bytes: processesUsage().bytes });
+    if (performance.now() - lastAtMs > STALLED_MS)
+      reject(new Error(`stood still after ${count} of ${total} records`));
+  };
   const timer = setInterval(sample, SAMPLE_MS);
 
   function result(from: NonNullable<typeof begun>): Measured {
@@ -56,6 +63,7 @@ export function openMeter(warm: number, total: number, onFirst: () => void): Met
       const nowMs = Date.now();
       if (count === 0) onFirst();
       count += timesMs.length;
+      lastAtMs = performance.now();
       if (begun === undefined) {
         if (count < warm) return;
         begun = { atMs: performance.now(), count, cpuSeconds: processesUsage().cpuSeconds };

@@ -84,8 +84,9 @@ export async function openServersPlace(): Promise<ServersPlace | string> {
     producer,
     freshName: () => `run_${id}_${names++}`,
     async createTopic(topic, partitions, policy) {
+      // The records' times are of 2001: Kafka would delete them as it first looks for what is over a week old, 30 s after it started.
       const config: Record<string, string> =
-        policy === undefined ? {} : { "cleanup.policy": policy };
+        policy === undefined ? { "retention.ms": "-1" } : { "cleanup.policy": policy };
       refuse(await topics.create({ topic, partitions, config }));
       created.push(topic);
     },

@@ -32,9 +32,10 @@ export async function closeFixture(): Promise<void> {
   await topics.close();
 }
 
+/** Kept whatever the times of its records: Kafka looks for those over a week old 30 s after it started, and then every five minutes. */
 export async function freshTopic(
   partitions = 1,
-  config: Record<string, string> = {},
+  config: Record<string, string> = { "retention.ms": "-1" },
 ): Promise<string> {
   const topic = freshName("topic");
   refuse(await topics.create({ topic, partitions, config }));
