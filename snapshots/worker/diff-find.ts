@@ -161,8 +161,8 @@ async function rowsIn(
   return Number(count);
 }
 
-/** One row in a hundred of a side is looked at for repeats, and of small or huge sides about so many. */
-const sampled = { share: 100, least: 20_000, most: 100_000 };
+/** About so many rows of a side are looked at for repeats. */
+const sampled = 100_000;
 
 /**
  * Whether a join on some columns is worth trying, and safe: values that many rows of both sides share would multiply into a join without end. Among rows
@@ -176,9 +176,7 @@ async function areLikelyUnique(
   names: string[],
 ): Promise<boolean> {
   const columns = names.join(", ");
-  const { rows } = plan.left.side;
-  const looked = Math.min(Math.max(rows / sampled.share, sampled.least), sampled.most);
-  const share = Math.ceil(rows / looked);
+  const share = Math.ceil(plan.left.side.rows / sampled);
   const chosen = share > 1 ? `WHERE hash(n) % ${share} = 0` : "";
   const [repeated] = await queryTexts(
     connection,
