@@ -65,6 +65,7 @@ async function measureFilters(origin: string, token: string): Promise<Measuremen
   const { causes } = await get<Causes>(`/${id}/causes`);
   // The first page of all puts the differences in order, for every filter after it.
   const all = await get<DiffPage>(`/${id}/rows`);
+  if (all.total < 1_000_000) throw new Error(`Only ${all.total} rows changed.`);
   const value = (column: string, test: ValueFilter["test"], value: string) => ({
     values: JSON.stringify([{ column, test, value }]),
   });
@@ -79,6 +80,7 @@ async function measureFilters(origin: string, token: string): Promise<Measuremen
   };
   const measurements: Measurement[] = [];
   for (const [by, filters] of Object.entries(asked)) {
+    if (filters.length === 0) throw new Error(`Nothing was found to filter by ${by}.`);
     const timings: number[] = [];
     for (const filter of filters) {
       const started = performance.now();

@@ -95,6 +95,42 @@ describe("how values moved", () => {
   });
 });
 
+describe("numbers of every type that moved down by as much", () => {
+  test.each([
+    "TINYINT",
+    "UTINYINT",
+    "BIGINT",
+    "UBIGINT",
+    "HUGEINT",
+    "UHUGEINT",
+    "FLOAT",
+    "DOUBLE",
+    "DECIMAL(9,2)",
+    "DECIMAL(38,3)",
+  ])("%s", async (type) => {
+    const path = join(here.workspace.root, `moved ${type}.duckdb`);
+    const of = (moved: string) => `SELECT range AS id, (20 + range % 80 ${moved})::${type} AS v`;
+    await withDuckDB([
+      `ATTACH '${path}' AS f (STORAGE_VERSION 'v1.3.0')`,
+      `CREATE TABLE f.left_rows AS ${of("")} FROM range(500)`,
+      `CREATE TABLE f.right_rows AS ${of("- 3")} FROM range(500)`,
+      "DETACH f",
+    ]);
+    const side = (table: string): DiffSide => ({ kind: "file", path, format: "duckdb", table });
+    const pairing = { left: side("left_rows"), right: side("right_rows"), key: ["id"] };
+    const { causes } = unwrap(await here.queries.diffCauses(pairing));
+    const cause = causes.find(({ why }) => why.kind === "shift");
+    expect(cause).toMatchObject({
+      covered: 500,
+      why: { by: expect.stringMatching(/^-3(\.0+)?$/) },
+    });
+    expect((await pageOf(pairing, cause)).total).toBe(500);
+    const { columns } = unwrap(await here.queries.diff(pairing));
+    const [moved] = columns.filter(({ name }) => name === "v");
+    expect(Number(moved?.largestDifference)).toBe(3);
+  });
+});
+
 test("a column that is not in the output explains by the input's rows", async () => {
   const input = await here.table(rows.replace("range AS id, ", ""));
   const side = async (condition: string): Promise<DiffSide> => {

@@ -89,12 +89,10 @@ export function patternSql(pattern: CausePattern, plan: DiffPlan): Result<Patter
     case "rounding":
       return ofRows(roundingSql(l, r, pattern.digits));
     case "shift": {
-      const { sql, from } = shiftSql(plan, place, type);
-      const as = isNumeric(type) ? movedType(type) : undefined;
-      const moved = as === undefined ? `${sql}::VARCHAR` : sql;
-      const by =
-        as === undefined ? quoteText(pattern.by) : `CAST(${quoteText(pattern.by)} AS ${as})`;
-      return ok({ where: `${moved} = ${by}`, from });
+      const { sql, as, from } = shiftSql(plan, place, type);
+      const by = quoteText(pattern.by);
+      const where = as === "VARCHAR" ? `${sql}::VARCHAR = ${by}` : `${sql} = CAST(${by} AS ${as})`;
+      return ok({ where, from });
     }
     case "factor":
       return ofRows(`${factorSql(l, r)} = CAST(${quoteText(pattern.by)} AS DOUBLE)`);
@@ -108,18 +106,20 @@ export function patternFrom(plan: DiffPlan, table: string, from: PatternSql["fro
     : `${table} d JOIN (${plan.left.comparedSql}) l ON l.n = d.ln JOIN (${plan.right.comparedSql}) r ON r.n = d.rn`;
 }
 
-/** How far a value moved. Floating-point noise below 1e-9 is left out. */
+/** How far a value moved, and the type `as` in which two such are compared. Floating-point noise below 1e-9 is left out. */
 export function shiftSql(
   plan: DiffPlan,
   place: number,
   type: string,
-): { sql: string; from: PatternSql["from"] } {
+): { sql: string; as: string; from: PatternSql["from"] } {
   const [l, r] = [`l.c${place}`, `r.c${place}`];
-  if (!isNumeric(type)) return { sql: `TRY(${r} - ${l})`, from: "rows" };
+  if (!isNumeric(type)) return { sql: `TRY(${r} - ${l})`, as: "VARCHAR", from: "rows" };
   // What is kept of UHUGEINT has no sign.
-  if (type === "UHUGEINT") return { sql: `TRY(${r}::HUGEINT - ${l}::HUGEINT)`, from: "rows" };
+  if (type === "UHUGEINT")
+    return { sql: `TRY(${r}::HUGEINT - ${l}::HUGEINT)`, as: "HUGEINT", from: "rows" };
   const moved = `d.x${place}`;
-  return { sql: isFloat(type) ? `round(${moved}, 9)` : moved, from: "differences" };
+  const sql = isFloat(type) ? `round(${moved}, 9)` : moved;
+  return { sql, as: movedType(type), from: "differences" };
 }
 
 export function factorSql(left: string, right: string): string {
