@@ -1,4 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
+import type { NewRecord } from "#promote/sync/embedded/frames.ts";
 import type { KafkaProducer } from "#promote/sync/kafka/producer.ts";
 import { flightRecords } from "../flights.ts";
 import { refuse } from "./place.ts";
@@ -18,24 +19,22 @@ export async function feed(
   { count, perSecond }: { count: number; perSecond: number },
 ): Promise<void> {
   const startedAt = performance.now();
+  let waiting: NewRecord[] = [];
   let sent = 0;
-  for await (const records of flightRecords(count)) {
-    for (let from = 0; from < records.length;) {
-      const due = ((performance.now() - startedAt) / 1000) * perSecond - sent;
-      if (due < 1) {
-        await delay(STEP_MS);
-        continue;
-      }
-      const timestampMs = Date.now();
-      const some = records.slice(from, from + Math.floor(due));
-      refuse(
-        await producer.send(
-          topic,
-          some.map((record) => ({ ...record, timestampMs })),
-        ),
-      );
-      from += some.length;
-      sent += some.length;
-    }
+
+  async function step(): Promise<void> {
+    await delay(STEP_MS);
+    const due = Math.floor(((performance.now() - startedAt) / 1000) * perSecond) - sent;
+    const timestampMs = Date.now();
+    const some = waiting.slice(0, due).map((record) => ({ ...record, timestampMs }));
+    refuse(await producer.send(topic, some));
+    waiting = waiting.slice(some.length);
+    sent += some.length;
   }
+
+  for await (const records of flightRecords(count)) {
+    waiting = [...waiting, ...records];
+    while (waiting.length > perSecond) await step();
+  }
+  while (waiting.length > 0) await step();
 }

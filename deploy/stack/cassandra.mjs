@@ -130,6 +130,10 @@ ${commitLog(settings)}
 commitlog_segment_size: 32MiB
 disk_failure_policy: die
 commit_failure_policy: die
+memtable:
+  configurations:
+    trie: { class_name: TrieMemtable }
+    default: { inherits: trie }
 memtable_allocation_type: offheap_objects
 memtable_offheap_space: 256MiB
 auto_snapshot: false

@@ -14,6 +14,11 @@ export class JsonText {
     return this.#length;
   }
 
+  /** Bytes it holds without growing. */
+  get capacity(): number {
+    return this.#bytes.length;
+  }
+
   /** A view: valid until the next write. */
   get bytes(): Buffer {
     return this.#bytes.subarray(0, this.#length);

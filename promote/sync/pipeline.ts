@@ -9,7 +9,8 @@ import type { PipelineEvent } from "./events.ts";
 import { openOffsetCommits } from "./offset-commits.ts";
 import { patiently } from "./patiently.ts";
 import type { Assignment, Delivery, Sink, Source, SourceRecord, TopicReader } from "./ports.ts";
-import { commitProgress, type Finished } from "./progress.ts";
+import { openProgressCommits } from "./progress-commits.ts";
+import type { Finished } from "./progress.ts";
 import type { ReleaseSpec } from "./release-spec.ts";
 import { rewriting } from "./rewriting.ts";
 import { openRuntimes, type Runtime, type RuntimeParts } from "./runtimes.ts";
@@ -68,6 +69,7 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
   const waiting = { signal: abort.signal, observe };
   const decoded: Channel<Judged> = openChannel(1);
   const transformed: Channel<Writable> = openChannel(1);
+  const progress = openProgressCommits(state, id);
   const commits = openOffsetCommits(source);
   let current = parts.release;
   const runtimes = openRuntimes(parts, (hash) => (hash === current.release ? current : undefined));
@@ -307,7 +309,7 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
     const startedAt = performance.now();
     const { stretch, next, records } = piece;
     const at = parts.now().toISOString();
-    const isOurs = commitProgress(state, id, { stretch, next, at, ...settled }, piece.claim);
+    const isOurs = await progress.add({ stretch, next, at, ...settled }, piece.claim);
     if (isOurs) {
       const { topic, partition } = stretch;
       commits.add({ topic, partition, next, epoch: piece.epoch.epoch });

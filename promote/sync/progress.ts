@@ -167,29 +167,47 @@ export function commitProgress(
   finished: Finished,
   owner: string,
 ): boolean {
+  return commitAllProgress(state, id, [{ finished, owner }])[0] === true;
+}
+
+/** As `commitProgress`, several in one transaction: all of them move, or none. An answer for each. */
+export function commitAllProgress(
+  state: DatabaseSync,
+  id: PipelineId,
+  batches: readonly { finished: Finished; owner: string }[],
+): boolean[] {
+  return inTransaction(state, () =>
+    batches.map(({ finished, owner }) => moveProgress(state, id, finished, owner)),
+  );
+}
+
+function moveProgress(
+  state: DatabaseSync,
+  id: PipelineId,
+  finished: Finished,
+  owner: string,
+): boolean {
   const { stretch, counts } = finished;
-  return inTransaction(state, () => {
-    const moved = state
-      .prepare(
-        `update sync_offsets set next_offset = ?
-         where environment = ? and name = ? and topic = ? and incarnation = ? and partition = ? and owner = ?`,
-      )
-      .run(
-        finished.next,
-        id.environment,
-        id.name,
-        stretch.topic,
-        stretch.incarnation,
-        stretch.partition,
-        owner,
-      );
-    if (moved.changes === 0) return false;
-    insertDeadLetters(state, id, finished.deadLetters);
-    recordTallies(state, id, finished.tallies ?? []);
-    recordConflicts(state, id, finished.conflicts ?? [], finished.at ?? "");
-    addToCounts(state, id, counts);
-    return true;
-  });
+  const moved = state
+    .prepare(
+      `update sync_offsets set next_offset = ?
+       where environment = ? and name = ? and topic = ? and incarnation = ? and partition = ? and owner = ?`,
+    )
+    .run(
+      finished.next,
+      id.environment,
+      id.name,
+      stretch.topic,
+      stretch.incarnation,
+      stretch.partition,
+      owner,
+    );
+  if (moved.changes === 0) return false;
+  insertDeadLetters(state, id, finished.deadLetters);
+  recordTallies(state, id, finished.tallies ?? []);
+  recordConflicts(state, id, finished.conflicts ?? [], finished.at ?? "");
+  addToCounts(state, id, counts);
+  return true;
 }
 
 function addToCounts(state: DatabaseSync, id: PipelineId, counts: Counts): void {

@@ -8,7 +8,7 @@ export type Tuning = {
 
 const LATENCY_MS = 250;
 /** What is left of the latency target is for the batch's own way through the stages. */
-const GATHERING = 0.8;
+const GATHERING = 0.5;
 
 /** How long records gather for their batch, of a pipeline's latency target. */
 export function gatherMs(latencyMs = LATENCY_MS): number {

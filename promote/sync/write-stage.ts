@@ -8,7 +8,7 @@ import { openTurns, settleBatch, type SettledBatch, type Transformed } from "./s
 import { contractOf } from "./sink-plan.ts";
 
 export type Writable = Transformed & {
-  /** What is done once every sink has it. */
+  /** What is done once every sink has it. Begun in the order of the batches. */
   finish(settled: SettledBatch): Promise<void>;
 };
 
@@ -35,7 +35,7 @@ export type WriteParts = {
 };
 
 /** Batches that are written at a time. */
-const MOST = 8;
+const MOST = 32;
 
 /**
  * Writes batches to every sink, two side by side, or as many small ones as are no larger together than one may be, and finishes them in the order they came.
@@ -49,12 +49,13 @@ export async function writeBatches(parts: WriteParts): Promise<void> {
   if (!contract.ok) return parts.halt(contract.problem);
   await prepare(contract.value);
   let preparedFor = parts.release.release;
-  let last = Promise.resolve();
+  /** Of the batch before: whatever comes after it may begin to finish. */
+  let turn = Promise.resolve();
   const writing: { records: number; done: Promise<void> }[] = [];
 
   for (let item = await parts.next(); item !== undefined; item = await parts.next()) {
     if (preparedFor !== item.epoch.release) {
-      await last;
+      await allDone();
       await prepare(item.contract);
       preparedFor = item.epoch.release;
     }
@@ -63,10 +64,16 @@ export async function writeBatches(parts: WriteParts): Promise<void> {
     if (signal.aborted) break;
     const at = parts.now().toISOString();
     const settling = settleBatch(sinks, item, { ...waiting, random, at, turns });
-    last = parts.guarded(finish(item, settling, last));
-    writing.push({ records, done: last });
+    const next = Promise.withResolvers<void>();
+    const done = finish(item, settling, turn, next.resolve).finally(next.resolve);
+    turn = next.promise;
+    writing.push({ records, done: parts.guarded(done) });
   }
-  await last;
+  await allDone();
+
+  async function allDone(): Promise<void> {
+    await Promise.all(writing.map(({ done }) => done));
+  }
 
   function isEnough(more: number): boolean {
     const records = writing.reduce((sum, batch) => sum + batch.records, more);
@@ -77,6 +84,7 @@ export async function writeBatches(parts: WriteParts): Promise<void> {
     item: Writable,
     settling: Promise<SettledBatch | Problem>,
     before: Promise<void>,
+    pass: () => void,
   ): Promise<void> {
     const settled = await settling;
     await before;
@@ -85,7 +93,9 @@ export async function writeBatches(parts: WriteParts): Promise<void> {
     const unburied = await bury(settled.deadLetters);
     if (signal.aborted) return;
     if (unburied !== undefined) return parts.halt(unburied);
-    await item.finish(settled);
+    const finished = item.finish(settled);
+    pass();
+    await finished;
     parts.finished();
   }
 

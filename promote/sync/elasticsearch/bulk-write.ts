@@ -7,12 +7,19 @@ import type { Sent } from "./bulk-send.ts";
 /** While Elasticsearch indexes one request the next is built and on its way. */
 const IN_FLIGHT = 2;
 
-/** Writes a batch in requests within the limits; outcomes in the order of the operations. */
+/** More than a request within the usual limits ever needs: one that grew for a huge document is not kept. */
+const LARGEST_SPARE_BYTES = 16 << 20;
+
+/**
+ * Writes a batch in requests within the limits; outcomes in the order of the operations. `spare`: buffers of earlier batches, which are written in
+ * again. A megabyte made anew for every small batch would keep the garbage collector busy.
+ */
 export async function writeBulk(
   batch: SinkBatch,
   shape: BulkShape,
   limits: BulkLimits,
   send: SendBody,
+  spare: JsonText[] = [],
 ): Promise<Outcome[]> {
   const write = operationWriter(batch, shape);
   const outcomes: Outcome[] = Array.from({ length: batch.count });
@@ -72,13 +79,13 @@ export async function writeBulk(
   }
 
   async function lane(): Promise<void> {
-    let text = new JsonText(1 << 20);
     while (next < batch.count && failed === undefined) {
+      const text = spare.pop() ?? new JsonText(1 << 20);
       const from = next;
       next = build(text, from, batch.count);
       const isAnswered = await settle(text, from, next);
       // An answer may come before the body it refuses is wholly sent: that buffer is left alone.
-      if (!isAnswered) text = new JsonText(1 << 20);
+      if (isAnswered && text.capacity <= LARGEST_SPARE_BYTES) spare.push(text);
     }
   }
 

@@ -1,5 +1,6 @@
 import { ok } from "#snapshots/problem.ts";
 import type { Outcome, Sink, SinkBatch, SinkContract } from "../ports.ts";
+import type { JsonText } from "../json-text.ts";
 import { unopenedSink } from "../unopened-sink.ts";
 import type { BulkShape } from "./bulk-body.ts";
 import { usualLimits, type SendBody } from "./bulk-limits.ts";
@@ -12,7 +13,7 @@ import { scanIndex } from "./index-scan.ts";
 import { planFor, prepareFor, shown } from "./prepare-index.ts";
 
 /** As many as a pipeline has: small ones are sent together (bulk-merge.ts). */
-const WRITES_AT_ONCE = 8;
+const WRITES_AT_ONCE = 32;
 
 type Prepared = { contract: string; shape: BulkShape; generation: number; send: SendBody };
 
@@ -30,6 +31,7 @@ export async function openElasticsearchSink(options: ElasticsearchSinkOptions): 
   const place = opened.value;
   const { client, names } = place;
   const limits = usualLimits();
+  const spare: JsonText[] = [];
   let prepared: Prepared | undefined;
 
   return {
@@ -58,7 +60,7 @@ export async function openElasticsearchSink(options: ElasticsearchSinkOptions): 
     async write(batch: SinkBatch, signal?: AbortSignal): Promise<Outcome[]> {
       if (prepared?.contract !== textOf(batch.contract)) throw new Error("write before prepare");
       const { shape, send } = prepared;
-      return writeBulk(batch, shape, limits, (body, count) => send(body, count, signal));
+      return writeBulk(batch, shape, limits, (body, count) => send(body, count, signal), spare);
     },
     async turnReaders() {
       if (prepared === undefined) return undefined;
