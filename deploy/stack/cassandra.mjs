@@ -45,7 +45,7 @@ export const cassandra = {
     return {
       program: javaProgram(tools.java17, "java"),
       arguments: [
-        ..."-Xms1g -Xmx1g -Xss512k -XX:+UseG1GC -XX:+ParallelRefProcEnabled -XX:MaxGCPauseMillis=300 -XX:+PerfDisableSharedMem".split(
+        ..."-Xms1g -Xmx1g -Xss512k -XX:+UseG1GC -XX:+ParallelRefProcEnabled -XX:MaxTenuringThreshold=1 -XX:G1HeapRegionSize=16m -XX:G1RSetUpdatingPauseTimePercent=5 -XX:MaxGCPauseMillis=300 -XX:InitiatingHeapOccupancyPercent=70 -XX:+PerfDisableSharedMem".split(
           " ",
         ),
         "-Djava.net.preferIPv4Stack=true",

@@ -4,10 +4,12 @@ import { join } from "node:path";
 import * as fc from "fast-check";
 import { afterAll, expect, test } from "vitest";
 import { unwrap } from "#snapshots/problem.ts";
-import { openJsonDecoder } from "./decode/decode.ts";
+import { joinDecoded, openJsonDecoder } from "./decode/decode.ts";
 import { openDuckdbSink } from "./embedded/duckdb-sink.ts";
+import type { Epoch } from "./epochs.ts";
 import { collect, freshPlace, living, specOf } from "./fixture.ts";
 import { openReleaseGuest } from "./guest.ts";
+import type { Portion } from "./operations.ts";
 import type { SourceRecord } from "./ports.ts";
 import { settleBatch } from "./settle-batch.ts";
 
@@ -44,7 +46,7 @@ const choices = fc.infiniteStream(fc.nat({ max: 1_000_000 }));
 let runs = 0;
 
 test(
-  "whatever the order across keys, the batches, repeats and redeliveries, both sinks end in the newest version of every key",
+  "whatever the order across keys, the batches, what partitions they are of, repeats and redeliveries, both sinks end in the newest version of every key",
   { timeout: 120_000 },
   async () => {
     const contract = { key: unwrap(openJsonDecoder(spec)).key, columns: spec.output, maxParts: 2 };
@@ -59,34 +61,24 @@ test(
           ),
         );
         for (const sink of sinks) expect(await sink.prepare(contract)).toBeUndefined();
-        const stretch = { topic: "t", incarnation: "i", partition: 0 };
-        const epoch = {
-          ...stretch,
-          epoch: 1024,
-          firstOffset: 0,
-          release: "r",
-          reason: "start",
-          openedAt: "",
-          partitions: 1,
-          ordering: "offset" as const,
-        };
         const signal = new AbortController().signal;
         const dead = new Set<number>();
+        const partitionsOf = new Map<number, Set<number>>();
         let rewinds = 3;
         for (let from = 0; from < records.length;) {
           const batch = records.slice(from, from + 1 + choose(7));
-          const decoded = decode(batch, 0);
+          const portions = portionsOf(batch, choose);
+          for (const { records: some, stretch } of portions)
+            for (const { offset } of some)
+              partitionsOf.set(
+                offset,
+                (partitionsOf.get(offset) ?? new Set()).add(stretch.partition),
+              );
+          const decoded = joinDecoded(
+            portions.map(({ records: some, stretch }) => decode(some, stretch.partition)),
+          );
           const chunks = unwrap(await guest.run(decoded, signal));
-          const item = {
-            stretch,
-            epoch,
-            contract,
-            records: batch,
-            decoded,
-            chunks,
-            next: 0,
-            hasSourceMap: false,
-          };
+          const item = { portions, contract, records: batch, decoded, chunks, hasSourceMap: false };
           const settled = await settleBatch(sinks, item, {
             signal,
             random: () => 0,
@@ -94,11 +86,24 @@ test(
             at: "",
           });
           if ("code" in settled) throw new Error(settled.message);
-          const { counts, deadLetters } = settled;
-          expect(counts.read).toBe(
-            counts.written + counts.filtered + counts.stale + counts.deadLettered,
+          expect(settled.map(({ counts }) => counts.read)).toEqual(
+            portions.map((portion) => portion.records.length),
           );
-          for (const letter of deadLetters) dead.add(letter.offset);
+          for (const [n, { counts, deadLetters }] of settled.entries()) {
+            expect(counts.read).toBe(
+              counts.written + counts.filtered + counts.stale + counts.deadLettered,
+            );
+            expect(counts.deadLettered).toBe(deadLetters.length);
+            const own = portions[n];
+            const offsets = own?.records.filter(isBad).map(({ offset }) => offset);
+            expect(deadLetters.map(({ offset }) => offset).toSorted((a, b) => a - b)).toEqual(
+              offsets,
+            );
+            for (const letter of deadLetters) {
+              expect(letter.partition).toBe(own?.stretch.partition);
+              dead.add(letter.offset);
+            }
+          }
           from += batch.length;
           if (rewinds > 0 && choose(3) === 0) {
             rewinds--;
@@ -108,6 +113,8 @@ test(
         const wanted = expected(drawn);
         for (const sink of sinks) {
           const rows = living(await collect(sink.scan()));
+          for (const { partition, offset } of rows)
+            expect(partitionsOf.get(offset)?.has(partition)).toBe(true);
           expect(
             rows.map((row) => [
               row.key[0],
@@ -124,6 +131,28 @@ test(
     );
   },
 );
+
+/** Cuts a batch into what came of several partitions. Offsets are the topic's own here, so that the newest version is known whatever the partition. */
+function portionsOf(batch: readonly SourceRecord[], choose: (below: number) => number): Portion[] {
+  const portions: Portion[] = [];
+  for (let from = 0; from < batch.length;) {
+    const to = Math.min(batch.length, from + 1 + choose(4));
+    const stretch = { topic: "t", incarnation: "i", partition: choose(3) };
+    const epoch: Epoch = {
+      ...stretch,
+      epoch: 1024,
+      firstOffset: 0,
+      release: "r",
+      reason: "start",
+      openedAt: "",
+      partitions: 3,
+      ordering: "offset",
+    };
+    portions.push({ stretch, epoch, records: batch.slice(from, to) });
+    from = to;
+  }
+  return portions;
+}
 
 /** Merges the keys' histories in some order, each in its own; sometimes says a version twice. */
 function interleave(drawn: readonly Version[][], choose: (below: number) => number): Step[] {

@@ -79,8 +79,10 @@ export async function batchRun(
           at: "",
         });
         if ("code" in settled) return settled;
-        counts = addCounts(counts, settled.counts);
-        deadLetters.push(...settled.deadLetters);
+        for (const portion of settled) {
+          counts = addCounts(counts, portion.counts);
+          deadLetters.push(...portion.deadLetters);
+        }
         newest.add(item);
       }
     }
@@ -131,18 +133,11 @@ function openNewest(): {
   const held = new Map<string, { batch: number; operation: number; version: bigint }>();
 
   function add(item: Transformed): void {
-    const { contract, stretch, epoch, records, decoded } = item;
+    const { contract, portions, records, decoded } = item;
     const chunks = item.chunks.length > 0 ? item.chunks : [undefined];
     chunks.forEach((chunk, n) => {
       const tombstones = n === 0 ? decoded.tombstones : [];
-      const shared = {
-        contract,
-        topic: stretch.topic,
-        partition: stretch.partition,
-        epoch,
-        records,
-        decoded,
-      };
+      const shared = { contract, portions, records, decoded };
       const { batch, recordOf } = effectsOf({ ...shared, tombstones, chunk, without: new Set() });
       batches.push(batch);
       recordOf.forEach((record, operation) => {

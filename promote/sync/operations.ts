@@ -9,17 +9,23 @@ import {
   type SourceRecord,
 } from "./ports.ts";
 import { carriedTrace } from "./trace.ts";
-import type { Epoch, Ordering } from "./epochs.ts";
+import type { Epoch, Stretch } from "./epochs.ts";
 import { transitionVersionWriter, versionWriter } from "./version.ts";
 
 /** A chunk's effects on keyed state, and which record each operation comes from. */
 export type Effects = { batch: SinkBatch; recordOf: Int32Array };
 
+/** Records of one partition and one epoch, in offset order. */
+export type Portion = {
+  stretch: Stretch;
+  epoch: Epoch;
+  records: readonly SourceRecord[];
+};
+
 export type EffectsRequest = {
   contract: SinkContract;
-  topic: string;
-  partition: number;
-  epoch: Pick<Epoch, "epoch" | "firstOffset"> & Ordering;
+  /** One after another, they are `records`. */
+  portions: readonly Portion[];
   records: readonly SourceRecord[];
   decoded: Decoded;
   /** Tombstones (record numbers) that go along with this chunk. */
@@ -38,40 +44,45 @@ export function effectsOf(request: EffectsRequest): Effects {
   const { contract, decoded, records, chunk } = request;
   const { maxParts } = contract;
   const live = liveRecords(request);
+  const portionOf = portionFinder(request);
+  const isNewer = newerOf(request, portionOf);
   const newest = new Map<string | number, number>();
   for (const record of live) {
     const token = decoded.token[record] ?? 0;
     const held = newest.get(token);
-    if (held === undefined || isNewer(request, record, held)) newest.set(token, record);
+    if (held === undefined || isNewer(record, held)) newest.set(token, record);
   }
   const winners = [...newest.values()];
   const count = winners.length * maxParts;
   const rowOf = outputRows(request, maxParts);
+  const { places, placeOf } = placesOf(request.portions);
   const batch: SinkBatch = {
     contract,
-    topic: request.topic,
-    partition: request.partition,
+    places,
+    place: new Uint16Array(count),
     count,
     kind: new Uint8Array(count),
     version: new BigInt64Array(count),
     offset: new Float64Array(count),
     part: new Int32Array(count),
     keyRow: new Int32Array(count),
-    keys: decoded.keys,
+    keys: decoded.keys(),
     row: new Int32Array(count).fill(-1),
     rows: chunk !== undefined && "output" in chunk ? chunk.output.rows : EMPTY,
   };
   const recordOf = new Int32Array(count);
-  const setVersion = versions(request, batch.version);
+  const setVersion = versions(request, portionOf, batch.version);
   let i = 0;
   for (const record of winners) {
     const offset = records[record]?.offset ?? 0;
+    const place = placeOf[portionOf(record)] ?? 0;
     for (let part = 0; part < maxParts; part++, i++) {
       const row = rowOf(record, part);
       const kind = row < 0 ? CLEAR : WRITE;
       batch.kind[i] = kind;
       setVersion(i, record, kind);
       batch.offset[i] = offset;
+      batch.place[i] = place;
       batch.part[i] = part;
       batch.keyRow[i] = decoded.keyRow[record] ?? -1;
       batch.row[i] = row;
@@ -87,26 +98,66 @@ const NO_HEADERS: readonly Header[] = [];
 
 const EMPTY = new Uint8Array();
 
-/** Records are numbered in offset order. */
-function isNewer({ epoch, records }: EffectsRequest, record: number, than: number): boolean {
-  if (epoch.ordering === "offset") return record > than;
-  const difference =
-    (records[record]?.timestampMs ?? 0) - (records[than]?.timestampMs ?? 0) || record - than;
-  return difference > 0;
+/** The partitions that portions come from, and by portion which of them. */
+function placesOf(portions: readonly Portion[]): { places: Stretch[]; placeOf: number[] } {
+  const places: Stretch[] = [];
+  const placeOf = portions.map(({ stretch: { topic, incarnation, partition } }) => {
+    const known = places.findIndex(
+      (place) => place.topic === topic && place.partition === partition,
+    );
+    return known >= 0 ? known : places.push({ topic, incarnation, partition }) - 1;
+  });
+  return { places, placeOf };
+}
+
+/** By record: which portion it is of. */
+function portionFinder({ portions, records }: EffectsRequest): (record: number) => number {
+  if (portions.length === 1) return () => 0;
+  const portionOf = new Uint16Array(records.length);
+  let from = 0;
+  for (const [n, portion] of portions.entries()) {
+    portionOf.fill(n, from, from + portion.records.length);
+    from += portion.records.length;
+  }
+  return (record) => portionOf[record] ?? 0;
+}
+
+/** Within a portion records are numbered in offset order; versions tell where an identity is in two of them. */
+function newerOf(
+  request: EffectsRequest,
+  portionOf: (record: number) => number,
+): (record: number, than: number) => boolean {
+  const { portions, records } = request;
+  const both = new BigInt64Array(2);
+  const setVersion = versions(request, portionOf, both);
+  return (record, than) => {
+    const portion = portionOf(record);
+    if (portion !== portionOf(than)) {
+      setVersion(0, than, WRITE);
+      setVersion(1, record, WRITE);
+      return (both[1] ?? 0n) > (both[0] ?? 0n);
+    }
+    if (portions[portion]?.epoch.ordering === "offset") return record > than;
+    const difference =
+      (records[record]?.timestampMs ?? 0) - (records[than]?.timestampMs ?? 0) || record - than;
+    return difference > 0;
+  };
 }
 
 function versions(
-  { epoch, records }: EffectsRequest,
+  { portions, records }: EffectsRequest,
+  portionOf: (record: number) => number,
   target: BigInt64Array,
 ): (index: number, record: number, kind: 0 | 1) => void {
-  if (epoch.ordering === "offset") {
-    const write = versionWriter(target);
-    return (index, record, kind) => write(index, epoch.epoch, records[record]?.offset ?? 0, kind);
-  }
-  const write = transitionVersionWriter(target);
+  const byOffset = versionWriter(target);
+  const byTime = transitionVersionWriter(target);
   return (index, record, kind) => {
-    const { offset = 0, timestampMs = 0 } = records[record] ?? {};
-    write(index, epoch.epoch, timestampMs, Math.max(0, offset - epoch.firstOffset), kind);
+    const epoch = portions[portionOf(record)]?.epoch;
+    const found = records[record];
+    if (epoch === undefined || found === undefined) return;
+    const { offset, timestampMs } = found;
+    if (epoch.ordering === "offset") byOffset(index, epoch.epoch, offset, kind);
+    else byTime(index, epoch.epoch, timestampMs, Math.max(0, offset - epoch.firstOffset), kind);
   };
 }
 
@@ -155,6 +206,7 @@ export function selectOperations(batch: SinkBatch, indices: readonly number[]): 
     version: BigInt64Array.from(indices, (i) => batch.version[i] ?? 0n),
     offset: Float64Array.from(at, (i) => batch.offset[i] ?? 0),
     part: at.map((i) => batch.part[i] ?? 0),
+    place: Uint16Array.from(at, (i) => batch.place[i] ?? 0),
     keyRow: at.map((i) => batch.keyRow[i] ?? -1),
     row: at.map((i) => batch.row[i] ?? -1),
   };

@@ -6,6 +6,7 @@ import type { DeadLetter } from "./dead-letters.ts";
 import { openJsonDecoder, type Decoded } from "./decode/decode.ts";
 import type { Epoch, PipelineId, Stretch } from "./epochs.ts";
 import type { PipelineEvent } from "./events.ts";
+import { openGathered } from "./gathered.ts";
 import { openOffsetCommits } from "./offset-commits.ts";
 import { patiently } from "./patiently.ts";
 import type { Assignment, Delivery, Sink, Source, SourceRecord, TopicReader } from "./ports.ts";
@@ -69,6 +70,7 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
   const waiting = { signal: abort.signal, observe };
   const decoded: Channel<Judged> = openChannel(1);
   const transformed: Channel<Writable> = openChannel(1);
+  const gathered = openGathered(tuning);
   const progress = openProgressCommits(state, id);
   const commits = openOffsetCommits(source);
   let current = parts.release;
@@ -156,7 +158,10 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
     if ("code" in piece) return piece;
     const runtime = runtimes.of(piece.epoch.release);
     if ("code" in runtime) return runtime;
-    await hand({ ...piece, contract: runtime.contract });
+    const { records, decoded: read, finish } = piece;
+    const { release } = piece.epoch;
+    const { contract } = runtime;
+    await hand({ portions: [piece], release, contract, records, decoded: read, finish });
     return true;
   }
 
@@ -172,14 +177,15 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
   async function readLoop(): Promise<void> {
     while (!stopReading.signal.aborted) {
       applySwap();
-      const isRewriting = await rewriteNext();
+      const isGathering = !gathered.isEmpty();
+      const isRewriting = !isGathering && (await rewriteNext());
       if (typeof isRewriting === "object") return halt(isRewriting);
       const event = await source.poll({
-        maxRecords: tuning.maxRecords,
-        maxBytes: tuning.maxBytes,
-        waitMs: isRewriting ? 0 : 250,
+        ...gathered.room(),
+        waitMs: isGathering || isRewriting ? 0 : 250,
         signal: stopReading.signal,
       });
+      if (event.kind !== "records") await handGathered();
       switch (event.kind) {
         case "assigned": {
           const refused = await assign(event.partitions);
@@ -190,7 +196,7 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
           applySwap();
           const refused = await accept(event.delivery);
           if (refused !== undefined) return halt(refused);
-          if (event.delivery.records.length < tuning.maxRecords / 4) await pause(tuning.lingerMs);
+          if (gathered.isEnough()) await handGathered();
           break;
         }
         case "retryAfter":
@@ -208,7 +214,15 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
       if (event.kind !== "retryAfter")
         observe({ kind: "backoff", where: "source", problem: undefined });
     }
+    await handGathered();
     decoded.close();
+  }
+
+  /** Hands on what has come of all partitions: a batch has its cost, whatever its size. */
+  async function handGathered(): Promise<void> {
+    const { batches, records } = gathered.take();
+    for (const batch of batches) await hand(batch);
+    if (records > 0 && records < tuning.maxRecords / 4) await pause(tuning.lingerMs);
   }
 
   function pause(ms: number): Promise<void> {
@@ -232,7 +246,7 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
       if (unmet !== undefined) return unmet;
       const finish = (settled: SettledBatch): Promise<void> =>
         commit(piece, { ...settled, tallies, conflicts: read.conflicts });
-      await hand({ ...piece, contract: runtime.contract, decoded: judged, finish });
+      gathered.add({ ...piece, contract: runtime.contract, decoded: judged, finish });
     }
     return undefined;
   }
@@ -254,9 +268,10 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
   async function hand(item: Judged): Promise<void> {
     inFlight++;
     if (!decoded.isFull()) return decoded.push(item);
-    source.pause([item.stretch]);
+    const stretches = item.portions.map(({ stretch }) => stretch);
+    source.pause(stretches);
     await decoded.push(item);
-    source.resume([item.stretch]);
+    source.resume(stretches);
   }
 
   /** What is in flight is finished before the next poll, which gives the partitions up. */

@@ -128,8 +128,10 @@ export const WRITE = 1;
  */
 export type SinkBatch = {
   contract: SinkContract;
-  topic: string;
-  partition: number;
+  /** The partitions its records come from… */
+  places: readonly { topic: string; partition: number }[];
+  /** …and which of them each operation's does. */
+  place: Uint16Array;
   count: number;
   kind: Uint8Array;
   /** See version.ts. The higher version wins; an equal one is the same write, delivered again. */

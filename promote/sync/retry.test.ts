@@ -11,8 +11,8 @@ function batchOf(count: number): SinkBatch {
   const numbers = Array.from({ length: count }, (_, i) => i);
   return {
     contract: { key: [], columns: [], maxParts: 1 },
-    topic: "t",
-    partition: 0,
+    places: [{ topic: "t", partition: 0 }],
+    place: new Uint16Array(count),
     count,
     kind: new Uint8Array(count),
     version: BigInt64Array.from(numbers, BigInt),

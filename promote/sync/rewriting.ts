@@ -19,7 +19,7 @@ import type { Piece } from "./stretches.ts";
 /** A batch to write again, and what is done once every sink has it. */
 export type RewritePiece = Omit<Piece, "claim"> & {
   decoded: Decoded;
-  finish(settled: SettledBatch): Promise<void>;
+  finish(settled: readonly SettledBatch[]): Promise<void>;
 };
 
 export type RewritingParts = {
@@ -77,7 +77,9 @@ async function* rewriteOne(
       records,
       decoded,
       next: (records.at(-1)?.offset ?? 0) + 1,
-      async finish({ counts, deadLetters }) {
+      async finish([settled]) {
+        if (settled === undefined) return;
+        const { counts, deadLetters } = settled;
         const failed = new Set(deadLetters.map((letter) => letter.offset));
         const passed = records.flatMap(({ offset }) => (failed.has(offset) ? [] : [offset]));
         inTransaction(state, () => {

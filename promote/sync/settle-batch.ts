@@ -1,30 +1,29 @@
 import type { Problem } from "#snapshots/problem.ts";
 import { deadLetter, type DeadLetter, type Stage } from "./dead-letters.ts";
 import type { Decoded } from "./decode/decode.ts";
-import type { Epoch, Stretch } from "./epochs.ts";
 import type { Chunk } from "./guest-stage.ts";
-import { effectsOf, type Effects } from "./operations.ts";
+import { effectsOf, type Effects, type Portion } from "./operations.ts";
 import type { Sink, SinkContract, SourceRecord } from "./ports.ts";
-import type { Counts } from "./progress.ts";
+import { NOTHING, type Counts } from "./progress.ts";
 import { writeSettled, type RetryOptions, type Settled } from "./retry.ts";
 
-/** A delivery after the transform, on its way to the sinks. */
+/** Records after the transform, on their way to the sinks. */
 export type Transformed = {
-  stretch: Stretch;
-  epoch: Epoch;
+  /** All by one release. One after another, they are `records`. */
+  portions: readonly Portion[];
   contract: SinkContract;
   records: readonly SourceRecord[];
   decoded: Decoded;
   chunks: readonly Chunk[];
-  next: number;
   /** Whether places in errors are the notebook's or the bundle's. */
   hasSourceMap: boolean;
 };
 
-/** What a batch came to, once every sink has it. */
+/** What a portion of a batch came to, once every sink has it. */
 export type SettledBatch = { counts: Counts; deadLetters: DeadLetter[] };
 
-type SinkReport = { written: Uint8Array; rejected: Map<number, string>; retracted: number };
+/** By record. `retracted`: how many living rows it took away. */
+type SinkReport = { written: Uint8Array; rejected: Map<number, string>; retracted: Uint8Array };
 
 /** As many batches at a time for each sink as it takes, begun in the order they came. */
 export type Turns = <T>(sink: Taker, work: () => Promise<T>) => Promise<T>;
@@ -45,12 +44,12 @@ export function openTurns(): Turns {
   };
 }
 
-/** Brings a batch into every sink at once and says what became of each record. A problem: some sink cannot go on. */
+/** Brings a batch into every sink at once and says what became of each portion. A problem: some sink cannot go on. */
 export async function settleBatch(
   sinks: readonly Sink[],
   item: Transformed,
   options: RetryOptions & { at: string; turns?: Turns },
-): Promise<SettledBatch | Problem> {
+): Promise<SettledBatch[] | Problem> {
   const pieces = piecesOf(item);
   const { turns = openTurns() } = options;
   const reports = await Promise.all(
@@ -83,18 +82,8 @@ function effectsFor(
   tombstones: readonly number[],
   without: ReadonlySet<number>,
 ): Effects {
-  const { contract, stretch, epoch, records, decoded } = item;
-  return effectsOf({
-    contract,
-    topic: stretch.topic,
-    partition: stretch.partition,
-    epoch,
-    records,
-    decoded,
-    tombstones,
-    chunk,
-    without,
-  });
+  const { contract, portions, records, decoded } = item;
+  return effectsOf({ contract, portions, records, decoded, tombstones, chunk, without });
 }
 
 async function writePieces(
@@ -106,7 +95,7 @@ async function writePieces(
   const report: SinkReport = {
     written: new Uint8Array(item.records.length),
     rejected: new Map(),
-    retracted: 0,
+    retracted: new Uint8Array(item.records.length),
   };
   for (const piece of pieces) {
     let { effects } = piece;
@@ -138,7 +127,7 @@ function noteOutcomes(
     }
     if (outcome.kind !== "written") return;
     report.written[record] = 1;
-    if (outcome.retracted) report.retracted++;
+    if (outcome.retracted) report.retracted[record] = (report.retracted[record] ?? 0) + 1;
   });
   return hasRejected;
 }
@@ -150,49 +139,58 @@ function tally(
   pieces: readonly Piece[],
   reports: readonly SinkReport[],
   at: string,
-): SettledBatch {
-  const { records, stretch, epoch } = item;
-  const letters: DeadLetter[] = [];
-  const dead = new Uint8Array(records.length);
-  const bury = (record: number, stage: Stage, reason: string): void => {
-    const source = records[record];
-    if (source === undefined) return;
-    dead[record] = 1;
-    letters.push(deadLetter(stretch, source, { stage, reason, release: epoch.release, at }));
-  };
-  for (const failure of item.decoded.failures) bury(failure.record, failure.stage, failure.reason);
-  for (const { record, reason } of transformFailures(item)) bury(record, "transform", reason);
-  reports.forEach((report, i) => {
-    for (const [record, reason] of report.rejected)
-      bury(record, `sink:${sinks[i]?.name ?? i}`, reason);
-  });
-
+): SettledBatch[] {
+  const reasons: { record: number; stage: Stage; reason: string }[] = [
+    ...item.decoded.failures,
+    ...transformFailures(item),
+    ...reports.flatMap((report, i) =>
+      [...report.rejected].map(([record, reason]) => {
+        const stage: Stage = `sink:${sinks[i]?.name ?? i}`;
+        return { record, stage, reason };
+      }),
+    ),
+  ];
   const filtered = filteredRecords(item);
-  const isWinner = new Uint8Array(records.length);
+  const isWinner = new Uint8Array(item.records.length);
   for (const { effects } of pieces) for (const record of effects.recordOf) isWinner[record] = 1;
-  const counts = {
-    read: records.length,
-    written: 0,
-    filtered: 0,
-    stale: 0,
-    deadLettered: 0,
-    retracted: Math.max(0, ...reports.map((r) => r.retracted)),
-  };
-  for (let record = 0; record < records.length; record++) {
-    if (dead[record] === 1) counts.deadLettered++;
-    else if (filtered[record] === 1) counts.filtered++;
-    else if (
-      isWinner[record] === 1 &&
-      reports.length > 0 &&
-      reports.every((report) => report.written[record] === 0)
-    )
-      counts.stale++;
-    else counts.written++;
-  }
-  return { counts, deadLetters: letters };
+  const isStale = (record: number): boolean =>
+    isWinner[record] === 1 &&
+    reports.length > 0 &&
+    reports.every((report) => report.written[record] === 0);
+
+  let next = 0;
+  return item.portions.map(({ stretch, epoch, records }) => {
+    const from = next;
+    next += records.length;
+    const dead = new Uint8Array(records.length);
+    const letters: DeadLetter[] = [];
+    for (const { record, stage, reason } of reasons) {
+      const source = records[record - from];
+      if (source === undefined) continue;
+      dead[record - from] = 1;
+      letters.push(deadLetter(stretch, source, { stage, reason, release: epoch.release, at }));
+    }
+    const retracted = reports.map((report) =>
+      report.retracted.subarray(from, next).reduce((sum, count) => sum + count, 0),
+    );
+    const counts = {
+      ...NOTHING,
+      read: records.length,
+      retracted: Math.max(0, ...retracted),
+    };
+    for (let record = from; record < next; record++) {
+      if (dead[record - from] === 1) counts.deadLettered++;
+      else if (filtered[record] === 1) counts.filtered++;
+      else if (isStale(record)) counts.stale++;
+      else counts.written++;
+    }
+    return { counts, deadLetters: letters };
+  });
 }
 
-function transformFailures(item: Transformed): { record: number; reason: string }[] {
+function transformFailures(
+  item: Transformed,
+): { record: number; stage: "transform"; reason: string }[] {
   const { chunks, decoded } = item;
   return chunks.flatMap((chunk) => {
     const recordOf = (row: number): number => decoded.recordOfRow[chunk.from + row] ?? 0;
@@ -200,11 +198,13 @@ function transformFailures(item: Transformed): { record: number; reason: string 
       return [
         {
           record: recordOf(0),
+          stage: "transform",
           reason: `the transform did not survive this record: ${chunk.poison}`,
         },
       ];
     return chunk.output.errors.map((error) => ({
       record: recordOf(error.row),
+      stage: "transform",
       reason: error.message + place(error, item.hasSourceMap),
     }));
   });

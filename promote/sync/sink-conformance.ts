@@ -53,6 +53,8 @@ export type Effect = {
   epoch?: number;
   offset: number;
   note: string | null;
+  /** Of topic `t`; 3 unless said. */
+  partition?: number;
 };
 
 /** The conformance suite of the `Sink` port. Call it inside a `describe`. */
@@ -220,6 +222,35 @@ export function sinkConformance(makeHarness: () => Promise<SinkHarness>, skips: 
     await sink.close();
   });
 
+  check(
+    "a batch of several partitions: each row keeps its own, whatever happens to its neighbours",
+    async (open, tells) => {
+      const sink = await open();
+      await write(sink, { id: 2, offset: 9, note: "held", partition: 1 });
+      expect(
+        await write(
+          sink,
+          { id: 1, offset: 5, note: "n1", partition: 7 },
+          { id: 2, offset: 5, note: "late", partition: 0 },
+          { id: 3, offset: 6, note: "n3", partition: 0 },
+          { id: 4, offset: 6, note: "n4", partition: 7 },
+          { id: 5, offset: 8, note: "n5" },
+        ),
+      ).toEqual(tells.kinds(["written", "stale", "written", "written", "written"]));
+      const rows = await stored(sink);
+      expect(
+        rows.map((row) => [row.key[0], row.topic, row.partition, row.offset, row.values?.["note"]]),
+      ).toEqual([
+        [1, "t", 7, 5, "n1"],
+        [2, "t", 1, 9, "held"],
+        [3, "t", 0, 6, "n3"],
+        [4, "t", 7, 6, "n4"],
+        [5, "t", 3, 8, "n5"],
+      ]);
+      await sink.close();
+    },
+  );
+
   check("a null takes the place of an earlier value", async (open) => {
     const sink = await open();
     await write(sink, { id: 1, offset: 0, note: "x" }, { id: 2, offset: 1, note: "y" });
@@ -324,12 +355,17 @@ function versionOfEffect(effect: Effect): bigint {
   return versionOf(effect.epoch ?? 1024, effect.offset, effect.note === null ? 0 : 1);
 }
 
+function partitionOf({ partition }: Effect): number {
+  return partition ?? 3;
+}
+
 function batchOf(effects: readonly Effect[]): SinkBatch {
   const written = effects.filter((effect) => effect.note !== null);
+  const partitions = [...new Set(effects.map(partitionOf))];
   return {
     contract: CONTRACT,
-    topic: "t",
-    partition: 3,
+    places: partitions.map((partition) => ({ topic: "t", partition })),
+    place: Uint16Array.from(effects, (effect) => partitions.indexOf(partitionOf(effect))),
     count: effects.length,
     kind: Uint8Array.from(effects, (effect) => (effect.note === null ? CLEAR : WRITE)),
     version: BigInt64Array.from(effects, versionOfEffect),

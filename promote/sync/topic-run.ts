@@ -62,13 +62,11 @@ async function* runPiece(
   if (!chunks.ok) throw new ProblemError(chunks.problem);
   const { topic, incarnation, partition } = cut;
   yield {
-    stretch: { topic, incarnation, partition },
-    epoch,
+    portions: [{ stretch: { topic, incarnation, partition }, epoch, records }],
     contract: runtime.contract,
     records,
     decoded,
     chunks: chunks.value,
-    next: (records.at(-1)?.offset ?? 0) + 1,
     hasSourceMap: runtime.release.sourceMap !== undefined,
   };
 }

@@ -1,17 +1,10 @@
 import type { Problem } from "#snapshots/problem.ts";
-import type { Decoded } from "./decode/decode.ts";
 import type { PipelineEvent } from "./events.ts";
-import type { SinkContract } from "./ports.ts";
 import type { Runtimes } from "./runtimes.ts";
-import type { Piece } from "./stretches.ts";
 import type { Writable } from "./write-stage.ts";
 
-/** A piece of a delivery, decoded and held to its source's expectations. */
-export type Judged = Omit<Piece, "claim"> &
-  Pick<Writable, "finish"> & {
-    contract: SinkContract;
-    decoded: Decoded;
-  };
+/** Records of one release, decoded and held to their source's expectations. */
+export type Judged = Omit<Writable, "chunks" | "hasSourceMap">;
 
 export type TransformParts = {
   runtimes: Runtimes;
@@ -28,7 +21,7 @@ export type TransformParts = {
 export async function transformBatches(parts: TransformParts): Promise<void> {
   const { runtimes, signal, observe } = parts;
   for (let item = await parts.next(); item !== undefined; item = await parts.next()) {
-    const runtime = runtimes.of(item.epoch.release);
+    const runtime = runtimes.of(item.release);
     if ("code" in runtime) return parts.halt(runtime);
     const startedAt = performance.now();
     const chunks = await runtime.guest.run(item.decoded, signal);

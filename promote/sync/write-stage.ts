@@ -8,8 +8,10 @@ import { openTurns, settleBatch, type SettledBatch, type Transformed } from "./s
 import { contractOf } from "./sink-plan.ts";
 
 export type Writable = Transformed & {
-  /** What is done once every sink has it. Begun in the order of the batches. */
-  finish(settled: SettledBatch): Promise<void>;
+  /** By which all of it is handled. */
+  release: string;
+  /** What is done once every sink has it: what each portion came to. Begun in the order of the batches. */
+  finish(settled: readonly SettledBatch[]): Promise<void>;
 };
 
 export type WriteParts = {
@@ -54,10 +56,10 @@ export async function writeBatches(parts: WriteParts): Promise<void> {
   const writing: { records: number; done: Promise<void> }[] = [];
 
   for (let item = await parts.next(); item !== undefined; item = await parts.next()) {
-    if (preparedFor !== item.epoch.release) {
+    if (preparedFor !== item.release) {
       await allDone();
       await prepare(item.contract);
-      preparedFor = item.epoch.release;
+      preparedFor = item.release;
     }
     const records = item.records.length;
     while (isEnough(records)) await writing.shift()?.done;
@@ -82,7 +84,7 @@ export async function writeBatches(parts: WriteParts): Promise<void> {
 
   async function finish(
     item: Writable,
-    settling: Promise<SettledBatch | Problem>,
+    settling: Promise<SettledBatch[] | Problem>,
     before: Promise<void>,
     pass: () => void,
   ): Promise<void> {
@@ -90,7 +92,7 @@ export async function writeBatches(parts: WriteParts): Promise<void> {
     await before;
     if (signal.aborted) return;
     if ("code" in settled) return parts.halt(settled);
-    const unburied = await bury(settled.deadLetters);
+    const unburied = await bury(settled.flatMap(({ deadLetters }) => deadLetters));
     if (signal.aborted) return;
     if (unburied !== undefined) return parts.halt(unburied);
     const finished = item.finish(settled);

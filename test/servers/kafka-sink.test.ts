@@ -188,8 +188,8 @@ function batchOf(effects: { part: number; note: string | null }[]): SinkBatch {
   const written = effects.filter(({ note }) => note !== null);
   return {
     contract: CONTRACT,
-    topic: "flights",
-    partition: 2,
+    places: [{ topic: "flights", partition: 2 }],
+    place: new Uint16Array(effects.length),
     count: effects.length,
     kind: Uint8Array.from(effects, ({ note }) => (note === null ? CLEAR : WRITE)),
     version: BigInt64Array.from(effects, ({ note }) => versionOf(1024, 5, note === null ? 0 : 1)),

@@ -22,8 +22,8 @@ export function batchOf(contract: SinkContract, operations: readonly Operation[]
   const written = operations.filter(({ values }) => values !== null);
   return {
     contract,
-    topic: "flights",
-    partition: 3,
+    places: [{ topic: "flights", partition: 3 }],
+    place: new Uint16Array(operations.length),
     count: operations.length,
     kind: Uint8Array.from(operations, ({ values }) => (values === null ? CLEAR : WRITE)),
     version: BigInt64Array.from(operations, ({ epoch, offset, values }) =>

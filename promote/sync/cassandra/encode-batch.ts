@@ -41,8 +41,8 @@ export function encodeBatch(
     below: longs(batch.version.map((version) => version - 1n)),
     part: ints(batch.part),
     offset: offsets(batch.offset),
-    topic: Buffer.from(batch.topic),
-    partition: ints(Int32Array.of(batch.partition))(0),
+    topics: batch.places.map(({ topic }) => Buffer.from(topic)),
+    partition: ints(Int32Array.from(batch.places, ({ partition }) => partition)),
   };
   const ttlAt =
     expiresAt < 0 ? undefined : timeToLive(columns[expiresAt], columnAt(rows, expiresAt), nowMs);
@@ -70,7 +70,10 @@ export function encodeBatch(
     if (ttl === "expired") return remove;
     const isWhole = !table.hasOthers && !rowCells.some(({ column }) => isNullAt(column, row));
     const insert: Parameters = [...place];
-    insert.push(version, head.topic, head.partition, head.offset(operation));
+    const from = batch.place[operation] ?? 0;
+    const topic = head.topics[from];
+    if (topic === undefined) throw new RangeError("an operation names no place");
+    insert.push(version, topic, head.partition(from), head.offset(operation));
     for (const { cells, column } of rowCells) {
       const isNull = isNullAt(column, row);
       for (const cell of cells) insert.push(isNull ? types.unset : cell(row));

@@ -23,9 +23,11 @@ export type Decoded = {
   values: readonly (readonly Kept[])[];
   /** Rows `from..to` as Arrow IPC of the input contract. */
   encode(from: number, to: number): Uint8Array;
-  /** Identities as Arrow IPC of the key columns. */
-  keys: Uint8Array;
-  /** By record: row in `keys`, −1 for a failure. */
+  /** Identities by key column, and as Arrow IPC of the key columns. */
+  key: readonly TypedColumn[];
+  identities: readonly (readonly Kept[])[];
+  keys(): Uint8Array;
+  /** By record: number of its identity, −1 for a failure. */
   keyRow: Int32Array;
   /** By record: equal exactly for versions of one thing. */
   token: (string | number)[];
@@ -126,7 +128,7 @@ export function decodeBatch(
 
   return {
     ...rowsOf(input, values, recordOfRow.subarray(0, rows)),
-    keys: encodeColumns(key, keys, 0, identified),
+    ...identitiesOf(key, keys, identified),
     keyRow,
     token,
     tombstones,
@@ -161,6 +163,44 @@ export function withoutRows(decoded: Decoded, refused: ReadonlyMap<number, strin
   };
 }
 
+/** Batches that one decoder read, as the one they are one after another. */
+export function joinDecoded(batches: readonly Decoded[]): Decoded {
+  const [first] = batches;
+  if (first === undefined) throw new RangeError("nothing to join");
+  if (batches.length === 1) return first;
+  let records = 0;
+  let identified = 0;
+  const recordOfRow: number[] = [];
+  const keyRow: number[] = [];
+  const tombstones: number[] = [];
+  const failures: Decoded["failures"] = [];
+  for (const batch of batches) {
+    const [before, known] = [records, identified];
+    for (const record of batch.recordOfRow) recordOfRow.push(before + record);
+    for (const row of batch.keyRow) {
+      keyRow.push(row < 0 ? row : known + row);
+      if (row >= 0) identified++;
+    }
+    for (const record of batch.tombstones) tombstones.push(before + record);
+    for (const failure of batch.failures)
+      failures.push({ ...failure, record: before + failure.record });
+    records += batch.keyRow.length;
+  }
+  const values = first.values.map((_, c) => batches.flatMap((batch) => batch.values[c] ?? []));
+  const identities = first.identities.map((_, c) =>
+    batches.flatMap((batch) => batch.identities[c] ?? []),
+  );
+  return {
+    ...rowsOf(first.columns, values, Int32Array.from(recordOfRow)),
+    ...identitiesOf(first.key, identities, identified),
+    keyRow: Int32Array.from(keyRow),
+    token: batches.flatMap((batch) => batch.token),
+    tombstones,
+    failures,
+    conflicts: batches.flatMap((batch) => batch.conflicts),
+  };
+}
+
 function rowsOf(
   columns: readonly TypedColumn[],
   values: readonly (readonly Kept[])[],
@@ -173,6 +213,15 @@ function rowsOf(
     values,
     encode: (from, to) => encodeColumns(columns, values, from, to),
   };
+}
+
+function identitiesOf(
+  key: readonly TypedColumn[],
+  identities: readonly (readonly Kept[])[],
+  count: number,
+): Pick<Decoded, "key" | "identities" | "keys"> {
+  let encoded: Uint8Array | undefined;
+  return { key, identities, keys: () => (encoded ??= encodeColumns(key, identities, 0, count)) };
 }
 
 function encodeColumns(

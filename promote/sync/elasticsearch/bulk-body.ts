@@ -53,8 +53,8 @@ export function operationWriter(
     batch.version.byteOffset,
     batch.version.byteLength,
   );
-  const place = Buffer.from(
-    `","topic":${JSON.stringify(batch.topic)},"partition":${batch.partition}`,
+  const places = batch.places.map(({ topic, partition }) =>
+    Buffer.from(`","topic":${JSON.stringify(topic)},"partition":${partition}`),
   );
   return (out, i) => {
     const keyRow = batch.keyRow[i] ?? -1;
@@ -88,6 +88,8 @@ export function operationWriter(
     out.integer(part);
     out.raw(OWN_VERSION);
     writeLongDigits(out, versions, i * 8);
+    const place = places[batch.place[i] ?? 0];
+    if (place === undefined) throw new RangeError("an operation names no place");
     out.raw(place);
     out.raw(OWN_OFFSET);
     out.integer(batch.offset[i] ?? 0);

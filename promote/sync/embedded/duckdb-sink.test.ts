@@ -43,15 +43,15 @@ test("a scan is whole, however often rows are counted meanwhile", async () => {
   const decoded = unwrap(openJsonDecoder({ input: [id], key: ["id"] })).decode(records, 0);
   await sink.write({
     contract,
-    topic: "t",
-    partition: 0,
+    places: [{ topic: "t", partition: 0 }],
+    place: new Uint16Array(count),
     count,
     kind: new Uint8Array(count).fill(1),
     part: new Int32Array(count),
     version: BigInt64Array.from(rows, BigInt),
     offset: Float64Array.from(rows),
     keyRow: rows,
-    keys: decoded.keys,
+    keys: decoded.keys(),
     row: rows,
     rows: decoded.encode(0, count),
   });
@@ -134,15 +134,15 @@ describe("every type goes through a sink file without loss", () => {
     const at = Int32Array.from([3, 2, 1, 0]);
     const outcomes = await sink.write({
       contract,
-      topic: "t",
-      partition: 0,
+      places: [{ topic: "t", partition: 0 }],
+      place: new Uint16Array(4),
       count: 4,
       kind: new Uint8Array(4).fill(1),
       part: new Int32Array(4),
       version: BigInt64Array.from([4n, 3n, 2n, 1n]),
       offset: Float64Array.from(at),
       keyRow: at,
-      keys: decoded.keys,
+      keys: decoded.keys(),
       row: at,
       rows: decoded.encode(0, 4),
     });

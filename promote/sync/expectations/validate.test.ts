@@ -6,6 +6,7 @@ import { unwrap } from "#snapshots/problem.ts";
 import { streamSchema } from "#snapshots/stream-settings.ts";
 import { openJsonDecoder } from "../decode/decode.ts";
 import { openDuckdbSink } from "../embedded/duckdb-sink.ts";
+import type { Epoch } from "../epochs.ts";
 import { collect, freshPlace, living, specOf } from "../fixture.ts";
 import { openReleaseGuest } from "../guest.ts";
 import type { SourceRecord } from "../ports.ts";
@@ -55,30 +56,31 @@ test("a record an expectation refuses never reaches the transform: it is a dead 
   const contract = { key: decoder.key, columns: spec.output, maxParts: 1 };
   const table = await openDuckdbSink({ name: "table", path: join(directory, "table.duckdb") });
   expect(await table.prepare(contract)).toBeUndefined();
-  const settled = await settleBatch(
+  const epoch: Epoch = {
+    ...stretch,
+    epoch: 1024,
+    firstOffset: 0,
+    release: spec.release,
+    reason: "",
+    openedAt: "",
+    partitions: 1,
+    ordering: "offset",
+  };
+  const all = await settleBatch(
     [table],
     {
-      stretch,
-      epoch: {
-        ...stretch,
-        epoch: 1024,
-        firstOffset: 0,
-        release: spec.release,
-        reason: "",
-        openedAt: "",
-        partitions: 1,
-        ordering: "offset",
-      },
+      portions: [{ stretch, epoch, records }],
       contract,
       records,
       decoded: judged.decoded,
       chunks: unwrap(await guest.run(judged.decoded, signal)),
-      next: 3,
       hasSourceMap: false,
     },
     { signal, random: () => 0, observe: () => undefined, at: "" },
   );
-  if ("code" in settled) throw new Error(settled.message);
+  if ("code" in all) throw new Error(all.message);
+  const [settled] = all;
+  if (settled === undefined) throw new Error("nothing was settled");
   expect(settled.counts).toMatchObject({ read: 3, written: 2, deadLettered: 1 });
   expect(settled.deadLetters).toMatchObject([
     {

@@ -84,10 +84,12 @@ function headersWriter(batch: SinkBatch): (operation: number) => EncodedHeaders 
     batch.version.byteOffset,
     batch.version.byteLength,
   );
-  const place = Buffer.concat([
-    header(TOPIC, Buffer.from(batch.topic)),
-    header(PARTITION, Buffer.from(String(batch.partition))),
-  ]);
+  const places = batch.places.map(({ topic, partition }) =>
+    Buffer.concat([
+      header(TOPIC, Buffer.from(topic)),
+      header(PARTITION, Buffer.from(String(partition))),
+    ]),
+  );
   const [version, offset, part] = [VERSION, OFFSET, PART].map(sized);
 
   function number(name: Uint8Array | undefined, write: () => void): void {
@@ -105,6 +107,8 @@ function headersWriter(batch: SinkBatch): (operation: number) => EncodedHeaders 
     // A varint of one byte: a trace has a traceparent and at most some tracestates.
     out.byte(((partNumber > 0 ? 5 : 4) + Math.min(carried.length, MOST_CARRIED)) * 2);
     number(version, () => writeLongDigits(digits, versions, i * 8));
+    const place = places[batch.place[i] ?? 0];
+    if (place === undefined) throw new RangeError("an operation names no place");
     out.raw(place);
     number(offset, () => digits.integer(batch.offset[i] ?? 0));
     if (partNumber > 0) number(part, () => digits.integer(partNumber));

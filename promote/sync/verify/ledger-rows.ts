@@ -13,12 +13,17 @@ export function expectedRows(batch: SinkBatch, columns: readonly Column[]): Ledg
   const typed = unwrap(typedColumns(batch.contract.columns));
   const rows = objectsOf(batch.rows, typed);
   const names = columns.map(({ name }) => name);
+  const placeOf = (i: number): SinkBatch["places"][number] => {
+    const place = batch.places[batch.place[i] ?? 0];
+    if (place === undefined) throw new RangeError("an operation names no place");
+    return place;
+  };
   return Array.from({ length: batch.count }, (_, i) => ({
     key: keys[batch.keyRow[i] ?? -1] ?? "",
     part: batch.part[i] ?? 0,
     version: batch.version[i] ?? 0n,
-    topic: batch.topic,
-    partition: batch.partition,
+    topic: placeOf(i).topic,
+    partition: placeOf(i).partition,
     offset: batch.offset[i] ?? 0,
     row: batch.kind[i] === WRITE ? canonical(names, rows(batch.row[i] ?? -1)) : null,
   }));

@@ -138,9 +138,7 @@ async function expectAll(
       chunks.forEach((chunk, n) => {
         const { batch } = effectsOf({
           contract: item.contract,
-          topic: cut.topic,
-          partition: cut.partition,
-          epoch: item.epoch,
+          portions: item.portions,
           records: item.records,
           decoded: item.decoded,
           tombstones: n === 0 ? item.decoded.tombstones : [],
@@ -211,7 +209,7 @@ async function moveOn(parts: VerifyParts, cuts: readonly Cut[], ledger: RowLedge
         observe: () => undefined,
       });
       if ("code" in decoded) throw new ProblemError(decoded);
-      ledger.move(keysOf(decoded.keys, runtime.contract.key));
+      ledger.move(keysOf(decoded.keys(), runtime.contract.key));
     }
   }
 }

@@ -1,0 +1,89 @@
+import { joinDecoded, type Decoded } from "./decode/decode.ts";
+import type { Portion } from "./operations.ts";
+import type { SinkContract, SourceRecord } from "./ports.ts";
+import type { SettledBatch } from "./settle-batch.ts";
+import type { Judged } from "./transform-stage.ts";
+import type { Tuning } from "./tuning.ts";
+
+/** A portion, decoded and judged, and what is done once every sink has it. */
+export type JudgedPortion = Portion & {
+  contract: SinkContract;
+  decoded: Decoded;
+  finish(settled: SettledBatch): Promise<void>;
+};
+
+/** What was read and not yet handed on, to become one batch: each costs its way through the guest and the sinks, whatever its size. */
+export type Gathered = {
+  add(portion: JudgedPortion): void;
+  isEmpty(): boolean;
+  /** A batch by itself: more on top would save nothing, and what waits is not written meanwhile. */
+  isEnough(): boolean;
+  /** What may come on top. */
+  room(): Pick<Tuning, "maxRecords" | "maxBytes">;
+  /** All of it, in the order in which it came; a batch has one release. */
+  take(): { batches: Judged[]; records: number };
+};
+
+export function openGathered({ maxRecords, maxBytes }: Tuning): Gathered {
+  let portions: JudgedPortion[] = [];
+  let records = 0;
+  let bytes = 0;
+
+  return {
+    add(portion) {
+      portions.push(portion);
+      records += portion.records.length;
+      bytes += sizeOf(portion.records);
+    },
+    isEmpty: () => portions.length === 0,
+    isEnough: () => records * 4 >= maxRecords || bytes * 4 >= maxBytes,
+    room: () => ({
+      maxRecords: Math.max(1, maxRecords - records),
+      maxBytes: Math.max(1, maxBytes - bytes),
+    }),
+    take() {
+      const taken = { batches: batchesOf(portions), records };
+      portions = [];
+      records = 0;
+      bytes = 0;
+      return taken;
+    },
+  };
+}
+
+function sizeOf(records: readonly SourceRecord[]): number {
+  return records.reduce(
+    (sum, { key, value }) => sum + (key?.length ?? 0) + (value?.length ?? 0),
+    0,
+  );
+}
+
+function batchesOf(portions: readonly JudgedPortion[]): Judged[] {
+  const batches: JudgedPortion[][] = [];
+  for (const portion of portions) {
+    const open = batches.at(-1);
+    if (open?.[0]?.epoch.release === portion.epoch.release) open.push(portion);
+    else batches.push([portion]);
+  }
+  return batches.map(batchOf);
+}
+
+function batchOf(portions: readonly JudgedPortion[]): Judged {
+  const [first] = portions;
+  if (first === undefined) throw new RangeError("a batch has a portion");
+  return {
+    portions,
+    release: first.epoch.release,
+    contract: first.contract,
+    records: portions.length === 1 ? first.records : portions.flatMap(({ records }) => records),
+    decoded: joinDecoded(portions.map(({ decoded }) => decoded)),
+    async finish(settled) {
+      // All begin before any is awaited: what is finished together is committed together.
+      const finishing = portions.flatMap((portion, i) => {
+        const own = settled[i];
+        return own === undefined ? [] : [portion.finish(own)];
+      });
+      await Promise.all(finishing);
+    },
+  };
+}
