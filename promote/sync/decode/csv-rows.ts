@@ -1,7 +1,7 @@
 import { parse } from "csv-parse/sync";
 import type { TypedColumn } from "../identity.ts";
-import { Refusal, show } from "../json-values.ts";
-import { missingNull, textOf, type RowReader } from "./rows.ts";
+import { Refusal, show, type Kept } from "../json-values.ts";
+import { missingNull, type RowReader } from "./rows.ts";
 import { textConverterFor } from "./text-values.ts";
 
 /**
@@ -14,9 +14,7 @@ export function csvRows(input: readonly TypedColumn[], delimiter: string): RowRe
     nullable,
     convert: textConverterFor(type),
   }));
-  return (value, row) => {
-    const whole = textOf(value);
-    if (whole === undefined) return "the value is not UTF-8 text";
+  const read = (whole: string, row: Kept[]): string | undefined => {
     const line = whole.replace(/\r?\n$/, "");
     const fields = line.includes('"')
       ? quotedFields(line, delimiter)
@@ -37,6 +35,7 @@ export function csvRows(input: readonly TypedColumn[], delimiter: string): RowRe
     }
     return undefined;
   };
+  return { of: "text", read };
 }
 
 type Fields = (string | null)[];

@@ -8,7 +8,7 @@ import type { Kept } from "../json-values.ts";
 import type { SourceRecord } from "../ports.ts";
 import { jsonKeys, jsonRows } from "./json-rows.ts";
 import { layoutOf, type Contract, type Layout } from "./layout.ts";
-import type { KeyReader, RowReader } from "./rows.ts";
+import { textsOf, type KeyReader, type RowReader } from "./rows.ts";
 
 /**
  * A batch of records, checked against the input contract. Records fall into three: rows for the transform, tombstones, and
@@ -88,6 +88,7 @@ export function decodeBatch(
   const tombstones: number[] = [];
   const failures: Decoded["failures"] = [];
   const row: Kept[] = input.map(() => null);
+  const read = valueReader(readRow, records);
   let rows = 0;
   let identified = 0;
 
@@ -99,21 +100,21 @@ export function decodeBatch(
 
   // One for all records: it is looked at and let go.
   const identity: Kept[] = key.map(() => null);
-  records.forEach((record, index) => {
+  for (const [index, record] of records.entries()) {
     if (record.value === null) {
       const found = isEvent ? NO_IDENTITY : record.key === null ? NO_KEY : readKey(record.key);
       if ("reason" in found) {
         failures.push({ record: index, stage: "decode", reason: found.reason });
-        return;
+        continue;
       }
       tombstones.push(index);
       identify(index, found.values);
-      return;
+      continue;
     }
-    const reason = readRow(record.value, row);
+    const reason = read(index, record.value, row);
     if (reason !== undefined) {
       failures.push({ record: index, stage: "decode", reason });
-      return;
+      continue;
     }
     for (let c = 0; c < input.length; c++) values[c]?.push(row[c] ?? null);
     recordOfRow[rows++] = index;
@@ -124,7 +125,7 @@ export function decodeBatch(
       for (let i = 0; i < keyAt.length; i++) identity[i] = row[keyAt[i] ?? 0] ?? null;
     }
     identify(index, identity);
-  });
+  }
 
   return {
     ...rowsOf(input, values, recordOfRow.subarray(0, rows)),
@@ -134,6 +135,18 @@ export function decodeBatch(
     tombstones,
     failures,
     conflicts: [],
+  };
+}
+
+function valueReader(
+  reader: RowReader,
+  records: readonly SourceRecord[],
+): (record: number, value: Uint8Array, row: Kept[]) => string | undefined {
+  if (reader.of === "bytes") return (_, value, row) => reader.read(value, row);
+  const texts = textsOf(records);
+  return (record, _, row) => {
+    const text = texts(record);
+    return text === undefined ? "the value is not UTF-8 text" : reader.read(text, row);
   };
 }
 

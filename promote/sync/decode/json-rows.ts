@@ -21,9 +21,7 @@ function readerOf(column: TypedColumn): ColumnReader {
 /** A JSON object by column name (docs/types.md, column JSON). What the contract does not name is passed over. */
 export function jsonRows(input: readonly TypedColumn[]): RowReader {
   const columns = input.map(readerOf);
-  return (value, row) => {
-    const text = textOf(value);
-    if (text === undefined) return "the value is not UTF-8 text";
+  const read = (text: string, row: Kept[]): string | undefined => {
     const parsed = parseJson(text);
     if (parsed === undefined) return `the value is not JSON: ${show(text)}`;
     const object = parsed.value;
@@ -47,6 +45,7 @@ export function jsonRows(input: readonly TypedColumn[]): RowReader {
     }
     return undefined;
   };
+  return { of: "text", read };
 }
 
 /** The value itself, or an array, or an object by column name. Text may stand unquoted. */

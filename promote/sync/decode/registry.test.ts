@@ -94,7 +94,7 @@ describe("ids", () => {
     );
     const row: [] = [];
     const bytes = writerOf("int").toBuffer(7);
-    expect(reader.readRow(framed(1, bytes), row)).toBeUndefined();
+    expect(reader.readRow.read(framed(1, bytes), row)).toBeUndefined();
     expect(row).toEqual([[[7]]]);
   });
 });

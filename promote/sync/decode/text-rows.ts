@@ -17,11 +17,12 @@ export function textRows(input: readonly TypedColumn[]): Result<RowReader> {
       hint: "Say `format: json`, `csv` or `avro` under `stream` in the source's file, or freeze it with one text column.",
     });
   }
-  return ok((value, row) => {
-    const text = textOf(value);
-    if (text === undefined) return "the value is not UTF-8 text";
-    row[0] = text;
-    return undefined;
+  return ok({
+    of: "text",
+    read(text, row) {
+      row[0] = text;
+      return undefined;
+    },
   });
 }
 

@@ -16,7 +16,7 @@ type Refusal = { kind: "conflict" | "unusable"; reason: string };
 
 /** Avro in Confluent's wire format: a zero byte, the schema's id in four (most significant first), then the record. */
 export type AvroReader = {
-  readRow: RowReader;
+  readRow: RowReader & { of: "bytes" };
   readKey: KeyReader;
   /** Ids met since the last call whose schema conflicts with the contract. */
   takeConflicts(): Omit<SchemaConflict, "subject">[];
@@ -74,7 +74,7 @@ export function avroReader(
   }
 
   return {
-    readRow: read,
+    readRow: { of: "bytes", read },
     readKey(bytes) {
       const values: Kept[] = columns.map(() => null);
       const reason = read(bytes, values);
