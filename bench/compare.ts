@@ -127,10 +127,16 @@ async function measurePaint(url: string): Promise<Measurement[]> {
   }
 }
 
+declare global {
+  interface Window {
+    painted: Promise<number>;
+  }
+}
+
 /** Runs in the page: has Chromium say when the answer's sentence was painted. */
 function reportAnswer(): void {
   const painted = Promise.withResolvers<number>();
-  Object.assign(window, { painted: painted.promise });
+  window.painted = painted.promise;
   new PerformanceObserver((list) => {
     for (const entry of list.getEntries()) painted.resolve(entry.startTime);
   }).observe({ type: "element", buffered: true });
@@ -142,5 +148,5 @@ function reportAnswer(): void {
 }
 
 function answerPaint(page: Page): Promise<number> {
-  return page.evaluate(() => (window as unknown as { painted: Promise<number> }).painted);
+  return page.evaluate(() => window.painted);
 }

@@ -6,12 +6,11 @@ import { afterAll, expect, test } from "vitest";
 import { unwrap } from "#snapshots/problem.ts";
 import { joinDecoded, openJsonDecoder } from "./decode/decode.ts";
 import { openDuckdbSink } from "./embedded/duckdb-sink.ts";
-import type { Epoch } from "./epochs.ts";
-import { collect, freshPlace, living, specOf } from "./fixture.ts";
+import { collect, firstEpoch, freshPlace, living, specOf } from "./fixture.ts";
 import { openReleaseGuest } from "./guest.ts";
-import type { Portion } from "./operations.ts";
 import type { SourceRecord } from "./ports.ts";
 import { settleBatch } from "./settle-batch.ts";
+import type { Portion } from "./stretches.ts";
 
 const place = freshPlace();
 const directory = mkdtempSync(join(tmpdir(), "penstock-law-"));
@@ -138,17 +137,7 @@ function portionsOf(batch: readonly SourceRecord[], choose: (below: number) => n
   for (let from = 0; from < batch.length;) {
     const to = Math.min(batch.length, from + 1 + choose(4));
     const stretch = { topic: "t", incarnation: "i", partition: choose(3) };
-    const epoch: Epoch = {
-      ...stretch,
-      epoch: 1024,
-      firstOffset: 0,
-      release: "r",
-      reason: "start",
-      openedAt: "",
-      partitions: 3,
-      ordering: "offset",
-    };
-    portions.push({ stretch, epoch, records: batch.slice(from, to) });
+    portions.push({ stretch, epoch: firstEpoch(stretch), records: batch.slice(from, to) });
     from = to;
   }
   return portions;

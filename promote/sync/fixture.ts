@@ -6,8 +6,10 @@ import { PLAIN_STREAM } from "#snapshots/stream-settings.ts";
 import { ok, unwrap, type Result } from "#snapshots/problem.ts";
 import { openContentStore, type ContentStore } from "#snapshots/store.ts";
 import type { Column } from "#snapshots/table.ts";
+import type { Epoch, Stretch } from "./epochs.ts";
 import type { PipelineSpec } from "./pipeline-spec.ts";
 import type { StoredRow } from "./ports.ts";
+import { FIRST_EPOCH } from "./version.ts";
 
 /** What the tests, the kill test and the bench share: a place to run in, and flights with a transform made of real source. */
 export type FixturePlace = {
@@ -119,4 +121,18 @@ export async function until(
     if (Date.now() > end) throw new Error(`waited ${timeoutMs} ms in vain: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
+}
+
+/** The epoch in which a stretch is read first. */
+export function firstEpoch(stretch: Stretch, release = "r"): Epoch {
+  return {
+    ...stretch,
+    epoch: FIRST_EPOCH,
+    firstOffset: 0,
+    release,
+    reason: "start",
+    openedAt: "",
+    partitions: 1,
+    ordering: "offset",
+  };
 }

@@ -1,7 +1,7 @@
 import { joinDecoded, type Decoded } from "./decode/decode.ts";
-import type { Portion } from "./operations.ts";
 import type { SinkContract, SourceRecord } from "./ports.ts";
 import type { SettledBatch } from "./settle-batch.ts";
+import type { Portion } from "./stretches.ts";
 import type { Judged } from "./transform-stage.ts";
 import type { Tuning } from "./tuning.ts";
 
@@ -21,7 +21,7 @@ export type Gathered = {
   /** What may come on top. */
   room(): Pick<Tuning, "maxRecords" | "maxBytes">;
   /** All of it, in the order in which it came; a batch has one release. */
-  take(): { batches: Judged[]; records: number };
+  take(): Judged[];
 };
 
 export function openGathered({ maxRecords, maxBytes }: Tuning): Gathered {
@@ -42,7 +42,7 @@ export function openGathered({ maxRecords, maxBytes }: Tuning): Gathered {
       maxBytes: Math.max(1, maxBytes - bytes),
     }),
     take() {
-      const taken = { batches: batchesOf(portions), records };
+      const taken = batchesOf(portions);
       portions = [];
       records = 0;
       bytes = 0;

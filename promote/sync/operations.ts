@@ -9,18 +9,12 @@ import {
   type SourceRecord,
 } from "./ports.ts";
 import { carriedTrace } from "./trace.ts";
-import type { Epoch, Stretch } from "./epochs.ts";
+import type { Stretch } from "./epochs.ts";
+import type { Portion } from "./stretches.ts";
 import { transitionVersionWriter, versionWriter } from "./version.ts";
 
 /** A chunk's effects on keyed state, and which record each operation comes from. */
 export type Effects = { batch: SinkBatch; recordOf: Int32Array };
-
-/** Records of one partition and one epoch, in offset order. */
-export type Portion = {
-  stretch: Stretch;
-  epoch: Epoch;
-  records: readonly SourceRecord[];
-};
 
 export type EffectsRequest = {
   contract: SinkContract;
@@ -192,6 +186,19 @@ function outputRows(
     }
   }
   return (record, part) => rows[record * maxParts + part] ?? -1;
+}
+
+/** What is made once of each partition that a batch comes from, by operation. */
+export function byPlace<T>(
+  { places, place }: Pick<SinkBatch, "places" | "place">,
+  make: (place: SinkBatch["places"][number]) => T,
+): (operation: number) => T {
+  const made = places.map((one) => ({ value: make(one) }));
+  return (operation) => {
+    const found = made[place[operation] ?? -1];
+    if (found === undefined) throw new RangeError("an operation names no place");
+    return found.value;
+  };
 }
 
 /** The operations at `indices` as a batch of their own; Arrow bytes are shared. */

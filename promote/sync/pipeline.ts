@@ -220,9 +220,9 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
 
   /** Hands on what has come of all partitions: a batch has its cost, whatever its size. */
   async function handGathered(): Promise<void> {
-    const { batches, records } = gathered.take();
-    for (const batch of batches) await hand(batch);
-    if (records > 0 && records < tuning.maxRecords / 4) await pause(tuning.lingerMs);
+    const isSmall = !gathered.isEmpty() && !gathered.isEnough();
+    for (const batch of gathered.take()) await hand(batch);
+    if (isSmall) await pause(tuning.lingerMs);
   }
 
   function pause(ms: number): Promise<void> {

@@ -1,6 +1,6 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { PipelineId } from "./epochs.ts";
-import { commitAllProgress, type Finished } from "./progress.ts";
+import { commitProgress, type Finished } from "./progress.ts";
 
 type Waiting = {
   finished: Finished;
@@ -22,7 +22,7 @@ export function openProgressCommits(state: DatabaseSync, id: PipelineId): Progre
     const together = waiting;
     waiting = [];
     try {
-      const areOurs = commitAllProgress(state, id, together);
+      const areOurs = commitProgress(state, id, together);
       together.forEach(({ resolve }, i) => resolve(areOurs[i] === true));
     } catch (cause) {
       for (const { reject } of together) reject(cause);

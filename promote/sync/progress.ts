@@ -158,20 +158,10 @@ export type Finished = {
 };
 
 /**
- * Moves offset, counts, dead letters and the history of expectations in one transaction: a batch delivered again after a kill is counted once. False, and nothing moved,
- * when another worker owns the stretch by now: it handles these records again.
+ * Moves offset, counts, dead letters and the history of expectations of batches in one transaction: one delivered again after a kill is counted once. False, and
+ * nothing moved of that one, when another worker owns its stretch by now: it handles these records again.
  */
 export function commitProgress(
-  state: DatabaseSync,
-  id: PipelineId,
-  finished: Finished,
-  owner: string,
-): boolean {
-  return commitAllProgress(state, id, [{ finished, owner }])[0] === true;
-}
-
-/** As `commitProgress`, several in one transaction: all of them move, or none. An answer for each. */
-export function commitAllProgress(
   state: DatabaseSync,
   id: PipelineId,
   batches: readonly { finished: Finished; owner: string }[],

@@ -5,7 +5,7 @@ import { afterAll, expect, test } from "vitest";
 import { unwrap } from "#snapshots/problem.ts";
 import { openJsonDecoder } from "./decode/decode.ts";
 import { openDuckdbSink } from "./embedded/duckdb-sink.ts";
-import { collect, freshPlace, living, specOf } from "./fixture.ts";
+import { collect, firstEpoch, freshPlace, living, specOf } from "./fixture.ts";
 import { openReleaseGuest } from "./guest.ts";
 import type { Sink, SourceRecord } from "./ports.ts";
 import { openTurns, settleBatch } from "./settle-batch.ts";
@@ -57,16 +57,7 @@ test("a version one sink rejects is a dead letter of that sink, which keeps the 
   const search = await openDuckdbSink({ name: "search", path: join(directory, "search.duckdb") });
   for (const sink of [table, search]) expect(await sink.prepare(contract)).toBeUndefined();
   const stretch = { topic: "t", incarnation: "i", partition: 0 };
-  const epoch = {
-    ...stretch,
-    epoch: 1024,
-    firstOffset: 0,
-    release: "r",
-    reason: "start",
-    openedAt: "",
-    partitions: 1,
-    ordering: "offset" as const,
-  };
+  const epoch = firstEpoch(stretch);
   const signal = new AbortController().signal;
   const decoded = decoder.decode(records, 0);
   const chunks = unwrap(await guest.run(decoded, signal));

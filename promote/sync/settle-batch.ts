@@ -2,9 +2,10 @@ import type { Problem } from "#snapshots/problem.ts";
 import { deadLetter, type DeadLetter, type Stage } from "./dead-letters.ts";
 import type { Decoded } from "./decode/decode.ts";
 import type { Chunk } from "./guest-stage.ts";
-import { effectsOf, type Effects, type Portion } from "./operations.ts";
+import { effectsOf, type Effects } from "./operations.ts";
 import type { Sink, SinkContract, SourceRecord } from "./ports.ts";
 import { NOTHING, type Counts } from "./progress.ts";
+import type { Portion } from "./stretches.ts";
 import { writeSettled, type RetryOptions, type Settled } from "./retry.ts";
 
 /** Records after the transform, on their way to the sinks. */
@@ -23,7 +24,7 @@ export type Transformed = {
 export type SettledBatch = { counts: Counts; deadLetters: DeadLetter[] };
 
 /** By record. `retracted`: how many living rows it took away. */
-type SinkReport = { written: Uint8Array; rejected: Map<number, string>; retracted: Uint8Array };
+type SinkReport = { written: Uint8Array; rejected: Map<number, string>; retracted: Uint32Array };
 
 /** As many batches at a time for each sink as it takes, begun in the order they came. */
 export type Turns = <T>(sink: Taker, work: () => Promise<T>) => Promise<T>;
@@ -95,7 +96,7 @@ async function writePieces(
   const report: SinkReport = {
     written: new Uint8Array(item.records.length),
     rejected: new Map(),
-    retracted: new Uint8Array(item.records.length),
+    retracted: new Uint32Array(item.records.length),
   };
   for (const piece of pieces) {
     let { effects } = piece;

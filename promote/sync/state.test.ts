@@ -68,12 +68,16 @@ test("offset, counts and dead letters move together or not at all", () => {
   });
   const counts = { ...NOTHING, read: 8, written: 7, deadLettered: 1 };
   claimStretch(state, id, stretch, "w1", 0);
-  expect(commitProgress(state, id, { stretch, next: 8, counts, deadLetters: [letter] }, "w1")).toBe(
-    true,
-  );
+  expect(
+    commitProgress(state, id, [
+      { finished: { stretch, next: 8, counts, deadLetters: [letter] }, owner: "w1" },
+    ]),
+  ).toEqual([true]);
   const broken = { ...letter, reason: undefined as unknown as string };
   expect(() =>
-    commitProgress(state, id, { stretch, next: 9, counts, deadLetters: [broken] }, "w1"),
+    commitProgress(state, id, [
+      { finished: { stretch, next: 9, counts, deadLetters: [broken] }, owner: "w1" },
+    ]),
   ).toThrow("cannot be bound");
   expect(readOffset(state, id, stretch)).toBe(8);
   expect(readProgress(state, id).counts).toEqual(counts);
@@ -87,7 +91,9 @@ test("a pause is kept beside the counts", () => {
   setPaused(state, id, true);
   claimStretch(state, id, stretch, "w1", 0);
   const counts = { ...NOTHING, read: 1, written: 1 };
-  commitProgress(state, id, { stretch, next: 1, counts, deadLetters: [] }, "w1");
+  commitProgress(state, id, [
+    { finished: { stretch, next: 1, counts, deadLetters: [] }, owner: "w1" },
+  ]);
   expect(readProgress(state, id)).toMatchObject({ isPaused: true, counts: { read: 1 } });
   expect(readOffset(state, { ...id, name: "other" }, stretch)).toBeUndefined();
 });
@@ -101,9 +107,9 @@ test("what a worker still has in flight when another has taken the partition mov
   };
   claimStretch(state, id, stretch, "w1", 0);
   claimStretch(state, id, stretch, "w2", 0);
-  expect(commitProgress(state, id, finished, "w1")).toBe(false);
+  expect(commitProgress(state, id, [{ finished: finished, owner: "w1" }])).toEqual([false]);
   expect(readOffset(state, id, stretch)).toBe(0);
-  expect(commitProgress(state, id, finished, "w2")).toBe(true);
+  expect(commitProgress(state, id, [{ finished: finished, owner: "w2" }])).toEqual([true]);
   expect(readProgress(state, id).counts).toEqual(finished.counts);
 });
 

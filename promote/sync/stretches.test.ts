@@ -113,8 +113,12 @@ test("what is in flight when its partition is given up counts no more, though th
   const [again] = cutAll(worker, records(0, 80));
   const counts = { ...NOTHING, read: 80, written: 80 };
   const finished = { stretch: place(0), next: 80, counts, deadLetters: [] };
-  expect(commitProgress(state, id, finished, late?.claim ?? "")).toBe(false);
-  expect(commitProgress(state, id, finished, again?.claim ?? "")).toBe(true);
+  expect(commitProgress(state, id, [{ finished: finished, owner: late?.claim ?? "" }])).toEqual([
+    false,
+  ]);
+  expect(commitProgress(state, id, [{ finished: finished, owner: again?.claim ?? "" }])).toEqual([
+    true,
+  ]);
   expect(readProgress(state, id).counts.read).toBe(80);
 });
 
@@ -123,7 +127,9 @@ test("a worker killed while it takes a partition of a grown topic looks back whe
   await assign(worker, [0], 1);
   const [piece] = cutAll(worker, records(0, 90));
   const finished = { stretch: place(0), next: 90, counts: NOTHING, deadLetters: [] };
-  expect(commitProgress(state, id, finished, piece?.claim ?? "")).toBe(true);
+  expect(commitProgress(state, id, [{ finished: finished, owner: piece?.claim ?? "" }])).toEqual([
+    true,
+  ]);
   offsetsByTime = [40];
   state.exec(
     "create trigger killed before update on sync_offsets when new.next_offset <> old.next_offset begin select raise(abort, 'killed'); end",
@@ -154,7 +160,9 @@ test("a commit that comes just before its partition is taken counts, and is gone
     release: "r2",
     now() {
       next += 10;
-      committed.push(commitProgress(state, id, { ...finished, next }, claim));
+      committed.push(
+        ...commitProgress(state, id, [{ finished: { ...finished, next }, owner: claim }]),
+      );
       return new Date(nowMs);
     },
     reader: { offsetAt: async () => 0 },

@@ -14,11 +14,15 @@ import {
 import type { Assignment, Delivery, PartitionRange, SourceRecord, TopicReader } from "./ports.ts";
 import { claimStretch, rewindStretch } from "./progress.ts";
 
-/** Part of a delivery that falls into one epoch. `next` is where reading goes on after it. */
-export type Piece = {
+/** Records of one partition and one epoch, in offset order. */
+export type Portion = {
   stretch: Stretch;
   epoch: Epoch;
   records: readonly SourceRecord[];
+};
+
+/** Part of a delivery that falls into one epoch. `next` is where reading goes on after it. */
+export type Piece = Portion & {
   next: number;
   /** Under which taking of its partition it was read: only that one's commits count. */
   claim: string;

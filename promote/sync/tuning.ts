@@ -2,9 +2,12 @@
 export type Tuning = {
   maxRecords: number;
   maxBytes: number;
-  /** Below a quarter of `maxRecords`, how long to let records gather before the next poll. */
+  /** After less than is enough (gathered.ts), how long to let records gather before the next poll. */
   lingerMs: number;
 };
+
+/** Batches on their way to the sinks at a time. */
+export const BATCHES_AT_ONCE = 32;
 
 const LATENCY_MS = 250;
 /** What is left of the latency target is for the batch's own way through the stages. */

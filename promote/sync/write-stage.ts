@@ -6,6 +6,7 @@ import type { Sink, SinkContract } from "./ports.ts";
 import type { ReleaseSpec } from "./release-spec.ts";
 import { openTurns, settleBatch, type SettledBatch, type Transformed } from "./settle-batch.ts";
 import { contractOf } from "./sink-plan.ts";
+import { BATCHES_AT_ONCE } from "./tuning.ts";
 
 export type Writable = Transformed & {
   /** By which all of it is handled. */
@@ -35,9 +36,6 @@ export type WriteParts = {
   now: () => Date;
   random: () => number;
 };
-
-/** Batches that are written at a time. */
-const MOST = 32;
 
 /**
  * Writes batches to every sink, two side by side, or as many small ones as are no larger together than one may be, and finishes them in the order they came.
@@ -79,7 +77,7 @@ export async function writeBatches(parts: WriteParts): Promise<void> {
 
   function isEnough(more: number): boolean {
     const records = writing.reduce((sum, batch) => sum + batch.records, more);
-    return writing.length >= MOST || (writing.length >= 2 && records > parts.maxRecords);
+    return writing.length >= BATCHES_AT_ONCE || (writing.length >= 2 && records > parts.maxRecords);
   }
 
   async function finish(

@@ -5,6 +5,7 @@ import { WRITE, type SinkBatch } from "../ports.ts";
 import { encodeColumn, encodeKey, isNullAt, type Encoded } from "./encode.ts";
 import { writeLong, type At } from "./encode-numbers.ts";
 import { timeToLive } from "./expiry.ts";
+import { byPlace } from "../operations.ts";
 import type { CassandraTable } from "./table-plan.ts";
 
 /** Parameters of a statement, already in Cassandra's wire format (or unset). */
@@ -41,8 +42,10 @@ export function encodeBatch(
     below: longs(batch.version.map((version) => version - 1n)),
     part: ints(batch.part),
     offset: offsets(batch.offset),
-    topics: batch.places.map(({ topic }) => Buffer.from(topic)),
-    partition: ints(Int32Array.from(batch.places, ({ partition }) => partition)),
+    place: byPlace(batch, ({ topic, partition }) => [
+      Buffer.from(topic),
+      ints(Int32Array.of(partition))(0),
+    ]),
   };
   const ttlAt =
     expiresAt < 0 ? undefined : timeToLive(columns[expiresAt], columnAt(rows, expiresAt), nowMs);
@@ -70,10 +73,7 @@ export function encodeBatch(
     if (ttl === "expired") return remove;
     const isWhole = !table.hasOthers && !rowCells.some(({ column }) => isNullAt(column, row));
     const insert: Parameters = [...place];
-    const from = batch.place[operation] ?? 0;
-    const topic = head.topics[from];
-    if (topic === undefined) throw new RangeError("an operation names no place");
-    insert.push(version, topic, head.partition(from), head.offset(operation));
+    insert.push(version, ...head.place(operation), head.offset(operation));
     for (const { cells, column } of rowCells) {
       const isNull = isNullAt(column, row);
       for (const cell of cells) insert.push(isNull ? types.unset : cell(row));

@@ -11,13 +11,14 @@ export type RowReader =
 export type KeyReader = (key: Uint8Array) => { values: Kept[] } | { reason: string };
 
 const CHUNK_BYTES = 1 << 16;
+/** Written and read within one call. */
+const joined = Buffer.allocUnsafe(CHUNK_BYTES);
 
 /**
  * The values of records as text, best asked for in turn; undefined for what is not UTF-8, and for a tombstone. Many that are ASCII become one string, of
  * which each is a slice: a string made of each record's own bytes takes half as long again.
  */
 export function textsOf(records: readonly SourceRecord[]): (record: number) => string | undefined {
-  const joined = Buffer.allocUnsafe(CHUNK_BYTES);
   const starts = new Int32Array(records.length + 1);
   let from = 0;
   let to = 0;

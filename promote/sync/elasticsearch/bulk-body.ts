@@ -2,6 +2,7 @@ import { readPhysical, type Physical } from "../arrow-read.ts";
 import type { TypedColumn } from "../identity.ts";
 import type { JsonText } from "../json-text.ts";
 import { writeLongDigits } from "../number-json.ts";
+import { byPlace } from "../operations.ts";
 import { WRITE, type SinkBatch } from "../ports.ts";
 import { fieldsWriter, valueWriter } from "../row-json.ts";
 import { idWriter, segmentWriter } from "./document-id.ts";
@@ -53,7 +54,7 @@ export function operationWriter(
     batch.version.byteOffset,
     batch.version.byteLength,
   );
-  const places = batch.places.map(({ topic, partition }) =>
+  const place = byPlace(batch, ({ topic, partition }) =>
     Buffer.from(`","topic":${JSON.stringify(topic)},"partition":${partition}`),
   );
   return (out, i) => {
@@ -88,9 +89,7 @@ export function operationWriter(
     out.integer(part);
     out.raw(OWN_VERSION);
     writeLongDigits(out, versions, i * 8);
-    const place = places[batch.place[i] ?? 0];
-    if (place === undefined) throw new RangeError("an operation names no place");
-    out.raw(place);
+    out.raw(place(i));
     out.raw(OWN_OFFSET);
     out.integer(batch.offset[i] ?? 0);
     if (!isWrite) out.raw(DELETED);

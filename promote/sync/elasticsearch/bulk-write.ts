@@ -19,7 +19,7 @@ export async function writeBulk(
   shape: BulkShape,
   limits: BulkLimits,
   send: SendBody,
-  spare: JsonText[] = [],
+  spare: JsonText[],
 ): Promise<Outcome[]> {
   const write = operationWriter(batch, shape);
   const outcomes: Outcome[] = Array.from({ length: batch.count });

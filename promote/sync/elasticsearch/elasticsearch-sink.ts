@@ -1,6 +1,7 @@
 import { ok } from "#snapshots/problem.ts";
 import type { Outcome, Sink, SinkBatch, SinkContract } from "../ports.ts";
 import type { JsonText } from "../json-text.ts";
+import { BATCHES_AT_ONCE } from "../tuning.ts";
 import { unopenedSink } from "../unopened-sink.ts";
 import type { BulkShape } from "./bulk-body.ts";
 import { usualLimits, type SendBody } from "./bulk-limits.ts";
@@ -11,9 +12,6 @@ import { switchAlias } from "./generations.ts";
 import { openPlace, type ElasticsearchSinkOptions, type IndexPlace } from "./index-place.ts";
 import { scanIndex } from "./index-scan.ts";
 import { planFor, prepareFor, shown } from "./prepare-index.ts";
-
-/** As many as a pipeline has: small ones are sent together (bulk-merge.ts). */
-const WRITES_AT_ONCE = 32;
 
 type Prepared = { contract: string; shape: BulkShape; generation: number; send: SendBody };
 
@@ -36,7 +34,8 @@ export async function openElasticsearchSink(options: ElasticsearchSinkOptions): 
 
   return {
     name: options.name,
-    writesAtOnce: WRITES_AT_ONCE,
+    // Small ones are sent together (bulk-merge.ts).
+    writesAtOnce: BATCHES_AT_ONCE,
     async plan(contract) {
       const planned = await planFor(place, contract);
       return planned.ok ? ok(planned.value.requests.map(shown)) : planned;

@@ -12,7 +12,6 @@ import {
   type SinkBatch,
   type SinkContract,
 } from "../ports.ts";
-import { selectOperations } from "../operations.ts";
 import { scanRows } from "./sink-scan.ts";
 import { openStaged, type Staged } from "./sink-staging.ts";
 import {
@@ -30,10 +29,6 @@ export type DuckdbSinkOptions = {
   threads?: number;
 };
 
-type Prepared = { contract: string; table: SinkTable; key: TypedColumn[]; columns: TypedColumn[] };
-
-const NOWHERE = { topic: "", partition: 0 };
-
 /**
  * A sink in one DuckDB file: a transaction per batch, durable when `write` resolves (DuckDB syncs its write-ahead log on commit).
  * The file belongs to this process while it is open.
@@ -49,7 +44,9 @@ export async function openDuckdbSink(options: DuckdbSinkOptions): Promise<Sink> 
   const connection = await instance.connect();
   await connection.run("set TimeZone = 'UTC'");
   const reading = await instance.connect();
-  let prepared: Prepared | undefined;
+  let prepared:
+    | { contract: string; table: SinkTable; key: TypedColumn[]; columns: TypedColumn[] }
+    | undefined;
 
   async function planFor(
     contract: SinkContract,
@@ -93,26 +90,10 @@ export async function openDuckdbSink(options: DuckdbSinkOptions): Promise<Sink> 
   async function write(batch: SinkBatch): Promise<Outcome[]> {
     if (prepared?.contract !== JSON.stringify([batch.contract.key, batch.contract.columns]))
       throw new Error("write before prepare");
-    if (batch.places.length === 1) return writeOfOnePlace(batch, prepared);
-    const outcomes: Outcome[] = Array.from({ length: batch.count });
-    for (const place of batch.places.keys()) {
-      const indices = [...batch.place.keys()].filter((i) => batch.place[i] === place);
-      const own = {
-        places: batch.places.slice(place, place + 1),
-        place: new Uint16Array(indices.length),
-      };
-      const part = { ...selectOperations(batch, indices), ...own };
-      const settled = indices.length === 0 ? [] : await writeOfOnePlace(part, prepared);
-      for (const [n, i] of indices.entries()) outcomes[i] = settled[n] ?? WRITTEN;
-    }
-    return outcomes;
-  }
-
-  /** What of a row is its partition's is written once into the statements. */
-  async function writeOfOnePlace(batch: SinkBatch, into: Prepared): Promise<Outcome[]> {
-    const staged = openStaged(batch, into);
+    const { table } = prepared;
+    const staged = openStaged(batch, prepared);
     try {
-      return await merge(into.table, staged, batch, 0, batch.count);
+      return await merge(table, staged, batch, 0, batch.count);
     } catch (cause) {
       return Array.from({ length: batch.count }, () => outcomeOf(cause, options));
     }
@@ -149,8 +130,7 @@ export async function openDuckdbSink(options: DuckdbSinkOptions): Promise<Sink> 
   ): Promise<Outcome[]> {
     const outcomes = Array.from<Outcome>({ length: to - from }).fill(WRITTEN);
     if (to === from) return outcomes;
-    const [{ topic, partition } = NOWHERE] = batch.places;
-    const statements = mergeStatements(table, topic, partition);
+    const statements = mergeStatements(table, batch.places);
     try {
       await connection.run(`begin; ${stagingDefinition(table)}`);
       const appender = await connection.createAppender("staging");

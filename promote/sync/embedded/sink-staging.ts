@@ -54,8 +54,8 @@ function gathers(batch: Batch, columns: readonly TypedColumn[], rows: Int32Array
   }));
 }
 
-/** operation, part, version, source_offset, alive: one value per operation. */
-function ownColumns({ count, part, version, offset, kind }: SinkBatch): Gather[] {
+/** operation, part, version, source_offset, place, alive: one value per operation. */
+function ownColumns({ count, part, version, offset, place, kind }: SinkBatch): Gather[] {
   const rows = new Int32Array(count);
   // 64 bits as two halves: a bigint each would cost more than all the rest.
   const halves = new Uint32Array(count * 2);
@@ -78,6 +78,7 @@ function ownColumns({ count, part, version, offset, kind }: SinkBatch): Gather[]
     { column: fixed(part), type: INTEGER, rows },
     { column: fixed(version), type: BIGINT, rows },
     { column: fixed(halves), type: BIGINT, rows },
+    { column: fixed(Int32Array.from(place)), type: INTEGER, rows },
     { column: { kind: "bits", length: count, valid: undefined, data: alive }, type: BOOLEAN, rows },
   ];
 }

@@ -1,6 +1,7 @@
 import type { DuckDBConnection, Json } from "@duckdb/node-api";
 import { formatType, parseType, quoteName, quoteText, type SqlType } from "#snapshots/types.ts";
 import type { TypedColumn } from "../identity.ts";
+import type { SinkBatch } from "../ports.ts";
 import { stagingType } from "./duckdb-vectors.ts";
 
 /**
@@ -123,7 +124,7 @@ export function stagingDefinition(table: SinkTable): string {
   const columns = table.columns.map(
     (field) => `${field.physical} ${formatType(stagingType(field.type))}`,
   );
-  return `create or replace temp table staging (${[...keys, "operation INTEGER", "part INTEGER", "version BIGINT", "source_offset BIGINT", "alive BOOLEAN", ...columns].join(", ")})`;
+  return `create or replace temp table staging (${[...keys, "operation INTEGER", "part INTEGER", "version BIGINT", "source_offset BIGINT", "place INTEGER", "alive BOOLEAN", ...columns].join(", ")})`;
 }
 
 /**
@@ -134,15 +135,19 @@ export function stagingDefinition(table: SinkTable): string {
  */
 export function mergeStatements(
   table: SinkTable,
-  topic: string,
-  partition: number,
+  places: SinkBatch["places"],
 ): { meet: string; insert: string; replace: string } {
   const on = table.keys.map((field) => `r.${field.physical} = ${cast(field)}`).join(" and ");
   const keys = table.keys.map((field) => field.physical);
   const columns = table.columns.map((field) => field.physical);
   const target = `rows (${[...keys, "part, version, topic, source_partition, source_offset, alive, retracted", ...columns].join(", ")})`;
+  // A list is numbered from one.
+  const ofPlace = (values: string[]): string =>
+    values.length === 1 ? values.join("") : `[${values.join(", ")}][s.place + 1]`;
+  const topic = ofPlace(places.map((place) => quoteText(place.topic)));
+  const partition = ofPlace(places.map((place) => String(place.partition)));
   const select = (retracted: string) =>
-    `select ${[...table.keys.map(cast), "s.part, s.version", quoteText(topic), String(partition), "s.source_offset, s.alive", retracted, ...table.columns.map(cast)].join(", ")} from staging s`;
+    `select ${[...table.keys.map(cast), "s.part, s.version", topic, partition, "s.source_offset, s.alive", retracted, ...table.columns.map(cast)].join(", ")} from staging s`;
   return {
     meet: `create or replace temp table meeting as
       select s.operation, r.rowid as stored, r.version > s.version as is_stale,

@@ -6,8 +6,7 @@ import { unwrap } from "#snapshots/problem.ts";
 import { streamSchema } from "#snapshots/stream-settings.ts";
 import { openJsonDecoder } from "../decode/decode.ts";
 import { openDuckdbSink } from "../embedded/duckdb-sink.ts";
-import type { Epoch } from "../epochs.ts";
-import { collect, freshPlace, living, specOf } from "../fixture.ts";
+import { collect, firstEpoch, freshPlace, living, specOf } from "../fixture.ts";
 import { openReleaseGuest } from "../guest.ts";
 import type { SourceRecord } from "../ports.ts";
 import { claimStretch, commitProgress, readProgress } from "../progress.ts";
@@ -56,16 +55,7 @@ test("a record an expectation refuses never reaches the transform: it is a dead 
   const contract = { key: decoder.key, columns: spec.output, maxParts: 1 };
   const table = await openDuckdbSink({ name: "table", path: join(directory, "table.duckdb") });
   expect(await table.prepare(contract)).toBeUndefined();
-  const epoch: Epoch = {
-    ...stretch,
-    epoch: 1024,
-    firstOffset: 0,
-    release: spec.release,
-    reason: "",
-    openedAt: "",
-    partitions: 1,
-    ordering: "offset",
-  };
+  const epoch = firstEpoch(stretch, spec.release);
   const all = await settleBatch(
     [table],
     {
@@ -95,8 +85,10 @@ test("a record an expectation refuses never reaches the transform: it is a dead 
   const id = { environment: "production", name: "delays" };
   claimStretch(state, id, stretch, "worker", 0);
   const finished = { stretch, next: 3, ...settled, tallies: judged.tallies };
-  expect(commitProgress(state, id, finished, "another worker")).toBe(false);
-  expect(commitProgress(state, id, finished, "worker")).toBe(true);
+  expect(commitProgress(state, id, [{ finished: finished, owner: "another worker" }])).toEqual([
+    false,
+  ]);
+  expect(commitProgress(state, id, [{ finished: finished, owner: "worker" }])).toEqual([true]);
   expect(readProgress(state, id).counts).toMatchObject({ read: 3, deadLettered: 1 });
   expect(listExpectationHistory(state, id)).toMatchObject([
     { expectation: "delays of a day", checked: 3, failed: 1 },

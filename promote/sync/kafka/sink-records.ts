@@ -2,6 +2,7 @@ import { readPhysical, type Physical } from "../arrow-read.ts";
 import type { TypedColumn } from "../identity.ts";
 import { JsonText } from "../json-text.ts";
 import { writeLongDigits } from "../number-json.ts";
+import { byPlace } from "../operations.ts";
 import { WRITE, type SinkBatch } from "../ports.ts";
 import { fieldsWriter, valueWriter } from "../row-json.ts";
 import type { BatchBuilder, EncodedHeaders } from "./batch-builder.ts";
@@ -84,7 +85,7 @@ function headersWriter(batch: SinkBatch): (operation: number) => EncodedHeaders 
     batch.version.byteOffset,
     batch.version.byteLength,
   );
-  const places = batch.places.map(({ topic, partition }) =>
+  const place = byPlace(batch, ({ topic, partition }) =>
     Buffer.concat([
       header(TOPIC, Buffer.from(topic)),
       header(PARTITION, Buffer.from(String(partition))),
@@ -107,9 +108,7 @@ function headersWriter(batch: SinkBatch): (operation: number) => EncodedHeaders 
     // A varint of one byte: a trace has a traceparent and at most some tracestates.
     out.byte(((partNumber > 0 ? 5 : 4) + Math.min(carried.length, MOST_CARRIED)) * 2);
     number(version, () => writeLongDigits(digits, versions, i * 8));
-    const place = places[batch.place[i] ?? 0];
-    if (place === undefined) throw new RangeError("an operation names no place");
-    out.raw(place);
+    out.raw(place(i));
     number(offset, () => digits.integer(batch.offset[i] ?? 0));
     if (partNumber > 0) number(part, () => digits.integer(partNumber));
     for (const { key, value } of carried.slice(0, MOST_CARRIED)) out.raw(header(key, value));

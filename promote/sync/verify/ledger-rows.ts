@@ -3,6 +3,7 @@ import { readPhysical, type Physical } from "../arrow-read.ts";
 import type { LedgerRow } from "../embedded/row-ledger.ts";
 import { typedColumns, type TypedColumn } from "../identity.ts";
 import { JsonText } from "../json-text.ts";
+import { byPlace } from "../operations.ts";
 import { WRITE, type SinkBatch, type StoredRow } from "../ports.ts";
 import { fieldsWriter, valueWriter } from "../row-json.ts";
 import { unwrap } from "#snapshots/problem.ts";
@@ -13,17 +14,13 @@ export function expectedRows(batch: SinkBatch, columns: readonly Column[]): Ledg
   const typed = unwrap(typedColumns(batch.contract.columns));
   const rows = objectsOf(batch.rows, typed);
   const names = columns.map(({ name }) => name);
-  const placeOf = (i: number): SinkBatch["places"][number] => {
-    const place = batch.places[batch.place[i] ?? 0];
-    if (place === undefined) throw new RangeError("an operation names no place");
-    return place;
-  };
+  const place = byPlace(batch, (one) => one);
   return Array.from({ length: batch.count }, (_, i) => ({
     key: keys[batch.keyRow[i] ?? -1] ?? "",
     part: batch.part[i] ?? 0,
     version: batch.version[i] ?? 0n,
-    topic: placeOf(i).topic,
-    partition: placeOf(i).partition,
+    topic: place(i).topic,
+    partition: place(i).partition,
     offset: batch.offset[i] ?? 0,
     row: batch.kind[i] === WRITE ? canonical(names, rows(batch.row[i] ?? -1)) : null,
   }));
