@@ -139,7 +139,8 @@ memtable_offheap_space: 256MiB
 auto_snapshot: false
 hinted_handoff_enabled: false
 concurrent_reads: 16
-concurrent_writes: 32
+concurrent_writes: 16
+native_transport_max_threads: 8
 concurrent_counter_writes: 16
 concurrent_compactors: 1
 file_cache_size: 64MiB

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Column } from "#snapshots/table.ts";
 import { collect } from "#promote/sync/fixture.ts";
-import type { SinkContract } from "#promote/sync/ports.ts";
+import { WRITE, type SinkContract } from "#promote/sync/ports.ts";
+import { versionOf } from "#promote/sync/version.ts";
 import { scratchKeyspace, scratchTable, type ScratchKeyspace } from "./cassandra-scratch.ts";
 import { batchOf } from "./sink-batches.ts";
 
@@ -32,7 +33,7 @@ describe("names", () => {
     ["long ones that begin alike", ["x".repeat(300), `${"x".repeat(300)}y`, "x".repeat(70_000)]],
     [
       "those of the system's columns, and what would be made of others",
-      ["penstock_part", "penstock_version", "penstock_offset", "id_2", "id", "id_2_2", "part"],
+      ["penstock_part", "penstock_source", "penstock_version", "id_2", "id", "id_2_2", "part"],
     ],
     ["what stands beside a timestamp", ["at_us", "at"]],
     ["what stands beside a timestamp, after it", ["at", "at_us", "at_2", "at_2_us"]],
@@ -60,7 +61,7 @@ describe("names", () => {
     const values = { id: 1, delay: 5, Origin: "DEN" };
     await sink.write(batchOf(contract, [{ key: [1], values, offset: 0 }]));
     const rows = await scratch.ask(
-      `select id, delay, "Origin", penstock_offset from $keyspace.${table} where id = 1`,
+      `select id, delay, "Origin" from $keyspace.${table} where id = 1`,
     );
     expect(rows.map((row) => [String(row["id"]), String(row["delay"]), row["Origin"]])).toEqual([
       ["1", "5", "DEN"],
@@ -72,6 +73,38 @@ describe("names", () => {
     const sink = await scratch.open({ table: "Flight delays-2" });
     expect(await sink.prepare(contractOf([ID]))).toBeUndefined();
     expect(await scratch.ask('select * from $keyspace."Flight_delays_2"')).toEqual([]);
+    await sink.close();
+  });
+});
+
+describe("where a row came from", () => {
+  test("is one cell, written at the row's version", async () => {
+    const table = scratchTable();
+    const contract = contractOf([column("delay")]);
+    const sink = await scratch.open({ table });
+    expect(await sink.prepare(contract)).toBeUndefined();
+    const offset = 2 ** 40 + 7;
+    await sink.write(batchOf(contract, [{ key: [1], values: { delay: 5 }, offset }]));
+    const [row] = await scratch.ask(
+      `select penstock_source, writetime(penstock_source) as version from $keyspace.${table}`,
+    );
+    expect(String(row?.["penstock_source"])).toBe(`(flights,3,${offset})`);
+    expect(String(row?.["version"])).toBe(String(versionOf(1024, offset, WRITE)));
+    await sink.close();
+  });
+
+  test("a table made without that column gets it by plan", async () => {
+    const table = scratchTable();
+    const contract = contractOf([column("delay")]);
+    const sink = await scratch.open({ table });
+    expect(await sink.prepare(contract)).toBeUndefined();
+    await scratch.ask(`alter table $keyspace.${table} drop penstock_source`);
+    const plan = await sink.plan(contract);
+    expect(plan.ok && plan.value).toEqual([
+      expect.stringMatching(/add "penstock_source" frozen<tuple<text, int, bigint>>$/),
+    ]);
+    expect(await sink.prepare(contract)).toBeUndefined();
+    expect(await sink.plan(contract)).toEqual({ ok: true, value: [] });
     await sink.close();
   });
 });

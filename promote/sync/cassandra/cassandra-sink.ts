@@ -6,7 +6,6 @@ import type { Place } from "./catalog.ts";
 import { connectClient, type Log } from "./client.ts";
 import { tableName } from "./column-names.ts";
 import { encodeBatch } from "./encode-batch.ts";
-import { firstReplica } from "./group-requests.ts";
 import { estimateCount, rememberedCount } from "./estimate-count.ts";
 import { planFor, prepareTable, type PlannedTable, type TableRequest } from "./prepare-table.ts";
 import { scanRows } from "./scan.ts";
@@ -25,14 +24,14 @@ export type CassandraSinkOptions = {
   expiresAt?: string;
   /** How long deletes are remembered at least: longer than anything older can still be delivered (docs/cassandra.md). */
   gcGraceSeconds?: number;
-  /** Requests in flight; most bring ten rows. */
+  /** Requests in flight of one batch; each brings a record. */
   lanes?: number;
   now?: () => number;
   log?: Log;
 };
 
 const TEN_DAYS = 864_000;
-const LANES = 64;
+const LANES = 256;
 /** A batch is over with its slowest request: meanwhile others go on. */
 const WRITES_AT_ONCE = 4;
 
@@ -88,14 +87,12 @@ export async function openCassandraSink(options: CassandraSinkOptions): Promise<
   async function write(batch: SinkBatch, signal?: AbortSignal): Promise<Outcome[]> {
     if (prepared?.contract !== signature(batch.contract)) throw new Error("write before prepare");
     const { client, table, sql } = prepared;
-    const keyCells = table.keys.flatMap((field) => field.physical).length;
     const probe = `select * from ${table.name} limit 1`;
     return sendBatch(batch, encodeBatch(batch, { ...prepared, nowMs: now() }), {
       client,
       sink: name,
       statements: sql,
       lanes: options.lanes ?? LANES,
-      nodeOf: firstReplica(client, connection.keyspace, keyCells),
       signal,
       whyUnprepared: () =>
         client.execute(probe, [], { prepare: false }).then(

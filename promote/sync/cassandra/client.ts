@@ -62,6 +62,7 @@ function makeClient(connection: CassandraConnection, surroundings: Surroundings)
       // The driver's own waits up to ten minutes for a node that is back long since.
       reconnection: new policies.reconnection.ExponentialReconnectionPolicy(200, 10_000, true),
     },
+    socketOptions: { coalescingThreshold: 65536 },
     encoding: { useBigIntAsLong: true, useBigIntAsVarint: true },
     monitorReporting: { enabled: false },
     ...credentials.value,

@@ -4,10 +4,8 @@ const MAX_BYTES = 128;
 /** Columns of every table, besides the key's and the contract's. */
 export const SYSTEM_COLUMNS = {
   part: "penstock_part",
-  version: "penstock_version",
-  topic: "penstock_topic",
-  partition: "penstock_partition",
-  offset: "penstock_offset",
+  /** Topic, partition and offset of the record the row was made from, in one cell; its `writetime` is the row's version. */
+  source: "penstock_source",
 } as const;
 
 /**

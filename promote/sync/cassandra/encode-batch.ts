@@ -41,11 +41,7 @@ export function encodeBatch(
     version: longs(batch.version),
     below: longs(batch.version.map((version) => version - 1n)),
     part: ints(batch.part),
-    offset: offsets(batch.offset),
-    place: byPlace(batch, ({ topic, partition }) => [
-      Buffer.from(topic),
-      ints(Int32Array.of(partition))(0),
-    ]),
+    source: sources(batch),
   };
   const ttlAt =
     expiresAt < 0 ? undefined : timeToLive(columns[expiresAt], columnAt(rows, expiresAt), nowMs);
@@ -73,7 +69,7 @@ export function encodeBatch(
     if (ttl === "expired") return remove;
     const isWhole = !table.hasOthers && !rowCells.some(({ column }) => isNullAt(column, row));
     const insert: Parameters = [...place];
-    insert.push(version, ...head.place(operation), head.offset(operation));
+    insert.push(head.source(operation));
     for (const { cells, column } of rowCells) {
       const isNull = isNullAt(column, row);
       for (const cell of cells) insert.push(isNull ? types.unset : cell(row));
@@ -138,8 +134,21 @@ function ints(values: Int32Array): At {
   return (i) => bytes.subarray(i * 4, i * 4 + 4);
 }
 
-function offsets(values: Float64Array): At {
-  const bytes = Buffer.alloc(values.length * 8);
-  values.forEach((value, i) => writeLong(bytes, i * 8, value));
-  return (i) => bytes.subarray(i * 8, i * 8 + 8);
+/** Where each operation's record stands, as a tuple of topic, partition and offset: each behind its length. */
+function sources(batch: SinkBatch): At {
+  const placeOf = byPlace(batch, ({ topic, partition }) => {
+    const name = Buffer.from(topic);
+    const bytes = Buffer.alloc(4 + name.length + 8 + 12);
+    const next = name.copy(bytes, 4) + 4;
+    bytes.writeInt32BE(name.length);
+    bytes.writeInt32BE(4, next);
+    bytes.writeInt32BE(partition, next + 4);
+    bytes.writeInt32BE(8, next + 8);
+    return bytes;
+  });
+  return (i) => {
+    const bytes = Buffer.from(placeOf(i));
+    writeLong(bytes, bytes.length - 8, batch.offset[i] ?? 0);
+    return bytes;
+  };
 }

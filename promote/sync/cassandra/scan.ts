@@ -1,4 +1,4 @@
-import type { Client } from "cassandra-driver";
+import { types, type Client } from "cassandra-driver";
 import type { StoredRow } from "../ports.ts";
 import { quoteCql, SYSTEM_COLUMNS } from "./column-names.ts";
 import { jsonColumn } from "./decode.ts";
@@ -15,9 +15,10 @@ const PAGE_ROWS = 2000;
  */
 export async function* scanRows(client: Client, table: CassandraTable): AsyncGenerator<StoredRow> {
   const fields = [...table.keys, ...table.columns];
-  const { part, version, topic, partition, offset } = SYSTEM_COLUMNS;
-  const names = [part, version, topic, partition, offset, ...fields.flatMap((f) => f.physical)];
-  const selected = names.map((name, i) => `${quoteCql(name)} as c${i}`).join(", ");
+  const { part, source } = SYSTEM_COLUMNS;
+  const names = [part, source, ...fields.flatMap((f) => f.physical)].map(quoteCql);
+  const cells = [`writetime(${source})`, ...names];
+  const selected = cells.map((cell, i) => `${cell} as c${i}`).join(", ");
   const token = `token(${table.keys.flatMap((f) => f.physical.map(quoteCql)).join(", ")})`;
   const query = `select ${selected} from ${table.name} where ${token} > ? and ${token} <= ?`;
   for (const { after, to } of tokenRanges(RANGES)) {
@@ -28,7 +29,7 @@ export async function* scanRows(client: Client, table: CassandraTable): AsyncGen
         fetchSize: PAGE_ROWS,
         ...(pageState === undefined ? {} : { pageState }),
       });
-      const columns = names.map((_, i) => page.rows.map((row): unknown => row[`c${i}`]));
+      const columns = cells.map((_, i) => page.rows.map((row): unknown => row[`c${i}`]));
       yield* storedRows(table, fields, columns, page.rows.length);
       pageState = page.pageState ?? undefined;
     } while (pageState !== undefined);
@@ -41,8 +42,8 @@ function* storedRows(
   columns: readonly unknown[][],
   count: number,
 ): Generator<StoredRow> {
-  const [parts = [], versions = [], topics = [], partitions = [], offsets = []] = columns;
-  let at = 5;
+  const [versions = [], parts = [], sources = []] = columns;
+  let at = 3;
   const json = fields.map((field) => {
     const cells = columns.slice(at, at + field.physical.length);
     at += field.physical.length;
@@ -52,17 +53,20 @@ function* storedRows(
   const values = json.slice(table.keys.length);
   for (let row = 0; row < count; row++) {
     const version = versions[row];
-    const topic = topics[row];
     yield {
       key: keys.map((key) => key[row]),
       part: Number(parts[row]),
       version: typeof version === "bigint" ? version : 0n,
-      topic: typeof topic === "string" ? topic : "",
-      partition: Number(partitions[row] ?? -1),
-      offset: Number(offsets[row] ?? -1),
+      ...placeOf(sources[row]),
       values: Object.fromEntries(
         table.columns.map((field, i) => [field.name, values[i]?.[row] ?? null]),
       ),
     };
   }
+}
+
+function placeOf(source: unknown): Pick<StoredRow, "topic" | "partition" | "offset"> {
+  if (!(source instanceof types.Tuple)) return { topic: "", partition: -1, offset: -1 };
+  const [topic, partition, offset] = source.values();
+  return { topic: String(topic), partition: Number(partition), offset: Number(offset) };
 }

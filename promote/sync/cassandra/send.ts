@@ -1,9 +1,8 @@
 import type { Client } from "cassandra-driver";
 import { WRITTEN, type Outcome, type SinkBatch } from "../ports.ts";
 import type { Parameters, Request } from "./encode-batch.ts";
-import { kindOf, openGrouping, sizeOf, type Member } from "./group-requests.ts";
-import type { RequestKind, Statements } from "./statements.ts";
 import { isUnprepared, outcomeOf } from "./outcome-of.ts";
+import type { Statements } from "./statements.ts";
 
 export type SendOptions = {
   client: Client;
@@ -11,14 +10,12 @@ export type SendOptions = {
   statements: Statements;
   lanes: number;
   signal: AbortSignal | undefined;
-  /** Where a request's row lies; rows of one node may go as one request. */
-  nodeOf: (request: Request) => string;
   /** Asked when no host knows a statement: what is wrong with the table, if anything is. */
   whyUnprepared(): Promise<unknown>;
 };
 
-/** What goes as one request: records of one kind, or the parts of one record, which lie in one partition. */
-type Unit = { members: readonly Member[]; kind: RequestKind | undefined };
+/** What goes as one request: the parts of one record, which lie in one partition. */
+type Unit = { operations: number[]; requests: Request[] };
 
 /**
  * Sends a batch's operations, up to `lanes` requests at a time. A lane that meets trouble closes for the rest of the batch, down to one: a
@@ -30,62 +27,37 @@ export async function sendBatch(
   options: SendOptions,
 ): Promise<Outcome[]> {
   const outcomes: Outcome[] = Array.from({ length: batch.count }, () => WRITTEN);
-  const grouping = openGrouping(options.nodeOf);
-  const rest: Unit[] = [];
   let next = 0;
   let open = Math.min(options.lanes, batch.count);
   let stopped: Outcome | undefined;
 
-  function encode(from: number, to: number): Member[] {
-    const members: Member[] = [];
-    for (let operation = from; operation < to; operation++) {
-      const request = requestOf(operation);
-      if ("reason" in request) outcomes[operation] = { kind: "reject", reason: request.reason };
-      else members.push({ operation, request });
-    }
-    return members;
-  }
-
-  /** Undefined once all has gone. */
-  function take(): Unit | undefined {
-    while (next < batch.count) {
-      const from = next;
-      next = endOfRecord(batch, from);
-      const members = encode(from, next);
-      if (next - from > 1) return { members, kind: undefined };
-      for (const { operation, request } of members) {
-        const full = grouping.add(operation, request);
-        if (full !== undefined) return full;
+  /** Of the next record; empty where nothing of it can be written. */
+  function take(): Unit {
+    const unit: Unit = { operations: [], requests: [] };
+    const end = endOfRecord(batch, next);
+    for (; next < end; next++) {
+      const request = requestOf(next);
+      if ("reason" in request) outcomes[next] = { kind: "reject", reason: request.reason };
+      else {
+        unit.operations.push(next);
+        unit.requests.push(request);
       }
     }
-    rest.push(...grouping.rest());
-    return rest.pop();
+    return unit;
   }
 
-  async function sendUnit({ members, kind }: Unit): Promise<Outcome> {
-    if (stopped !== undefined) return note(members, stopped);
-    if (options.signal?.aborted === true) return note(members, ABORTED);
-    if (kind === undefined || members.length === 1) {
-      const requests = members.map(({ request }) => request);
-      return note(members, await send(requests, options));
-    }
-    const outcome = await execute(kind, members, options);
-    if (outcome === WRITTEN || outcome.kind === "retryAfter") return note(members, outcome);
-    // Which of them it is shows when each goes alone.
-    for (const member of members) await sendUnit({ members: [member], kind });
-    return WRITTEN;
-  }
-
-  function note(members: readonly Member[], outcome: Outcome): Outcome {
-    if (outcome === WRITTEN) return outcome;
-    for (const { operation } of members) outcomes[operation] = outcome;
-    if (outcome.kind === "halt") stopped = outcome;
-    return outcome;
+  async function outcomeFor({ requests }: Unit): Promise<Outcome> {
+    if (stopped !== undefined) return stopped;
+    return options.signal?.aborted === true ? ABORTED : send(requests, options);
   }
 
   const lane = async (): Promise<void> => {
-    for (let unit = take(); unit !== undefined; unit = take()) {
-      const outcome = await sendUnit(unit);
+    while (next < batch.count) {
+      const unit = take();
+      const outcome = await outcomeFor(unit);
+      if (outcome === WRITTEN) continue;
+      for (const operation of unit.operations) outcomes[operation] = outcome;
+      if (outcome.kind === "halt") stopped = outcome;
       if (outcome.kind !== "retryAfter" || stopped !== undefined || open === 1) continue;
       open--;
       return;
@@ -127,24 +99,10 @@ async function send(requests: readonly Request[], options: SendOptions): Promise
   const { client, statements } = options;
   return outcomeWhenDone(
     requests.length === 1
-      ? client.execute(statements(kindOf(first), 1), parametersOf(first), PREPARED)
+      ? client.execute(statements[kindOf(first)], parametersOf(first), PREPARED)
       : client.batch(together(requests, statements), TOGETHER),
     options,
   );
-}
-
-function execute(
-  kind: RequestKind,
-  members: readonly Member[],
-  options: SendOptions,
-): Promise<Outcome> {
-  const parameters: Parameters = [];
-  for (const { request } of members) {
-    for (const value of request.remove ?? []) parameters.push(value);
-    for (const value of request.insert ?? []) parameters.push(value);
-  }
-  const statement = options.statements(kind, members.length);
-  return outcomeWhenDone(options.client.execute(statement, parameters, PREPARED), options);
 }
 
 async function outcomeWhenDone(done: Promise<unknown>, options: SendOptions): Promise<Outcome> {
@@ -164,14 +122,27 @@ async function sendHalves(requests: readonly Request[], options: SendOptions): P
   return first === WRITTEN ? send(requests.slice(middle), options) : first;
 }
 
+function kindOf({ remove, insert }: Request): keyof Statements {
+  if (insert === undefined) return "remove";
+  return remove === undefined ? "insert" : "replace";
+}
+
+/** In parameters alone. */
+function sizeOf({ remove = [], insert = [] }: Request): number {
+  let size = 0;
+  for (const value of remove) size += 4 + (value instanceof Buffer ? value.length : 0);
+  for (const value of insert) size += 4 + (value instanceof Buffer ? value.length : 0);
+  return size;
+}
+
 function parametersOf({ remove = [], insert = [] }: Request): Parameters {
   return [...remove, ...insert];
 }
 
 function together(requests: readonly Request[], statements: Statements): Statement[] {
   return requests.flatMap(({ remove, insert }) => [
-    ...(remove === undefined ? [] : [{ query: statements("remove", 1), params: remove }]),
-    ...(insert === undefined ? [] : [{ query: statements("insert", 1), params: insert }]),
+    ...(remove === undefined ? [] : [{ query: statements.remove, params: remove }]),
+    ...(insert === undefined ? [] : [{ query: statements.insert, params: insert }]),
   ]);
 }
 

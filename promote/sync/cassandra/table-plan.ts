@@ -23,11 +23,9 @@ export type TableSettings = {
   gcGraceSeconds: number;
 };
 
-const SYSTEM: readonly (readonly [name: string, cql: string])[] = [
-  [SYSTEM_COLUMNS.version, "bigint"],
-  [SYSTEM_COLUMNS.topic, "text"],
-  [SYSTEM_COLUMNS.partition, "int"],
-  [SYSTEM_COLUMNS.offset, "bigint"],
+const SOURCE: [name: string, cql: string] = [
+  SYSTEM_COLUMNS.source,
+  "frozen<tuple<text, int, bigint>>",
 ];
 
 /**
@@ -87,7 +85,10 @@ export function planTable(
   if (catalog.table === undefined) statements.push(createTable(place, all, settings));
   else {
     const there = new Set(catalog.table.columns);
-    for (const [name, cql] of definitions(all.filter((field) => field.role === "column")))
+    for (const [name, cql] of [
+      SOURCE,
+      ...definitions(all.filter((field) => field.role === "column")),
+    ])
       if (!there.has(name))
         statements.push(`alter table ${fullName(place)} add ${quoteCql(name)} ${cql}`);
   }
@@ -116,7 +117,7 @@ function createTable(place: Place, fields: readonly Field[], settings: TableSett
   const definition = [
     ...definitions(keys),
     [SYSTEM_COLUMNS.part, "int"] as const,
-    ...SYSTEM,
+    SOURCE,
     ...definitions(columns),
   ].map(([name, cql]) => `${quoteCql(name)} ${cql}`);
   const partition = keys.flatMap((field) => field.physical).map(quoteCql);
