@@ -1,6 +1,7 @@
 // `npm run bench [-- NAME…]`: one table of figures and of ratios to a reference measured in the same run.
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
+import { nodeOptions } from "../cli/node-options.mjs";
 import {
   build,
   install,
@@ -16,7 +17,7 @@ install();
 build();
 const ran = spawnSync(
   node,
-  ["--disable-warning=ExperimentalWarning", join(root, "bench/table.ts"), ...process.argv.slice(2)],
+  [...nodeOptions, join(root, "bench/table.ts"), ...process.argv.slice(2)],
   {
     cwd: root,
     env: { ...projectEnvironment(), TZ: "UTC", PENSTOCK_CHROMIUM: findChromium() ?? "" },

@@ -14,7 +14,7 @@ export async function withServer<T>(
 ): Promise<T> {
   const server = spawn(
     process.execPath,
-    ["--disable-warning=ExperimentalWarning", cliFile, "open", root, "--no-open", "--port", "0"],
+    [...process.execArgv, cliFile, "open", root, "--no-open", "--port", "0"],
     { stdio: ["ignore", "ignore", "inherit"] },
   );
   try {

@@ -5,6 +5,7 @@ import { spawn } from "node:child_process";
 import { existsSync, realpathSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { nodeOptions } from "./node-options.mjs";
 
 // Started through a link in node_modules/.bin, the file's own place is where the link leads.
 const root = dirname(dirname(realpathSync(fileURLToPath(import.meta.url))));
@@ -18,11 +19,9 @@ if (!node) {
   process.exit(2);
 }
 
-const child = spawn(
-  node,
-  ["--disable-warning=ExperimentalWarning", join(root, "cli/main.ts"), ...process.argv.slice(2)],
-  { stdio: "inherit" },
-);
+const child = spawn(node, [...nodeOptions, join(root, "cli/main.ts"), ...process.argv.slice(2)], {
+  stdio: "inherit",
+});
 // The terminal sends Ctrl-C to both of us; a signal sent to this process alone is passed on.
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => child.kill(signal));
 child.on("error", (error) => {

@@ -2,6 +2,7 @@
 import { spawn } from "node:child_process";
 import { accessSync, constants } from "node:fs";
 import { join } from "node:path";
+import { nodeOptions } from "./node-options.mjs";
 import {
   build,
   install,
@@ -25,13 +26,7 @@ build();
 
 const child = spawn(
   node,
-  [
-    "--disable-warning=ExperimentalWarning",
-    join(root, "cli/main.ts"),
-    "open",
-    "--make-demo",
-    ...process.argv.slice(2),
-  ],
+  [...nodeOptions, join(root, "cli/main.ts"), "open", "--make-demo", ...process.argv.slice(2)],
   {
     cwd: process.env.INIT_CWD ?? process.cwd(),
     env: projectEnvironment(),

@@ -10,10 +10,15 @@ export type Tuning = {
 export const BATCHES_AT_ONCE = 32;
 
 const LATENCY_MS = 250;
-/** What is left of the latency target is for the batch's own way through the stages. */
-const GATHERING = 0.5;
+/**
+ * Of the latency target. What is left is for the batch's own way through the stages, which takes the longer the more has gathered, and for
+ * moments in which the servers have other work.
+ */
+const GATHERING = 0.1;
+/** The same where each commit is written to a file of ours: it costs more, and nothing else is in its way. */
+const LINGERING = 0.5;
 
-/** How long records gather for their batch, of a pipeline's latency target. */
+/** How long a broker lets records gather for their batch. */
 export function gatherMs(latencyMs = LATENCY_MS): number {
   return latencyMs * GATHERING;
 }
@@ -23,6 +28,6 @@ export function gatherMs(latencyMs = LATENCY_MS): number {
  * to catch up. `gathers`: the source lets records gather by itself, as a broker does.
  */
 export function tuningOf(latencyMs: number | undefined, gathers: boolean): Tuning {
-  const lingerMs = gathers ? 0 : gatherMs(latencyMs);
+  const lingerMs = gathers ? 0 : (latencyMs ?? LATENCY_MS) * LINGERING;
   return { maxRecords: 16_384, maxBytes: 8 << 20, lingerMs };
 }

@@ -6,7 +6,7 @@ import type { Place } from "./catalog.ts";
 import { connectClient, type Log } from "./client.ts";
 import { tableName } from "./column-names.ts";
 import { encodeBatch } from "./encode-batch.ts";
-import { estimateCount, rememberedCount } from "./estimate-count.ts";
+import { countRange, rememberedCount } from "./estimate-count.ts";
 import { planFor, prepareTable, type PlannedTable, type TableRequest } from "./prepare-table.ts";
 import { scanRows } from "./scan.ts";
 import { sendBatch } from "./send.ts";
@@ -108,11 +108,7 @@ export async function openCassandraSink(options: CassandraSinkOptions): Promise<
     plan,
     prepare,
     write,
-    count: rememberedCount(
-      async (budgetMs) =>
-        prepared === undefined ? 0 : estimateCount(prepared.client, prepared.table, budgetMs, now),
-      now,
-    ),
+    count: rememberedCount(() => prepared && countRange(prepared.client, prepared.table), now),
     async *scan() {
       if (prepared !== undefined) yield* scanRows(prepared.client, prepared.table);
     },

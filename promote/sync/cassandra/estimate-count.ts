@@ -1,59 +1,84 @@
-import type { Client } from "cassandra-driver";
-import { types } from "cassandra-driver";
+import { setTimeout as delay } from "node:timers/promises";
+import { types, type Client } from "cassandra-driver";
 import { quoteCql } from "./column-names.ts";
 import type { CassandraTable } from "./table-plan.ts";
-import { tokenRanges } from "./token-ranges.ts";
+import { tokenRanges, type TokenRange } from "./token-ranges.ts";
 
-const RANGES = 64;
+/** How many rows lie in a part of the token ring. */
+export type CountRange = (range: TokenRange) => Promise<number>;
 
-/**
- * Rows of a table, counted range by range through the token ring until `budgetMs` is spent. A table too big for that is estimated from the
- * part that was counted: hashing spreads the rows evenly over the ring.
- */
-export async function estimateCount(
-  client: Client,
-  table: CassandraTable,
-  budgetMs: number,
-  now: () => number,
-): Promise<number> {
+export function countRange(client: Client, table: CassandraTable): CountRange {
   const token = `token(${table.keys.flatMap((f) => f.physical.map(quoteCql)).join(", ")})`;
   const query = `select count(*) as rows from ${table.name} where ${token} > ? and ${token} <= ?`;
-  const began = now();
-  let counted = 0;
-  let ranges = 0;
-  for (const { after, to } of tokenRanges(RANGES)) {
-    const options = { prepare: true, consistency: types.consistencies.localOne };
+  const options = { prepare: true, consistency: types.consistencies.localOne };
+  return async ({ after, to }) => {
     const found = await client.execute(query, [after, to], options);
-    counted += Number(found.rows[0]?.["rows"] ?? 0);
-    ranges++;
-    if (now() - began > budgetMs) break;
-  }
-  return ranges === RANGES ? counted : Math.round((counted * RANGES) / ranges);
+    return Number(found.rows[0]?.["rows"] ?? 0);
+  };
 }
 
+/** Of counting itself, for one count. */
 const BUDGET_MS = 1000;
 /** Of the time, at most this share goes into counting. */
 const SHARE = 0.05;
+/** Few enough that writes hardly wait behind them. */
+const ROWS_AT_ONCE = 5000;
+const RANGES = { fewest: 64, most: 8192 };
 
-/** The last count; made anew in the background when asked for and due. What cannot be counted now keeps the last known number. */
+/**
+ * Rows of a table, counted range by range through the token ring. A table too big for the budget is estimated from the part that was
+ * counted: hashing spreads the rows evenly over the ring. `afterRange` is told how long each range took.
+ */
+async function estimateCount(
+  count: CountRange,
+  ranges: number,
+  now: () => number,
+  afterRange: (ms: number) => Promise<void>,
+): Promise<number> {
+  let rows = 0;
+  let done = 0;
+  let spentMs = 0;
+  for (const range of tokenRanges(ranges)) {
+    const began = now();
+    rows += await count(range);
+    const ms = now() - began;
+    done++;
+    spentMs += ms;
+    if (spentMs > BUDGET_MS) break;
+    await afterRange(ms);
+  }
+  return done === ranges ? rows : Math.round((rows * ranges) / done);
+}
+
+/**
+ * The last count. The first is waited for; it is made anew in the background when asked for, a little at a time. What cannot be counted now
+ * keeps the last known number.
+ */
 export function rememberedCount(
-  estimate: (budgetMs: number) => Promise<number>,
+  counting: () => CountRange | undefined,
   now: () => number,
 ): () => Promise<number> {
   let last: number | undefined;
-  let dueAt = 0;
   let running: Promise<number> | undefined;
+
+  const afterRange = async (ms: number): Promise<void> => {
+    if (last !== undefined) await delay(ms / SHARE, undefined, { ref: false });
+  };
   const refresh = async (): Promise<number> => {
-    const began = now();
-    // A failure is no news here: writes tell what is wrong with the cluster.
-    const counted = await estimate(BUDGET_MS).catch(() => undefined);
+    const count = counting();
+    const wanted = Math.ceil((last ?? 0) / ROWS_AT_ONCE);
+    const ranges = Math.min(RANGES.most, Math.max(RANGES.fewest, wanted));
+    const counted =
+      count === undefined
+        ? 0
+        : // A failure is no news here: writes tell what is wrong with the cluster.
+          await estimateCount(count, ranges, now, afterRange).catch(() => undefined);
     last = counted ?? last;
-    dueAt = now() + (now() - began) / SHARE;
     running = undefined;
     return last ?? 0;
   };
   return async () => {
-    if (running === undefined && now() >= dueAt) running = refresh();
-    return last ?? (await running) ?? 0;
+    running ??= refresh();
+    return last ?? running;
   };
 }

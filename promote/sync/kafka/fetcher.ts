@@ -10,13 +10,15 @@ export type FetchLimits = {
   /** Of one answer. */
   maxBytes: number;
   maxBytesPerPartition: number;
-  /** How long the broker may hold a fetch that finds less than `minBytes`. */
+  /** How long the broker may hold a fetch that finds less than `minBytes`, while records come. */
   maxWaitMs: number;
   minBytes: number;
 };
 
 /** How long a fetch may wait while other partitions of the broker will soon have room again. */
 const SHORT_WAIT_MS = 20;
+/** How long one may wait for the first record, which it brings at once: what comes behind it gathers. */
+const IDLE_WAIT_MS = 250;
 const BACKOFF_MS = 200;
 
 /** Fetches of what one broker leads, one at a time, ahead of the polls, as long as the source is open. */
@@ -29,6 +31,7 @@ export async function fetchFrom(
   const room = openBell();
   worker.room.push(room);
   const task = `fetch from broker ${leader}`;
+  let isIdle = false;
   while (!isClosing(worker) && worker.halted === undefined) {
     const led = [...worker.held.values()].filter((held) => held.leader === leader);
     const wanted = led.filter(isFetchable);
@@ -37,13 +40,14 @@ export async function fetchFrom(
       continue;
     }
     const isPartial = led.some((held) => !wanted.includes(held) && !held.isPaused);
-    const maxWaitMs = isPartial ? SHORT_WAIT_MS : limits.maxWaitMs;
+    const maxWaitMs = isPartial ? SHORT_WAIT_MS : isIdle ? IDLE_WAIT_MS : limits.maxWaitMs;
     try {
       const asked = wanted.map((held) => ({ held, offset: held.position ?? 0 }));
       const node = await worker.client.node(leader);
       const fetched = await fetchRecords(worker.client, node, {
         ...limits,
         maxWaitMs,
+        minBytes: isIdle ? 1 : limits.minBytes,
         partitions: asked.map(({ held: { topicId, partition }, offset }) => ({
           topicId,
           partition,
@@ -51,6 +55,7 @@ export async function fetchFrom(
         })),
       });
       worker.troubles.delete(task);
+      isIdle = fetched.every(({ batches }) => batches.length === 0);
       if (!accept(worker, asked, fetched)) {
         refresh();
         await delay(BACKOFF_MS);
