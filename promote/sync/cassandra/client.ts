@@ -62,7 +62,8 @@ function makeClient(connection: CassandraConnection, surroundings: Surroundings)
       // The driver's own waits up to ten minutes for a node that is back long since.
       reconnection: new policies.reconnection.ExponentialReconnectionPolicy(200, 10_000, true),
     },
-    socketOptions: { coalescingThreshold: 65536 },
+    // Requests that are ready together go in one write to the socket; 8 kB, the driver's own bound, is forty rows.
+    socketOptions: { coalescingThreshold: 1 << 16 },
     encoding: { useBigIntAsLong: true, useBigIntAsVarint: true },
     monitorReporting: { enabled: false },
     ...credentials.value,

@@ -51,34 +51,33 @@ async function estimateCount(
 }
 
 /**
- * The last count. The first is waited for; it is made anew in the background when asked for, a little at a time. What cannot be counted now
- * keeps the last known number.
+ * The last count. The first is waited for; it is made anew in the background when asked for, a little at a time. What cannot be counted now,
+ * or not yet (`counting` gives nothing), keeps the last known number.
  */
 export function rememberedCount(
   counting: () => CountRange | undefined,
   now: () => number,
+  pause = (ms: number): Promise<void> => delay(ms, undefined, { ref: false }),
 ): () => Promise<number> {
   let last: number | undefined;
   let running: Promise<number> | undefined;
 
   const afterRange = async (ms: number): Promise<void> => {
-    if (last !== undefined) await delay(ms / SHARE, undefined, { ref: false });
+    if (last !== undefined) await pause(ms / SHARE);
   };
-  const refresh = async (): Promise<number> => {
-    const count = counting();
+  const refresh = async (count: CountRange): Promise<number> => {
     const wanted = Math.ceil((last ?? 0) / ROWS_AT_ONCE);
     const ranges = Math.min(RANGES.most, Math.max(RANGES.fewest, wanted));
-    const counted =
-      count === undefined
-        ? 0
-        : // A failure is no news here: writes tell what is wrong with the cluster.
-          await estimateCount(count, ranges, now, afterRange).catch(() => undefined);
+    // A failure is no news here: writes tell what is wrong with the cluster.
+    const counted = await estimateCount(count, ranges, now, afterRange).catch(() => undefined);
     last = counted ?? last;
     running = undefined;
     return last ?? 0;
   };
   return async () => {
-    running ??= refresh();
+    const count = counting();
+    if (count === undefined) return last ?? 0;
+    running ??= refresh(count);
     return last ?? running;
   };
 }
