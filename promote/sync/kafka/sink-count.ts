@@ -4,14 +4,18 @@ import { murmur2 } from "./partitioner.ts";
 /** Living rows of a topic, read on from where the last count ended. */
 export type RowCounter = { count(): Promise<number> };
 
-/** Above so many rows only new ones are added: an estimate. */
-const MOST_KEYS = 2_000_000;
+/** Of more living rows than this, every second, fourth, eighth… by hash is followed and stands for the others: within a per cent, as a rule. */
+const MOST_KEYS = 65_536;
 const AGE_MS = 5000;
 
-export function openRowCounter(reader: TopicReader, topic: string): RowCounter {
+export function openRowCounter(
+  reader: Pick<TopicReader, "ranges" | "read">,
+  topic: string,
+): RowCounter {
   const living = new Set<number>();
   const positions = new Map<number, number>();
-  let beyond = 0;
+  /** Followed are the hashes that it divides: one in so many. */
+  let scale = 1;
   let countedAt = -Infinity;
 
   async function readOn(): Promise<void> {
@@ -21,12 +25,18 @@ export function openRowCounter(reader: TopicReader, topic: string): RowCounter {
         for (const { key, value } of records) {
           if (key === null) continue;
           const hash = hashOf(key);
+          if (hash % scale !== 0) continue;
           if (value === null) living.delete(hash);
-          else if (living.size < MOST_KEYS || living.has(hash)) living.add(hash);
-          else beyond++;
+          else living.add(hash);
+          if (living.size > MOST_KEYS) followHalf();
         }
       positions.set(partition, end);
     }
+  }
+
+  function followHalf(): void {
+    scale *= 2;
+    for (const hash of living) if (hash % scale !== 0) living.delete(hash);
   }
 
   return {
@@ -35,12 +45,12 @@ export function openRowCounter(reader: TopicReader, topic: string): RowCounter {
         countedAt = performance.now();
         await readOn();
       }
-      return living.size + beyond;
+      return living.size * scale;
     },
   };
 }
 
-/** 53 bits: among two million keys, two alike are one chance in a thousand. */
+/** 53 bits, so that no two keys are taken for one. */
 function hashOf(key: Uint8Array): number {
   const middle = key.length >> 1;
   const high = murmur2(key) & 0x1fffff;
