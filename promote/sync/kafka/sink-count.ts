@@ -6,7 +6,8 @@ export type RowCounter = { count(): Promise<number> };
 
 /** Of more living rows than this, every second, fourth, eighth… by hash is followed and stands for the others: within a per cent, as a rule. */
 const MOST_KEYS = 65_536;
-const AGE_MS = 5000;
+/** Often, so that each time there is little to read. */
+const AGE_MS = 1000;
 
 export function openRowCounter(
   reader: Pick<TopicReader, "ranges" | "read">,
