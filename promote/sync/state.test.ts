@@ -107,9 +107,9 @@ test("what a worker still has in flight when another has taken the partition mov
   };
   claimStretch(state, id, stretch, "w1", 0);
   claimStretch(state, id, stretch, "w2", 0);
-  expect(commitProgress(state, id, [{ finished: finished, owner: "w1" }])).toEqual([false]);
+  expect(commitProgress(state, id, [{ finished, owner: "w1" }])).toEqual([false]);
   expect(readOffset(state, id, stretch)).toBe(0);
-  expect(commitProgress(state, id, [{ finished: finished, owner: "w2" }])).toEqual([true]);
+  expect(commitProgress(state, id, [{ finished, owner: "w2" }])).toEqual([true]);
   expect(readProgress(state, id).counts).toEqual(finished.counts);
 });
 

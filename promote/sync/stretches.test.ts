@@ -113,12 +113,8 @@ test("what is in flight when its partition is given up counts no more, though th
   const [again] = cutAll(worker, records(0, 80));
   const counts = { ...NOTHING, read: 80, written: 80 };
   const finished = { stretch: place(0), next: 80, counts, deadLetters: [] };
-  expect(commitProgress(state, id, [{ finished: finished, owner: late?.claim ?? "" }])).toEqual([
-    false,
-  ]);
-  expect(commitProgress(state, id, [{ finished: finished, owner: again?.claim ?? "" }])).toEqual([
-    true,
-  ]);
+  expect(commitProgress(state, id, [{ finished, owner: late?.claim ?? "" }])).toEqual([false]);
+  expect(commitProgress(state, id, [{ finished, owner: again?.claim ?? "" }])).toEqual([true]);
   expect(readProgress(state, id).counts.read).toBe(80);
 });
 
@@ -127,9 +123,7 @@ test("a worker killed while it takes a partition of a grown topic looks back whe
   await assign(worker, [0], 1);
   const [piece] = cutAll(worker, records(0, 90));
   const finished = { stretch: place(0), next: 90, counts: NOTHING, deadLetters: [] };
-  expect(commitProgress(state, id, [{ finished: finished, owner: piece?.claim ?? "" }])).toEqual([
-    true,
-  ]);
+  expect(commitProgress(state, id, [{ finished, owner: piece?.claim ?? "" }])).toEqual([true]);
   offsetsByTime = [40];
   state.exec(
     "create trigger killed before update on sync_offsets when new.next_offset <> old.next_offset begin select raise(abort, 'killed'); end",

@@ -1,11 +1,11 @@
 import { types } from "cassandra-driver";
 import { readPhysical, type Physical } from "../arrow-read.ts";
 import type { TypedColumn } from "../identity.ts";
+import { byPlace } from "../operations.ts";
 import { WRITE, type SinkBatch } from "../ports.ts";
 import { encodeColumn, encodeKey, isNullAt, type Encoded } from "./encode.ts";
 import { writeLong, type At } from "./encode-numbers.ts";
 import { timeToLive } from "./expiry.ts";
-import { byPlace } from "../operations.ts";
 import type { CassandraTable } from "./table-plan.ts";
 
 /** Parameters of a statement, already in Cassandra's wire format (or unset). */

@@ -31,3 +31,15 @@ test("many are estimated within two per cent, corrections and clears among them"
   const left = openRowCounter(readerOf([...all, ...cleared]), "t");
   expect(Math.abs((await left.count()) / 400_000 - 1)).toBeLessThan(0.02);
 });
+
+test("who asks while a count is made waits for that one: the topic is read once", async () => {
+  const reader = readerOf(upTo(5000));
+  let reads = 0;
+  const ranges: typeof reader.ranges = (topic) => {
+    reads++;
+    return reader.ranges(topic);
+  };
+  const counter = openRowCounter({ ...reader, ranges }, "t");
+  expect(await Promise.all([counter.count(), counter.count()])).toEqual([5000, 5000]);
+  expect(reads).toBe(1);
+});

@@ -18,6 +18,8 @@ export function openRowCounter(
   /** Followed are the hashes that it divides: one in so many. */
   let scale = 1;
   let countedAt = -Infinity;
+  /** One at a time: who asks meanwhile waits for the same. */
+  let reading: Promise<void> | undefined;
 
   async function readOn(): Promise<void> {
     for (const { partition, first, end } of await reader.ranges(topic)) {
@@ -42,10 +44,11 @@ export function openRowCounter(
 
   return {
     async count() {
-      if (performance.now() - countedAt > AGE_MS) {
+      if (reading === undefined && performance.now() - countedAt > AGE_MS) {
         countedAt = performance.now();
-        await readOn();
+        reading = readOn().finally(() => (reading = undefined));
       }
+      await reading;
       return living.size * scale;
     },
   };
