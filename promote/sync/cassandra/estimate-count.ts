@@ -23,7 +23,9 @@ const BUDGET_MS = 1000;
 const SHARE = 0.05;
 /** Few enough that writes hardly wait behind them. */
 const ROWS_AT_ONCE = 5000;
-const RANGES = { fewest: 64, most: 8192 };
+/** Where nobody knows yet how many rows there are. */
+const FIRST_RANGES = 64;
+const MOST_RANGES = 8192;
 
 /**
  * Rows of a table, counted range by range through the token ring. A table too big for the budget is estimated from the part that was
@@ -66,8 +68,8 @@ export function rememberedCount(
     if (last !== undefined) await pause(ms / SHARE);
   };
   const refresh = async (count: CountRange): Promise<number> => {
-    const wanted = Math.ceil((last ?? 0) / ROWS_AT_ONCE);
-    const ranges = Math.min(RANGES.most, Math.max(RANGES.fewest, wanted));
+    const wanted = last === undefined ? FIRST_RANGES : Math.ceil(last / ROWS_AT_ONCE);
+    const ranges = Math.min(MOST_RANGES, Math.max(1, wanted));
     // A failure is no news here: writes tell what is wrong with the cluster.
     const counted = await estimateCount(count, ranges, now, afterRange).catch(() => undefined);
     last = counted ?? last;
