@@ -42,7 +42,7 @@ async function run(): Promise<Measurement[]> {
     return [
       ...throughput("Kafka → Cassandra + Elasticsearch", toSinks, 0.8),
       ...figures("Kafka → Cassandra + Elasticsearch", toSinks),
-      await latency(place, sides, perSecond),
+      ...(await latency(place, sides, perSecond)),
       ...throughput("Kafka → Kafka", await inTurn(place, sides, TO_TOPIC), 0.6),
       await flatness(place),
     ];
@@ -114,12 +114,12 @@ function figures(label: string, { pipeline, bare }: Rounds): Measurement[] {
   ];
 }
 
-/** At half the rate that the pipeline can do: from a record's time to its commit. */
+/** At half the rate that the pipeline can do: from a record's time to its commit, each side in turn. */
 async function latency(
   place: ServersPlace,
   { pipeline, bare }: Sides,
   perSecond: number,
-): Promise<Measurement> {
+): Promise<Measurement[]> {
   const warm = Math.round(perSecond * LATENCY_SECONDS.warm);
   const total = warm + Math.round(perSecond * LATENCY_SECONDS.measured);
   const p99 = async (side: Side): Promise<number> => {
@@ -133,14 +133,28 @@ async function latency(
     await feed(place.producer, topic, { count: total, perSecond });
     return (await running).p99Ms;
   };
-  const reference = await p99(bare);
-  return {
-    label: `Kafka → Cassandra + Elasticsearch, p99 to the commit at ${Math.round(perSecond).toLocaleString("en-US")} records/s`,
-    value: await p99(pipeline),
-    unit: "ms",
-    reference,
-    bar: { most: 500 },
-  };
+  const rounds: { pipeline: number[]; bare: number[] } = { pipeline: [], bare: [] };
+  for (let round = 0; round < ROUNDS; round++) {
+    rounds.bare.push(await p99(bare));
+    rounds.pipeline.push(await p99(pipeline));
+  }
+  const label = `Kafka → Cassandra + Elasticsearch, p99 to the commit at ${Math.round(perSecond).toLocaleString("en-US")} records/s`;
+  const unit = "ms";
+  return [
+    {
+      label: `${label}, median of ${ROUNDS}`,
+      value: median(rounds.pipeline),
+      unit,
+      reference: median(rounds.bare),
+      bar: { most: 500 },
+    },
+    {
+      label: `${label}, worst of ${ROUNDS}`,
+      value: Math.max(...rounds.pipeline),
+      unit,
+      reference: Math.max(...rounds.bare),
+    },
+  ];
 }
 
 /** Two million records, to a topic: tables would take ten times as long. How far any tenth's mean memory is from the whole's. */

@@ -135,7 +135,9 @@ memtable:
     trie: { class_name: TrieMemtable }
     default: { inherits: trie }
 memtable_allocation_type: offheap_objects
-memtable_offheap_space: 256MiB
+memtable_heap_space: 512MiB
+memtable_offheap_space: 512MiB
+memtable_flush_writers: 1
 auto_snapshot: false
 hinted_handoff_enabled: false
 concurrent_reads: 16

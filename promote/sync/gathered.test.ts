@@ -96,6 +96,49 @@ test("what is a batch by itself is enough; room is what may come on top", () => 
   expect(large.isEnough()).toBe(true);
 });
 
+test("behind a small batch the next grows until that is finished, or is enough", async () => {
+  const gathered = openGathered(tuning);
+  const small = portion("a", 0, [1]);
+  gathered.add(small);
+  expect(gathered.isGrowing()).toBe(false);
+  const [batch] = gathered.take();
+  expect(gathered.isGrowing()).toBe(false);
+  gathered.add(portion("a", 0, [2]));
+  expect(gathered.isGrowing()).toBe(true);
+  await gathered.grown(1);
+  expect(gathered.isGrowing()).toBe(true);
+  gathered.add(portion("a", 1, [3, 4, 5]));
+  expect(gathered.isGrowing()).toBe(false);
+  gathered.take();
+
+  gathered.add(portion("a", 0, [6]));
+  expect(gathered.isGrowing()).toBe(true);
+  const grown = gathered.grown(60_000);
+  await batch?.finish([{ counts: NOTHING, deadLetters: [] }]);
+  await grown;
+  expect(gathered.isGrowing()).toBe(false);
+});
+
+test("a batch that is enough lets the next go at once", () => {
+  const gathered = openGathered(tuning);
+  gathered.add(portion("a", 0, [1, 2, 3, 4]));
+  gathered.take();
+  gathered.add(portion("a", 0, [5]));
+  expect(gathered.isGrowing()).toBe(false);
+});
+
+test("of batches of two releases the last is waited for", async () => {
+  const gathered = openGathered(tuning);
+  gathered.add(portion("a", 0, [1]));
+  gathered.add(portion("b", 0, [2]));
+  const [first, last] = gathered.take();
+  gathered.add(portion("b", 0, [3]));
+  await first?.finish([{ counts: NOTHING, deadLetters: [] }]);
+  expect(gathered.isGrowing()).toBe(true);
+  await last?.finish([{ counts: NOTHING, deadLetters: [] }]);
+  expect(gathered.isGrowing()).toBe(false);
+});
+
 test("each portion is told what became of it, the first before any is waited for", async () => {
   const told: string[] = [];
   const gathered = openGathered(tuning);

@@ -4,6 +4,7 @@ import type { SettledBatch } from "./settle-batch.ts";
 import type { Portion } from "./stretches.ts";
 import type { Judged } from "./transform-stage.ts";
 import type { Tuning } from "./tuning.ts";
+import { within } from "./within.ts";
 
 /** A portion, decoded and judged, and what is done once every sink has it. */
 export type JudgedPortion = Portion & {
@@ -12,12 +13,19 @@ export type JudgedPortion = Portion & {
   finish(settled: SettledBatch): Promise<void>;
 };
 
-/** What was read and not yet handed on, to become one batch: each costs its way through the guest and the sinks, whatever its size. */
+/**
+ * What was read and not yet handed on, to become one batch: each costs its way through the guest and the sinks, whatever its size. Behind a small one
+ * the next therefore grows until that is finished, the larger the longer the sinks take; two at once would cost more and be done no sooner.
+ */
 export type Gathered = {
   add(portion: JudgedPortion): void;
   isEmpty(): boolean;
   /** A batch by itself: more on top would save nothing, and what waits is not written meanwhile. */
   isEnough(): boolean;
+  /** There is something, not enough yet, and the small batch before is still on its way. */
+  isGrowing(): boolean;
+  /** That batch is finished, or it takes longer than `mostMs`. */
+  grown(mostMs: number): Promise<void>;
   /** What may come on top. */
   room(): Pick<Tuning, "maxRecords" | "maxBytes">;
   /** All of it, in the order in which it came; a batch has one release. */
@@ -28,6 +36,23 @@ export function openGathered({ maxRecords, maxBytes }: Tuning): Gathered {
   let portions: JudgedPortion[] = [];
   let records = 0;
   let bytes = 0;
+  /** Resolves when the small batch that is on its way is finished. */
+  let before: Promise<void> | undefined;
+  const isEnough = (): boolean => records * 4 >= maxRecords || bytes * 4 >= maxBytes;
+
+  /** `batch`, which the next waits for. */
+  function awaited(batch: Judged): Judged {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    before = promise;
+    return {
+      ...batch,
+      async finish(settled) {
+        await batch.finish(settled);
+        if (before === promise) before = undefined;
+        resolve();
+      },
+    };
+  }
 
   return {
     add(portion) {
@@ -36,13 +61,16 @@ export function openGathered({ maxRecords, maxBytes }: Tuning): Gathered {
       bytes += sizeOf(portion.records);
     },
     isEmpty: () => portions.length === 0,
-    isEnough: () => records * 4 >= maxRecords || bytes * 4 >= maxBytes,
+    isEnough,
+    isGrowing: () => portions.length > 0 && before !== undefined && !isEnough(),
+    grown: (mostMs) => within(mostMs, before ?? Promise.resolve()),
     room: () => ({
       maxRecords: Math.max(1, maxRecords - records),
       maxBytes: Math.max(1, maxBytes - bytes),
     }),
     take() {
-      const taken = batchesOf(portions);
+      const batches = batchesOf(portions);
+      const taken = isEnough() ? batches : batches.map(awaited);
       portions = [];
       records = 0;
       bytes = 0;

@@ -20,6 +20,7 @@ import { decodeSettled } from "./spec-decoder.ts";
 import { openStretches, type Growth, type Piece } from "./stretches.ts";
 import { transformBatches, type Judged } from "./transform-stage.ts";
 import type { Tuning } from "./tuning.ts";
+import { within } from "./within.ts";
 import { writeBatches, type Writable } from "./write-stage.ts";
 
 /** What a pipeline runs with; time and chance come in here. */
@@ -55,6 +56,8 @@ export type RunningPipeline = {
 
 /** A group waits about this long for a worker to let go of its partitions; what is still in flight then is another's to do. */
 const REVOKE_MS = 20_000;
+/** The longest wait for a source's news. */
+const POLL_MS = 250;
 /** How often it is asked whether something shall be written again. */
 const REWRITES_MS = 500;
 
@@ -182,10 +185,11 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
       if (typeof isRewriting === "object") return halt(isRewriting);
       const event = await source.poll({
         ...gathered.room(),
-        waitMs: isGathering || isRewriting ? 0 : 250,
+        waitMs: isGathering || isRewriting ? 0 : POLL_MS,
         signal: stopReading.signal,
       });
-      if (event.kind !== "records") await handGathered();
+      if (event.kind === "idle" && gathered.isGrowing()) await gathered.grown(POLL_MS);
+      else if (event.kind !== "records") await handGathered();
       switch (event.kind) {
         case "assigned": {
           const refused = await assign(event.partitions);
@@ -283,7 +287,7 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
       inFlight > 0 && !abort.signal.aborted && performance.now() < endMs;
     while (isBusy()) {
       const finished = new Promise<void>((resolve) => (onFinished = resolve));
-      await Promise.race([finished, delay(REVOKE_MS / 10)]);
+      await within(REVOKE_MS / 10, finished);
     }
     await commits.flush();
     stretches.release(partitions);

@@ -7,14 +7,14 @@ export type Tuning = {
 };
 
 /** Batches on their way to the sinks at a time. */
-export const BATCHES_AT_ONCE = 32;
+export const BATCHES_AT_ONCE = 4;
 
 const LATENCY_MS = 250;
 /**
  * Of the latency target. What is left is for the batch's own way through the stages, which takes the longer the more has gathered, and for
- * moments in which the servers have other work.
+ * moments in which the servers have other work: then more gathers by itself (gathered.ts).
  */
-const GATHERING = 0.1;
+const GATHERING = 0.2;
 /** The same where each commit is written to a file of ours: it costs more, and nothing else is in its way. */
 const LINGERING = 0.5;
 

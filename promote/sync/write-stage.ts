@@ -38,7 +38,7 @@ export type WriteParts = {
 };
 
 /**
- * Writes batches to every sink, two side by side, or as many small ones as are no larger together than one may be, and finishes them in the order they came.
+ * Writes batches to every sink, two side by side, or some more that are no larger together than one may be, and finishes them in the order they came.
  * Resolves when all are finished or the signal is aborted.
  */
 export async function writeBatches(parts: WriteParts): Promise<void> {

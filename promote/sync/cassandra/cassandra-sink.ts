@@ -2,6 +2,7 @@ import type { Client } from "cassandra-driver";
 import { ok, type Problem, type Result } from "#snapshots/problem.ts";
 import type { CassandraConnection, Surroundings } from "../connections.ts";
 import type { Outcome, Sink, SinkBatch, SinkContract } from "../ports.ts";
+import { BATCHES_AT_ONCE } from "../tuning.ts";
 import type { Place } from "./catalog.ts";
 import { connectClient, type Log } from "./client.ts";
 import { tableName } from "./column-names.ts";
@@ -31,9 +32,7 @@ export type CassandraSinkOptions = {
 };
 
 const TEN_DAYS = 864_000;
-const LANES = 256;
-/** A batch is over with its slowest request: meanwhile others go on. */
-const WRITES_AT_ONCE = 4;
+const LANES = 512;
 
 /**
  * A sink in one Cassandra table, written by version (`USING TIMESTAMP`) without reading: it is silent on what was stale, and on what a
@@ -104,7 +103,8 @@ export async function openCassandraSink(options: CassandraSinkOptions): Promise<
 
   return {
     name,
-    writesAtOnce: WRITES_AT_ONCE,
+    // A batch is over with its slowest request: meanwhile others go on.
+    writesAtOnce: BATCHES_AT_ONCE,
     plan,
     prepare,
     write,

@@ -64,6 +64,8 @@ function makeClient(connection: CassandraConnection, surroundings: Surroundings)
     },
     // Requests that are ready together go in one write to the socket; 8 kB, the driver's own bound, is forty rows.
     socketOptions: { coalescingThreshold: 1 << 16 },
+    // The driver's own bound, 2048, is what the sink's batches send at once; what else is asked wants room, too.
+    pooling: { maxRequestsPerConnection: 4096 },
     encoding: { useBigIntAsLong: true, useBigIntAsVarint: true },
     monitorReporting: { enabled: false },
     ...credentials.value,

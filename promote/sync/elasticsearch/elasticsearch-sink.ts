@@ -5,7 +5,6 @@ import { BATCHES_AT_ONCE } from "../tuning.ts";
 import { unopenedSink } from "../unopened-sink.ts";
 import type { BulkShape } from "./bulk-body.ts";
 import { usualLimits, type SendBody } from "./bulk-limits.ts";
-import { openBulkMerge } from "./bulk-merge.ts";
 import { sendBulk } from "./bulk-send.ts";
 import { writeBulk } from "./bulk-write.ts";
 import { switchAlias } from "./generations.ts";
@@ -34,7 +33,6 @@ export async function openElasticsearchSink(options: ElasticsearchSinkOptions): 
 
   return {
     name: options.name,
-    // Small ones are sent together (bulk-merge.ts).
     writesAtOnce: BATCHES_AT_ONCE,
     async plan(contract) {
       const planned = await planFor(place, contract);
@@ -50,9 +48,7 @@ export async function openElasticsearchSink(options: ElasticsearchSinkOptions): 
         contract: textOf(contract),
         shape: { ...wish, routing: routing < 0 ? undefined : routing },
         generation: target,
-        send: openBulkMerge(limits, (body, count, signal) =>
-          sendBulk(client, into, body, count, signal),
-        ),
+        send: (body, count, signal) => sendBulk(client, into, body, count, signal),
       };
       return undefined;
     },

@@ -1,7 +1,7 @@
-import { setTimeout as delay } from "node:timers/promises";
 import type { Problem } from "#snapshots/problem.ts";
 import type { KafkaConnection, Surroundings } from "../connections.ts";
 import type { PollRequest, Source, SourceEvent } from "../ports.ts";
+import { within } from "../within.ts";
 import { noteOf } from "./assign.ts";
 import { openKafkaClient, type KafkaLog } from "./client.ts";
 import { failureOf } from "./errors.ts";
@@ -187,7 +187,7 @@ export async function openKafkaSource(options: KafkaSourceOptions): Promise<Sour
       if (isClosing(worker)) return;
       worker.closing.abort();
       const left = member.leave().catch(() => undefined);
-      await Promise.race([left, delay(LEAVE_MS, undefined, { ref: false })]);
+      await within(LEAVE_MS, left);
       await client.close().catch(() => undefined);
       await Promise.all([membership.stop(), ...leaders.values()]);
       // What was being connected meanwhile.
