@@ -131,8 +131,10 @@ function longs(values: BigInt64Array): At {
 function ints(values: Int32Array): At {
   const bytes = Buffer.alloc(values.length * 4);
   values.forEach((value, i) => bytes.writeInt32BE(value, i * 4));
-  return (i) => bytes.subarray(i * 4, i * 4 + 4);
+  return (i) => (values[i] === 0 ? ZERO : bytes.subarray(i * 4, i * 4 + 4));
 }
+
+const ZERO = Buffer.alloc(4);
 
 /** Where each operation's record stands, as a tuple of topic, partition and offset: each behind its length. */
 function sources(batch: SinkBatch): At {

@@ -46,15 +46,11 @@ export async function sendBatch(
     return unit;
   }
 
-  async function outcomeFor({ requests }: Unit): Promise<Outcome> {
-    if (stopped !== undefined) return stopped;
-    return options.signal?.aborted === true ? ABORTED : send(requests, options);
-  }
-
   const lane = async (): Promise<void> => {
     while (next < batch.count) {
       const unit = take();
-      const outcome = await outcomeFor(unit);
+      const refused = stopped ?? (options.signal?.aborted === true ? ABORTED : undefined);
+      const outcome = refused ?? (await send(unit.requests, options));
       if (outcome === WRITTEN) continue;
       for (const operation of unit.operations) outcomes[operation] = outcome;
       if (outcome.kind === "halt") stopped = outcome;
@@ -90,29 +86,27 @@ function tooBig(sizeBytes: number): Outcome {
   };
 }
 
-async function send(requests: readonly Request[], options: SendOptions): Promise<Outcome> {
+/** One promise a row, however many it takes where something is wrong. */
+function send(requests: readonly Request[], options: SendOptions): Promise<Outcome> | Outcome {
   const [first] = requests;
   if (first === undefined) return WRITTEN;
   const sizeBytes = requests.reduce((sum, request) => sum + sizeOf(request), 0);
   if (sizeBytes > MAX_REQUEST_BYTES)
     return requests.length > 1 ? sendHalves(requests, options) : tooBig(sizeBytes);
   const { client, statements } = options;
-  return outcomeWhenDone(
+  const done =
     requests.length === 1
       ? client.execute(statements[kindOf(first)], parametersOf(first), PREPARED)
-      : client.batch(together(requests, statements), TOGETHER),
-    options,
+      : client.batch(together(requests, statements), TOGETHER);
+  return done.then(
+    () => WRITTEN,
+    (cause: unknown) => outcomeOfFailure(cause, options),
   );
 }
 
-async function outcomeWhenDone(done: Promise<unknown>, options: SendOptions): Promise<Outcome> {
-  try {
-    await done;
-    return WRITTEN;
-  } catch (cause) {
-    const why = isUnprepared(cause) ? await options.whyUnprepared() : undefined;
-    return outcomeOf(why ?? cause, options.sink);
-  }
+async function outcomeOfFailure(cause: unknown, options: SendOptions): Promise<Outcome> {
+  const why = isUnprepared(cause) ? await options.whyUnprepared() : undefined;
+  return outcomeOf(why ?? cause, options.sink);
 }
 
 /** The parts of a record that are too much for one request together. */
@@ -136,7 +130,8 @@ function sizeOf({ remove = [], insert = [] }: Request): number {
 }
 
 function parametersOf({ remove = [], insert = [] }: Request): Parameters {
-  return [...remove, ...insert];
+  if (insert.length === 0) return remove;
+  return remove.length === 0 ? insert : [...remove, ...insert];
 }
 
 function together(requests: readonly Request[], statements: Statements): Statement[] {
