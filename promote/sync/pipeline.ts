@@ -178,17 +178,23 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
   }
 
   async function readLoop(): Promise<void> {
+    let isRewriting = false;
     while (!stopReading.signal.aborted) {
       applySwap();
       const isGathering = !gathered.isEmpty();
-      const isRewriting = !isGathering && (await rewriteNext());
-      if (typeof isRewriting === "object") return halt(isRewriting);
+      if (!isGathering) {
+        const more = await rewriteNext();
+        if (typeof more === "object") return halt(more);
+        isRewriting = more;
+      }
       const event = await source.poll({
         ...gathered.room(),
         waitMs: isGathering || isRewriting ? 0 : POLL_MS,
         signal: stopReading.signal,
       });
-      if (event.kind === "idle" && gathered.isGrowing()) await gathered.grown(POLL_MS);
+      // While batches are written again, live ones go as they come: what waited for its turn behind each would hold all of them up.
+      if (event.kind === "idle" && !isRewriting && gathered.isGrowing())
+        await gathered.grown(POLL_MS);
       else if (event.kind !== "records") await handGathered();
       switch (event.kind) {
         case "assigned": {
