@@ -5,6 +5,7 @@ import { firstEpoch } from "./fixture.ts";
 import { openGathered, type JudgedPortion } from "./gathered.ts";
 import type { SourceRecord } from "./ports.ts";
 import { NOTHING } from "./progress.ts";
+import type { Judged } from "./transform-stage.ts";
 
 const id = { name: "id", type: "INTEGER", nullable: false };
 const decoder = unwrap(openJsonDecoder({ input: [id], key: ["id"] }));
@@ -43,6 +44,9 @@ function portion(
   };
 }
 
+const finish = (batch: Judged | undefined): Promise<void> | undefined =>
+  batch?.finish([{ counts: NOTHING, deadLetters: [] }]);
+
 test("portions of one release become one batch, in the order in which they came; another release begins another", () => {
   const gathered = openGathered(tuning);
   expect(gathered.isEmpty()).toBe(true);
@@ -50,7 +54,8 @@ test("portions of one release become one batch, in the order in which they came;
   gathered.add(portion("a", 2, ["deleted", 2, 3]));
   gathered.add(portion("b", 1, [4]));
   gathered.add(portion("a", 1, [5]));
-  const batches = gathered.take();
+  const { batches, isSmall } = gathered.take();
+  expect(isSmall).toBe(false);
   expect(
     batches.map(({ release, portions }) => [
       release,
@@ -62,7 +67,7 @@ test("portions of one release become one batch, in the order in which they came;
     ["a", [1]],
   ]);
   expect(gathered.isEmpty()).toBe(true);
-  expect(gathered.take()).toEqual([]);
+  expect(gathered.take()).toEqual({ batches: [], isSmall: false });
 
   const joint = batches[0];
   expect(joint?.records.map(({ offset }) => offset)).toEqual([0, 1, 0, 1, 2]);
@@ -98,25 +103,22 @@ test("what is a batch by itself is enough; room is what may come on top", () => 
 
 test("behind a small batch the next grows until that is finished, or is enough", async () => {
   const gathered = openGathered(tuning);
-  const small = portion("a", 0, [1]);
-  gathered.add(small);
-  expect(gathered.isGrowing()).toBe(false);
-  const [batch] = gathered.take();
-  expect(gathered.isGrowing()).toBe(false);
+  gathered.add(portion("a", 0, [1]));
+  expect(gathered.growsBehind()).toBeUndefined();
+  const { batches, isSmall } = gathered.take();
+  expect(isSmall).toBe(true);
+  expect(gathered.growsBehind()).toBeUndefined();
   gathered.add(portion("a", 0, [2]));
-  expect(gathered.isGrowing()).toBe(true);
-  await gathered.grown(1);
-  expect(gathered.isGrowing()).toBe(true);
+  expect(gathered.growsBehind()).toBeDefined();
   gathered.add(portion("a", 1, [3, 4, 5]));
-  expect(gathered.isGrowing()).toBe(false);
+  expect(gathered.growsBehind()).toBeUndefined();
   gathered.take();
 
   gathered.add(portion("a", 0, [6]));
-  expect(gathered.isGrowing()).toBe(true);
-  const grown = gathered.grown(60_000);
-  await batch?.finish([{ counts: NOTHING, deadLetters: [] }]);
-  await grown;
-  expect(gathered.isGrowing()).toBe(false);
+  const before = gathered.growsBehind();
+  await finish(batches[0]);
+  await before;
+  expect(gathered.growsBehind()).toBeUndefined();
 });
 
 test("a batch that is enough lets the next go at once", () => {
@@ -124,19 +126,19 @@ test("a batch that is enough lets the next go at once", () => {
   gathered.add(portion("a", 0, [1, 2, 3, 4]));
   gathered.take();
   gathered.add(portion("a", 0, [5]));
-  expect(gathered.isGrowing()).toBe(false);
+  expect(gathered.growsBehind()).toBeUndefined();
 });
 
 test("of batches of two releases the last is waited for", async () => {
   const gathered = openGathered(tuning);
   gathered.add(portion("a", 0, [1]));
   gathered.add(portion("b", 0, [2]));
-  const [first, last] = gathered.take();
+  const [first, last] = gathered.take().batches;
   gathered.add(portion("b", 0, [3]));
-  await first?.finish([{ counts: NOTHING, deadLetters: [] }]);
-  expect(gathered.isGrowing()).toBe(true);
-  await last?.finish([{ counts: NOTHING, deadLetters: [] }]);
-  expect(gathered.isGrowing()).toBe(false);
+  await finish(first);
+  expect(gathered.growsBehind()).toBeDefined();
+  await finish(last);
+  expect(gathered.growsBehind()).toBeUndefined();
 });
 
 test("each portion is told what became of it, the first before any is waited for", async () => {
@@ -144,7 +146,7 @@ test("each portion is told what became of it, the first before any is waited for
   const gathered = openGathered(tuning);
   gathered.add(portion("a", 0, [1, 2], told));
   gathered.add(portion("a", 1, [3], told));
-  const [batch] = gathered.take();
+  const [batch] = gathered.take().batches;
   const settled = [2, 1].map((read) => ({ counts: { ...NOTHING, read }, deadLetters: [] }));
   const finishing = batch?.finish(settled);
   expect(told).toEqual(["0: 2", "1: 1"]);

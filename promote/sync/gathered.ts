@@ -4,7 +4,6 @@ import type { SettledBatch } from "./settle-batch.ts";
 import type { Portion } from "./stretches.ts";
 import type { Judged } from "./transform-stage.ts";
 import type { Tuning } from "./tuning.ts";
-import { within } from "./within.ts";
 
 /** A portion, decoded and judged, and what is done once every sink has it. */
 export type JudgedPortion = Portion & {
@@ -22,14 +21,12 @@ export type Gathered = {
   isEmpty(): boolean;
   /** A batch by itself: more on top would save nothing, and what waits is not written meanwhile. */
   isEnough(): boolean;
-  /** There is something, not enough yet, and the small batch before is still on its way. */
-  isGrowing(): boolean;
-  /** That batch is finished, or it takes longer than `mostMs`. */
-  grown(mostMs: number): Promise<void>;
+  /** While there is something, not enough yet, and a small batch is still on its way: resolves when that one is finished. */
+  growsBehind(): Promise<void> | undefined;
   /** What may come on top. */
   room(): Pick<Tuning, "maxRecords" | "maxBytes">;
-  /** All of it, in the order in which it came; a batch has one release. */
-  take(): Judged[];
+  /** All of it, in the order in which it came; a batch has one release. Small: something, but not enough. */
+  take(): { batches: Judged[]; isSmall: boolean };
 };
 
 export function openGathered({ maxRecords, maxBytes }: Tuning): Gathered {
@@ -62,19 +59,18 @@ export function openGathered({ maxRecords, maxBytes }: Tuning): Gathered {
     },
     isEmpty: () => portions.length === 0,
     isEnough,
-    isGrowing: () => portions.length > 0 && before !== undefined && !isEnough(),
-    grown: (mostMs) => within(mostMs, before ?? Promise.resolve()),
+    growsBehind: () => (portions.length > 0 && !isEnough() ? before : undefined),
     room: () => ({
       maxRecords: Math.max(1, maxRecords - records),
       maxBytes: Math.max(1, maxBytes - bytes),
     }),
     take() {
       const batches = batchesOf(portions);
-      const taken = isEnough() ? batches : batches.map(awaited);
+      const isSmall = batches.length > 0 && !isEnough();
       portions = [];
       records = 0;
       bytes = 0;
-      return taken;
+      return { batches: isSmall ? batches.map(awaited) : batches, isSmall };
     },
   };
 }

@@ -1,21 +1,18 @@
-import { setTimeout as delay } from "node:timers/promises";
 import type { DatabaseSync } from "node:sqlite";
 import type { Problem } from "#snapshots/problem.ts";
 import { openChannel, type Channel } from "./channel.ts";
 import type { DeadLetter } from "./dead-letters.ts";
-import { openJsonDecoder, type Decoded } from "./decode/decode.ts";
-import type { Epoch, PipelineId, Stretch } from "./epochs.ts";
+import { openJsonDecoder } from "./decode/decode.ts";
+import type { PipelineId, Stretch } from "./epochs.ts";
 import type { PipelineEvent } from "./events.ts";
-import { openGathered } from "./gathered.ts";
 import { openOffsetCommits } from "./offset-commits.ts";
 import { patiently } from "./patiently.ts";
-import type { Assignment, Delivery, Sink, Source, SourceRecord, TopicReader } from "./ports.ts";
+import type { Assignment, Sink, Source, TopicReader } from "./ports.ts";
 import { openProgressCommits } from "./progress-commits.ts";
-import type { Finished } from "./progress.ts";
+import { readBatches, type Committable } from "./read-stage.ts";
 import type { ReleaseSpec } from "./release-spec.ts";
 import { rewriting } from "./rewriting.ts";
-import { openRuntimes, type Runtime, type RuntimeParts } from "./runtimes.ts";
-import type { SettledBatch } from "./settle-batch.ts";
+import { openRuntimes, type RuntimeParts } from "./runtimes.ts";
 import { decodeSettled } from "./spec-decoder.ts";
 import { openStretches, type Growth, type Piece } from "./stretches.ts";
 import { transformBatches, type Judged } from "./transform-stage.ts";
@@ -56,8 +53,6 @@ export type RunningPipeline = {
 
 /** A group waits about this long for a worker to let go of its partitions; what is still in flight then is another's to do. */
 const REVOKE_MS = 20_000;
-/** The longest wait for a source's news. */
-const POLL_MS = 250;
 /** How often it is asked whether something shall be written again. */
 const REWRITES_MS = 500;
 
@@ -73,7 +68,6 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
   const waiting = { signal: abort.signal, observe };
   const decoded: Channel<Judged> = openChannel(1);
   const transformed: Channel<Writable> = openChannel(1);
-  const gathered = openGathered(tuning);
   const progress = openProgressCommits(state, id);
   const commits = openOffsetCommits(source);
   let current = parts.release;
@@ -131,7 +125,9 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
     },
     async decode(epoch, records) {
       const runtime = runtimes.of(epoch.release);
-      return "code" in runtime ? runtime : decode(runtime, epoch, records);
+      if ("code" in runtime) return runtime;
+      const { topic, partition } = epoch;
+      return decodeSettled(runtime.decoder, { records, topic, partition }, waiting);
     },
     async backfilled() {
       for (const sink of sinks) {
@@ -150,22 +146,26 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
   });
   let lookAgainAt = 0;
 
-  /** One batch that is to be written again, if any. True: there may be more at once. */
-  async function rewriteNext(): Promise<boolean | Problem> {
-    if (performance.now() < lookAgainAt) return false;
+  async function rewritten(): Promise<Judged | Problem | undefined> {
+    if (performance.now() < lookAgainAt) return undefined;
     const { value: piece } = await rewrites.next();
     if (piece === undefined) {
       lookAgainAt = performance.now() + REWRITES_MS;
-      return false;
+      return undefined;
     }
     if ("code" in piece) return piece;
     const runtime = runtimes.of(piece.epoch.release);
     if ("code" in runtime) return runtime;
     const { records, decoded: read, finish } = piece;
     const { release } = piece.epoch;
-    const { contract } = runtime;
-    await hand({ portions: [piece], release, contract, records, decoded: read, finish });
-    return true;
+    return {
+      portions: [piece],
+      release,
+      contract: runtime.contract,
+      records,
+      decoded: read,
+      finish,
+    };
   }
 
   function applySwap(): void {
@@ -175,113 +175,6 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
     current = release;
     for (const epoch of stretches.swap(release.release)) observe({ kind: "epoch", epoch });
     done();
-  }
-
-  async function readLoop(): Promise<void> {
-    let isRewriting = false;
-    while (!stopReading.signal.aborted) {
-      applySwap();
-      const isGathering = !gathered.isEmpty();
-      if (!isGathering) {
-        const more = await rewriteNext();
-        if (typeof more === "object") return halt(more);
-        isRewriting = more;
-      }
-      const event = await source.poll({
-        ...gathered.room(),
-        waitMs: isGathering || isRewriting ? 0 : POLL_MS,
-        signal: stopReading.signal,
-      });
-      // While batches are written again, live ones go as they come: what waited for its turn behind each would hold all of them up.
-      if (event.kind === "idle" && !isRewriting && gathered.isGrowing())
-        await gathered.grown(POLL_MS);
-      else if (event.kind !== "records") await handGathered();
-      switch (event.kind) {
-        case "assigned": {
-          const refused = await assign(event.partitions);
-          if (refused !== undefined) return halt(refused);
-          break;
-        }
-        case "records": {
-          applySwap();
-          const refused = await accept(event.delivery);
-          if (refused !== undefined) return halt(refused);
-          if (gathered.isEnough()) await handGathered();
-          break;
-        }
-        case "retryAfter":
-          observe({ kind: "backoff", where: "source", problem: event.problem });
-          await pause(event.afterMs);
-          break;
-        case "halt":
-          return halt(event.problem);
-        case "revoked":
-          await revoke(event.partitions);
-          break;
-        case "idle":
-          break;
-      }
-      if (event.kind !== "retryAfter")
-        observe({ kind: "backoff", where: "source", problem: undefined });
-    }
-    await handGathered();
-    decoded.close();
-  }
-
-  /** Hands on what has come of all partitions: a batch has its cost, whatever its size. */
-  async function handGathered(): Promise<void> {
-    const isSmall = !gathered.isEmpty() && !gathered.isEnough();
-    for (const batch of gathered.take()) await hand(batch);
-    if (isSmall) await pause(tuning.lingerMs);
-  }
-
-  function pause(ms: number): Promise<void> {
-    return delay(ms, undefined, { signal: stopReading.signal }).catch(() => undefined);
-  }
-
-  /** Decodes each piece of a delivery by its own release's contract. */
-  async function accept(delivery: Delivery): Promise<Problem | undefined> {
-    const pieces = stretches.cut(delivery);
-    if ("code" in pieces) return pieces;
-    const { topic, partition, records } = delivery;
-    observe({ kind: "read", topic, partition, records: records.length });
-    for (const piece of pieces) {
-      const runtime = runtimes.of(piece.epoch.release);
-      if ("code" in runtime) return runtime;
-      const read = await decode(runtime, piece.epoch, piece.records);
-      if ("code" in read) return read.code === "stopped" ? undefined : read;
-      const nowMs = parts.now().getTime();
-      const batch = { decoded: read, records: piece.records, topic, partition, nowMs };
-      const { decoded: judged, tallies, halt: unmet } = runtime.expectations.judge(batch);
-      if (unmet !== undefined) return unmet;
-      const finish = (settled: SettledBatch): Promise<void> =>
-        commit(piece, { ...settled, tallies, conflicts: read.conflicts });
-      gathered.add({ ...piece, contract: runtime.contract, decoded: judged, finish });
-    }
-    return undefined;
-  }
-
-  async function decode(
-    { decoder }: Runtime,
-    { topic, partition }: Epoch,
-    records: readonly SourceRecord[],
-  ): Promise<Decoded | Problem> {
-    const startedAt = performance.now();
-    const batch = { records, topic, partition };
-    const decoded = await decodeSettled(decoder, batch, waiting);
-    const ms = performance.now() - startedAt;
-    observe({ kind: "stage", stage: "decode", ms, records: records.length });
-    return decoded;
-  }
-
-  /** Bounded: while the stages behind are busy, the source is paused rather than asked for more. */
-  async function hand(item: Judged): Promise<void> {
-    inFlight++;
-    if (!decoded.isFull()) return decoded.push(item);
-    const stretches = item.portions.map(({ stretch }) => stretch);
-    source.pause(stretches);
-    await decoded.push(item);
-    source.resume(stretches);
   }
 
   /** What is in flight is finished before the next poll, which gives the partitions up. */
@@ -299,6 +192,25 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
     stretches.release(partitions);
     observe({ kind: "revoked", partitions });
   }
+
+  const readLoop = (): Promise<void> =>
+    readBatches({
+      ...waiting,
+      source,
+      stretches,
+      runtimes,
+      tuning,
+      to: decoded,
+      reading: stopReading.signal,
+      now: parts.now,
+      between: applySwap,
+      rewritten,
+      assign,
+      revoke,
+      commit,
+      handed: () => inFlight++,
+      halt,
+    }).then(() => decoded.close());
 
   const transformLoop = (): Promise<void> =>
     transformBatches({
@@ -327,10 +239,7 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
       },
     });
 
-  async function commit(
-    piece: Piece,
-    settled: Omit<Finished, "stretch" | "next" | "at">,
-  ): Promise<void> {
+  async function commit(piece: Piece, settled: Committable): Promise<void> {
     const startedAt = performance.now();
     const { stretch, next, records } = piece;
     const at = parts.now().toISOString();

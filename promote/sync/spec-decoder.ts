@@ -21,12 +21,17 @@ export async function decodeSettled(
   batch: { records: readonly SourceRecord[]; topic: string; partition: number },
   { signal, observe }: { signal: AbortSignal; observe: (event: PipelineEvent) => void },
 ): Promise<Decoded | Problem> {
+  const startedAt = performance.now();
   for (let isWaiting = false; ; isWaiting = true) {
     const pending = decoder.decode(batch.records, batch.topic, batch.partition);
     const outcome = pending instanceof Promise ? await pending : pending;
     if (isWaiting && outcome.kind !== "retryAfter")
       observe({ kind: "backoff", where: "registry", problem: undefined });
-    if (outcome.kind === "decoded") return outcome.decoded;
+    if (outcome.kind === "decoded") {
+      const ms = performance.now() - startedAt;
+      observe({ kind: "stage", stage: "decode", ms, records: batch.records.length });
+      return outcome.decoded;
+    }
     if (outcome.kind === "halt") return outcome.problem;
     observe({ kind: "backoff", where: "registry", problem: outcome.problem });
     await delay(outcome.afterMs, undefined, { signal }).catch(() => undefined);

@@ -1,6 +1,9 @@
 import { expect, test } from "vitest";
 import { rememberedCount, type CountRange } from "./estimate-count.ts";
 
+/** What is under way comes up to where it waits for time. */
+const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
 /** A clock that counting and pausing move on; a pause lasts until it is released. */
 function openTime() {
   let nowMs = 0;
@@ -15,9 +18,11 @@ function openTime() {
     },
     /** Lets the pause end, and what comes up to the next one begin. */
     async goOn() {
+      await settle();
       release?.();
-      await new Promise((resolve) => setImmediate(resolve));
+      await settle();
     },
+    settle,
     counting(ms: number, rows: () => number): () => CountRange {
       return () => async () => {
         nowMs += ms;
@@ -27,40 +32,38 @@ function openTime() {
   };
 }
 
-test("the first count is waited for; later ones take a twentieth of the time, and the last one stands meanwhile", async () => {
+/** A table of so many rows in each range, each range five milliseconds of work. */
+function openTable(rows: number) {
   const time = openTime();
-  let rows = 5000;
-  const count = rememberedCount(
-    time.counting(5, () => rows),
-    time.now,
-    time.pause,
-  );
-  expect(await count()).toBe(320_000);
-  expect(time.pauses).toEqual([]);
+  const table = { rows };
+  const counting = time.counting(5, () => table.rows);
+  return { time, table, count: rememberedCount(counting, time.now, time.pause) };
+}
 
-  rows = 6000;
-  for (let range = 0; range < 64; range++) {
+test("the first count is waited for; later ones take a twentieth of the time, and the last one stands meanwhile", async () => {
+  const { time, table, count } = openTable(5000);
+  expect(await count()).toBe(320_000);
+  await time.goOn();
+
+  table.rows = 6000;
+  for (let burst = 0; burst < 6; burst++) {
     expect(await count()).toBe(320_000);
     await time.goOn();
   }
-  expect(time.pauses).toEqual(Array.from({ length: 64 }, () => 100));
   expect(await count()).toBe(384_000);
+  // Nothing for the first; then ten ranges before each rest, and the last four of the 64 after the others.
+  expect(time.pauses).toEqual([0, 1000, 1000, 1000, 1000, 1000, 1000, 400]);
 });
 
-test("a small table is counted anew in one go, so that its number stays fresh", async () => {
-  const time = openTime();
-  let rows = 10;
-  const count = rememberedCount(
-    time.counting(5, () => rows),
-    time.now,
-    time.pause,
-  );
-  expect(await count()).toBe(640);
-  rows = 700;
-  await count();
+test("a small table is counted anew in one go, and told before the rest, so that its number is fresh", async () => {
+  const { time, table, count } = openTable(200);
+  expect(await count()).toBe(12_800);
   await time.goOn();
-  expect(time.pauses).toEqual([100]);
-  expect(await count()).toBe(700);
+  table.rows = 700;
+  await count();
+  await time.settle();
+  expect(await count()).toBe(2100);
+  expect(time.pauses).toEqual([0, 300]);
 });
 
 test("what takes longer than a second is estimated from the part that was counted", async () => {

@@ -21,6 +21,8 @@ export function countRange(client: Client, table: CassandraTable): CountRange {
 const BUDGET_MS = 1000;
 /** Of the time, at most this share goes into counting. */
 const SHARE = 0.05;
+/** Counting goes on this long before it rests: a small table is counted in one go, so that its number is fresh. */
+const BURST_MS = 50;
 /** Few enough that writes hardly wait behind them. */
 const ROWS_AT_ONCE = 5000;
 /** Where nobody knows yet how many rows there are. */
@@ -46,8 +48,8 @@ async function estimateCount(
     const ms = now() - began;
     done++;
     spentMs += ms;
-    if (spentMs > BUDGET_MS) break;
     await afterRange(ms);
+    if (spentMs > BUDGET_MS) break;
   }
   return done === ranges ? rows : Math.round((rows * ranges) / done);
 }
@@ -63,19 +65,29 @@ export function rememberedCount(
 ): () => Promise<number> {
   let last: number | undefined;
   let running: Promise<number> | undefined;
+  /** Spent on counting since it last rested. */
+  let unrestedMs = 0;
 
-  const afterRange = async (ms: number): Promise<void> => {
-    if (last !== undefined) await pause(ms / SHARE);
-  };
-  const refresh = async (count: CountRange): Promise<number> => {
+  function rest(): Promise<void> {
+    const ms = unrestedMs / SHARE;
+    unrestedMs = 0;
+    return pause(ms);
+  }
+  async function afterRange(ms: number): Promise<void> {
+    if (last === undefined) return;
+    unrestedMs += ms;
+    if (unrestedMs >= BURST_MS) await rest();
+  }
+  async function refresh(count: CountRange): Promise<number> {
     const wanted = last === undefined ? FIRST_RANGES : Math.ceil(last / ROWS_AT_ONCE);
     const ranges = Math.min(MOST_RANGES, Math.max(1, wanted));
     // A failure is no news here: writes tell what is wrong with the cluster.
     const counted = await estimateCount(count, ranges, now, afterRange).catch(() => undefined);
     last = counted ?? last;
-    running = undefined;
+    // What was counted is told before the rest that it costs.
+    void rest().then(() => (running = undefined));
     return last ?? 0;
-  };
+  }
   return async () => {
     const count = counting();
     if (count === undefined) return last ?? 0;

@@ -1,0 +1,197 @@
+import { expect, test } from "vitest";
+import { PLAIN_STREAM } from "#snapshots/stream-settings.ts";
+import { fail } from "#snapshots/problem.ts";
+import { openChannel } from "./channel.ts";
+import { FLIGHT, firstEpoch, until } from "./fixture.ts";
+import type { Source, SourceEvent } from "./ports.ts";
+import { NOTHING } from "./progress.ts";
+import { readBatches } from "./read-stage.ts";
+import { expectNothing, openRuntimes } from "./runtimes.ts";
+import { openSpecDecoder } from "./spec-decoder.ts";
+import { openSyncState } from "./state.ts";
+import { GROWTH, openStretches } from "./stretches.ts";
+import type { Judged } from "./transform-stage.ts";
+
+const TOPIC = "flights";
+const stretch = { topic: TOPIC, incarnation: "i", partition: 0 };
+const release = {
+  release: "r",
+  transform: "t",
+  bundle: "b",
+  input: FLIGHT,
+  output: FLIGHT,
+  key: ["id"],
+  maxParts: 1,
+  lookups: {},
+};
+
+/** The stage reading what `deliver` gives it, its batches kept on their way until they are finished here. */
+async function openReading(rewritten: () => Judged | undefined = () => undefined) {
+  const state = openSyncState(":memory:");
+  state.prepare("insert into sync_releases values ('r', '{}', 'b')").run();
+  const stretches = openStretches({
+    id: { environment: "staging", name: "delays" },
+    state,
+    owner: "w",
+    release: "r",
+    now: () => new Date(0),
+    reader: { offsetAt: async () => 0 },
+    growth: GROWTH,
+  });
+  const partition = { ...stretch, first: 0, committed: null };
+  await stretches.assign(partition, { topic: TOPIC, partition: 0, first: 0, end: 0 });
+  const runtimes = openRuntimes(
+    {
+      readRelease: () => fail({ code: "unknown-release", message: "there is one release here" }),
+      openDecoder: (spec) => openSpecDecoder({ ...spec, stream: PLAIN_STREAM }, undefined),
+      openGuest: () => ({
+        run: () => Promise.reject(new Error("nothing is transformed here")),
+        restarts: () => 0,
+        close: () => Promise.resolve(),
+      }),
+      openExpectations: expectNothing,
+    },
+    () => release,
+  );
+
+  const events: SourceEvent[] = [];
+  let offset = 0;
+  let idles = 0;
+  const source: Source = {
+    async poll() {
+      const event = events.shift();
+      if (event !== undefined) return event;
+      idles++;
+      await new Promise((resolve) => setImmediate(resolve));
+      return { kind: "idle" };
+    },
+    seek: () => undefined,
+    commit: () => Promise.resolve(undefined),
+    pause: () => undefined,
+    resume: () => undefined,
+    ranges: () => Promise.resolve([]),
+    close: () => Promise.resolve(),
+  };
+  const to = openChannel<Judged>(1);
+  const stop = new AbortController();
+  const handed: Judged[] = [];
+  const reading = readBatches({
+    source,
+    stretches,
+    runtimes,
+    tuning: { maxRecords: 64, maxBytes: 1 << 20, lingerMs: 0 },
+    to,
+    reading: stop.signal,
+    signal: stop.signal,
+    observe: () => undefined,
+    now: () => new Date(0),
+    between: () => undefined,
+    rewritten: () => Promise.resolve(rewritten()),
+    assign: () => Promise.resolve(undefined),
+    revoke: () => Promise.resolve(),
+    commit: () => Promise.resolve(),
+    handed: () => undefined,
+    halt: (problem) => expect.unreachable(problem.message),
+  }).then(() => to.close());
+  const pulling = (async () => {
+    for (let batch = await to.pull(); batch !== undefined; batch = await to.pull())
+      handed.push(batch);
+  })();
+
+  return {
+    handed,
+    sizes: () => handed.map(({ records }) => records.length),
+    deliver(...sizes: readonly number[]) {
+      for (const size of sizes) {
+        const records = Array.from({ length: size }, () => ({
+          offset: offset++,
+          timestampMs: 0,
+          key: null,
+          value: Buffer.from("{}"),
+          headers: [],
+        }));
+        const delivery = { topic: TOPIC, partition: 0, records, next: offset };
+        events.push({ kind: "records", delivery });
+      }
+    },
+    /** All that was delivered is read, and the source was idle a few times since. */
+    async read() {
+      await until("it is read", () => events.length === 0);
+      const seen = idles;
+      await until("the source is idle", () => idles >= seen + 2);
+    },
+    async stop() {
+      stop.abort();
+      await Promise.all([reading, pulling]);
+    },
+  };
+}
+
+const finish = (batch: Judged | undefined): Promise<void> | undefined =>
+  batch?.finish([{ counts: NOTHING, deadLetters: [] }]);
+
+test("while a small batch is on its way, what comes is read and gathers behind it to one", async () => {
+  const stage = await openReading();
+  stage.deliver(1);
+  await stage.read();
+  expect(stage.sizes()).toEqual([1]);
+  stage.deliver(2, 1, 3);
+  await stage.read();
+  stage.deliver(2);
+  await stage.read();
+  expect(stage.sizes()).toEqual([1]);
+  await finish(stage.handed[0]);
+  await until("the next is handed on", () => stage.handed.length === 2);
+  expect(stage.sizes()).toEqual([1, 8]);
+  await stage.stop();
+});
+
+test("what is a batch by itself does not wait for a small one", async () => {
+  const stage = await openReading();
+  stage.deliver(1);
+  await stage.read();
+  stage.deliver(10, 10, 5);
+  await stage.read();
+  expect(stage.sizes()).toEqual([1, 20]);
+  await stage.stop();
+});
+
+test("while batches are written again, live ones go as they come", async () => {
+  const epoch = firstEpoch(stretch);
+  let isRewriting = true;
+  const stage = await openReading(() =>
+    isRewriting
+      ? {
+          portions: [{ stretch, epoch, records: [] }],
+          release: "r",
+          contract: { key: [], columns: [], maxParts: 1 },
+          records: [],
+          decoded: undefined as never,
+          finish: () => Promise.resolve(),
+        }
+      : undefined,
+  );
+  const live = (): number[] => stage.sizes().filter((size) => size > 0);
+  stage.deliver(1);
+  await stage.read();
+  stage.deliver(2);
+  await stage.read();
+  expect(live()).toEqual([1, 2]);
+  isRewriting = false;
+  await stage.read();
+  stage.deliver(3);
+  await stage.read();
+  expect(live()).toEqual([1, 2]);
+  await stage.stop();
+});
+
+test("when reading stops, what has gathered is handed on", async () => {
+  const stage = await openReading();
+  stage.deliver(1, 2);
+  await stage.read();
+  stage.deliver(4);
+  await stage.read();
+  expect(stage.sizes()).toEqual([3]);
+  await stage.stop();
+  expect(stage.sizes()).toEqual([3, 4]);
+});
