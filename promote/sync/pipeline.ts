@@ -45,8 +45,8 @@ export type RunningPipeline = {
   drain(): Promise<void>;
   /** Abandons what is in flight: it is read again next time. */
   abandon(): Promise<void>;
-  /** What is read from now on is handled by another release; what is in flight is finished by its own. Resolves once the epochs are open. */
-  swap(release: ReleaseSpec): Promise<void>;
+  /** What is read from now on is handled by another release; what is in flight is finished by its own. The epochs are open when it returns. */
+  swap(release: ReleaseSpec): void;
   done: Promise<Problem | undefined>;
   guestRestarts(): number;
 };
@@ -72,7 +72,6 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
   const commits = openOffsetCommits(source);
   let current = parts.release;
   const runtimes = openRuntimes(parts, (hash) => (hash === current.release ? current : undefined));
-  let swapping: { release: ReleaseSpec; done: () => void } | undefined;
   let problem: Problem | undefined;
   let inFlight = 0;
   let onFinished: () => void = nothing;
@@ -93,7 +92,6 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
     decoded.close();
     transformed.close();
     onFinished();
-    swapping?.done();
   }
 
   async function assign(assignments: readonly Assignment[]): Promise<Problem | undefined> {
@@ -168,15 +166,6 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
     };
   }
 
-  function applySwap(): void {
-    if (swapping === undefined) return;
-    const { release, done } = swapping;
-    swapping = undefined;
-    current = release;
-    for (const epoch of stretches.swap(release.release)) observe({ kind: "epoch", epoch });
-    done();
-  }
-
   /** What is in flight is finished before the next poll, which gives the partitions up. */
   async function revoke(
     partitions: readonly { topic: string; partition: number }[],
@@ -203,7 +192,6 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
       to: decoded,
       reading: stopReading.signal,
       now: parts.now,
-      between: applySwap,
       rewritten,
       assign,
       revoke,
@@ -264,7 +252,6 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
   ]).then(async () => {
     await commits.flush();
     await runtimes.close();
-    swapping?.done();
     return problem;
   });
 
@@ -283,8 +270,9 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
       await done;
     },
     swap(release) {
-      if (stopReading.signal.aborted) return Promise.resolve();
-      return new Promise((resolve) => (swapping = { release, done: resolve }));
+      if (stopReading.signal.aborted) return;
+      current = release;
+      for (const epoch of stretches.swap(release.release)) observe({ kind: "epoch", epoch });
     },
     guestRestarts: () => runtimes.restarts(),
   };

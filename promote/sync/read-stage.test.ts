@@ -85,7 +85,6 @@ async function openReading(rewritten: () => Judged | undefined = () => undefined
     signal: stop.signal,
     observe: () => undefined,
     now: () => new Date(0),
-    between: () => undefined,
     rewritten: () => Promise.resolve(rewritten()),
     assign: () => Promise.resolve(undefined),
     revoke: () => Promise.resolve(),

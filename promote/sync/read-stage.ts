@@ -28,8 +28,6 @@ export type ReadParts = {
   signal: AbortSignal;
   observe: (event: PipelineEvent) => void;
   now: () => Date;
-  /** Whatever may only happen between two deliveries. */
-  between(): void;
   /** One batch that is to be written again, if any. */
   rewritten(): Promise<Judged | Problem | undefined>;
   assign(assignments: readonly Assignment[]): Promise<Problem | undefined>;
@@ -53,7 +51,6 @@ export async function readBatches(parts: ReadParts): Promise<void> {
   let isRewriting = false;
 
   while (!reading.aborted) {
-    parts.between();
     const isGathering = !gathered.isEmpty();
     if (!isGathering) {
       const again = await parts.rewritten();
@@ -77,7 +74,6 @@ export async function readBatches(parts: ReadParts): Promise<void> {
         break;
       }
       case "records": {
-        parts.between();
         const refused = await accept(event.delivery);
         if (refused !== undefined) return parts.halt(refused);
         if (gathered.isEnough()) await handGathered();

@@ -1,0 +1,113 @@
+import { expect, test } from "vitest";
+import { PLAIN_STREAM } from "#snapshots/stream-settings.ts";
+import { fail } from "#snapshots/problem.ts";
+import { listEpochs } from "./epochs.ts";
+import { FLIGHT, until } from "./fixture.ts";
+import { runPipeline } from "./pipeline.ts";
+import type { Source, SourceRecord, TopicReader } from "./ports.ts";
+import { expectNothing } from "./runtimes.ts";
+import { openSpecDecoder } from "./spec-decoder.ts";
+import { openSyncState } from "./state.ts";
+import { GROWTH } from "./stretches.ts";
+
+const id = { environment: "staging", name: "delays" };
+const release = {
+  release: "before",
+  transform: "t",
+  bundle: "b",
+  input: FLIGHT,
+  output: FLIGHT,
+  key: ["id"],
+  maxParts: 1,
+  lookups: {},
+};
+const reader: TopicReader = {
+  incarnation: async () => "i",
+  ranges: async () => [],
+  offsetAt: async () => 0,
+  async *read() {},
+  close: async () => undefined,
+};
+
+/** As many records as are asked for, whenever they are. */
+function endlessSource(): Source {
+  let offset = 0;
+  let isAssigned = false;
+  return {
+    async poll({ maxRecords }) {
+      if (!isAssigned) {
+        isAssigned = true;
+        const partition = { topic: "flights", partition: 0, incarnation: "i", first: 0 };
+        return { kind: "assigned", partitions: [{ ...partition, committed: null }] };
+      }
+      const records = Array.from({ length: maxRecords }, (): SourceRecord => ({
+        offset: offset++,
+        timestampMs: 0,
+        key: null,
+        value: Buffer.from("{}"),
+        headers: [],
+      }));
+      return {
+        kind: "records",
+        delivery: { topic: "flights", partition: 0, records, next: offset },
+      };
+    },
+    seek: () => undefined,
+    commit: async () => undefined,
+    pause: () => undefined,
+    resume: () => undefined,
+    ranges: async () => [],
+    close: async () => undefined,
+  };
+}
+
+test("while nothing goes on and records wait, a release is swapped at once, and the pipeline can be given up", async () => {
+  const state = openSyncState(":memory:");
+  for (const hash of ["before", "after"])
+    state.prepare("insert into sync_releases values (?, '{}', 'b')").run(hash);
+  let read = 0;
+  let isStuck = false;
+  const pipeline = runPipeline({
+    id,
+    owner: "w",
+    release,
+    state,
+    source: endlessSource(),
+    sinks: [],
+    reader,
+    now: () => new Date(0),
+    random: () => 0.5,
+    tuning: { maxRecords: 64, maxBytes: 1 << 20, lingerMs: 0 },
+    growth: GROWTH,
+    observe(event) {
+      if (event.kind === "read") read += event.records;
+    },
+    readRelease: () => fail({ code: "unknown-release", message: "there are two releases here" }),
+    openDecoder: (spec) => openSpecDecoder({ ...spec, stream: PLAIN_STREAM }, undefined),
+    openGuest: () => ({
+      run: (_, signal) =>
+        new Promise((resolve) => {
+          isStuck = true;
+          const stopped = fail({ code: "stopped", message: "The pipeline was stopped." });
+          signal.addEventListener("abort", () => resolve(stopped), { once: true });
+        }),
+      restarts: () => 0,
+      close: async () => undefined,
+    }),
+    openExpectations: expectNothing,
+  });
+  let before = -1;
+  await until("it stands still", async () => {
+    const isStill = isStuck && before === read && read > 64;
+    before = read;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    return isStill;
+  });
+  pipeline.swap({ ...release, release: "after" });
+  expect(listEpochs(state, id).map((epoch) => [epoch.release, epoch.firstOffset])).toEqual([
+    ["before", 0],
+    ["after", read],
+  ]);
+  await pipeline.abandon();
+  await pipeline.done;
+});
