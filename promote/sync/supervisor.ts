@@ -19,11 +19,13 @@ import {
 import { runPipeline, type PipelineParts, type RunningPipeline } from "./pipeline.ts";
 import { sinkName, type PipelineSpec } from "./pipeline-spec.ts";
 import { openHeldPartitions } from "./held-partitions.ts";
+import { openMeasuring } from "./measuring.ts";
 import { readProgress, setPaused } from "./progress.ts";
 import { keepRelease, readRelease } from "./release-spec.ts";
 import { contractOf, planSinks, type SinkPlan } from "./sink-plan.ts";
 import { openSpecDecoder } from "./spec-decoder.ts";
 import { expectNothing, openRuntimes } from "./runtimes.ts";
+import type { Sink } from "./ports.ts";
 import { openRateMeter } from "./status.ts";
 import { GROWTH, type Growth } from "./stretches.ts";
 import { tuningOf, type Tuning } from "./tuning.ts";
@@ -66,8 +68,8 @@ export type Supervisor = {
     onProgress: (progress: VerifyProgress) => void;
   }): Promise<Result<VerifyReport>>;
   report(): WorkerReport;
-  /** Once a second: the topic's end and the sinks' rows; obeys what another process asked for; reports. */
-  look(): Promise<void>;
+  /** Once a second: asks for the topic's end and the sinks' rows; obeys what another process asked for; reports. Waits for nothing. */
+  look(): void;
 };
 
 type State = {
@@ -92,6 +94,8 @@ export function openSupervisor(first: PipelineSpec, place: Place): Supervisor {
   const meter = openRateMeter();
   const id = { environment: first.environment, name: first.name };
   const partitions = openHeldPartitions(place.state, id);
+  const measuring = openMeasuring();
+  let isObeying = false;
 
   function change(patch: Partial<State>): void {
     live = { ...live, ...patch };
@@ -247,11 +251,43 @@ export function openSupervisor(first: PipelineSpec, place: Place): Supervisor {
   }
 
   /** Another process may have asked for a pause or a resume. */
-  async function obey(): Promise<void> {
+  function obey(): void {
+    if (isObeying) return;
     const asked = readProgress(place.state, id);
-    if (asked.isPaused && live.state === "running") return enqueue(pause);
     const isWaiting = live.state === "paused" || live.state === "halted";
-    if (!asked.isPaused && asked.resumes > resumes && isWaiting) return enqueue(resume);
+    const isPause = asked.isPaused && live.state === "running";
+    const isResume = !asked.isPaused && asked.resumes > resumes && isWaiting;
+    if (!isPause && !isResume) return;
+    isObeying = true;
+    void enqueue(isPause ? pause : resume)
+      .catch(() => undefined)
+      .finally(() => (isObeying = false));
+  }
+
+  function measure(open: Ports): void {
+    const isOpen = (): boolean => ports === open;
+    measuring.ask(
+      open.source,
+      () => open.source.ranges(),
+      (ranges) => {
+        if (isOpen()) partitions.measure(ranges);
+      },
+    );
+    for (const sink of open.sinks)
+      measuring.ask(
+        sink,
+        () => sink.count(),
+        (rows) => {
+          if (isOpen()) change({ sinks: counted(open.sinks, sink.name, rows) });
+        },
+      );
+  }
+
+  /** The sinks that have been counted, each with its last known number. */
+  function counted(sinks: readonly Sink[], name: string, rows: number): WorkerReport["sinks"] {
+    const known = new Map(live.sinks.map((sink) => [sink.name, sink]));
+    known.set(name, { name, rows });
+    return sinks.flatMap((sink) => known.get(sink.name) ?? []);
   }
 
   async function looking<T>(
@@ -303,7 +339,7 @@ export function openSupervisor(first: PipelineSpec, place: Place): Supervisor {
         const isSwap = running !== undefined && portsOf(next) === portsOf(spec);
         if (!isSwap) await close();
         spec = next;
-        if (isSwap) await running?.swap(next);
+        if (isSwap) running?.swap(next);
         else await launch();
         place.onChange();
         return ok(undefined);
@@ -331,17 +367,11 @@ export function openSupervisor(first: PipelineSpec, place: Place): Supervisor {
         ? planSinks(next, ports.sinks)
         : planApart(next, place),
     report,
-    async look() {
-      await obey();
-      const open = ports;
-      const ranges = (await open?.source.ranges().catch(() => [])) ?? [];
-      partitions.measure(ranges);
-      const sinks = await Promise.all(
-        (open?.sinks ?? []).map(async (sink) => ({ name: sink.name, rows: await sink.count() })),
-      ).catch(() => []);
-      if (live.state === "stopped") return;
-      change(sinks.length === 0 ? {} : { sinks });
-      putReport(place.state, report(), Date.now());
+    look() {
+      obey();
+      if (ports !== undefined) measure(ports);
+      if (live.state !== "stopped") putReport(place.state, report(), Date.now());
+      place.onChange();
     },
   };
 }

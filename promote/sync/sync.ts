@@ -135,7 +135,14 @@ export function openSync(options: SyncOptions): Sync {
     },
   };
   let elsewhere: WorkerReport[] = [];
-  let looking = false;
+
+  function lookAt(supervisor: Supervisor): void {
+    try {
+      supervisor.look();
+    } catch {
+      // Where the state database is locked just now, the next second will do.
+    }
+  }
 
   /** What other processes run, as of the last second. */
   function lookAround(): void {
@@ -172,12 +179,7 @@ export function openSync(options: SyncOptions): Sync {
   }
 
   const timer = setInterval(() => {
-    if (looking) return;
-    looking = true;
-    const looks = [...supervisors.values()].map((supervisor) =>
-      supervisor.look().catch(() => undefined),
-    );
-    void Promise.all(looks).finally(() => (looking = false));
+    for (const supervisor of supervisors.values()) lookAt(supervisor);
     lookAround();
   }, LOOK_MS);
   timer.unref();
