@@ -1,3 +1,4 @@
+import { rmSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { unwrap } from "#snapshots/problem.ts";
@@ -283,7 +284,6 @@ describe("operating", () => {
     await run(spec);
     await sync.close();
     await log.close();
-    const { rmSync } = await import("node:fs");
     rmSync(place.topic("flights"), { recursive: true });
     log = unwrap(await openFileLogWriter(place.topic("flights"), { fsync: "never" }));
     await send(flight(1, { delay: 1 }));
@@ -292,6 +292,26 @@ describe("operating", () => {
     expect(sync.epochs("staging", "delays").map((epoch) => epoch.reason)).toEqual([
       "start",
       "topic made again",
+    ]);
+    expect((await rows("table", spec)).map((row) => [row.key[0], row.values?.["delay"]])).toEqual([
+      [1, 1],
+      [2, 0],
+    ]);
+  });
+
+  test("a topic made again while the pipeline runs is read as a new epoch, from its start", async () => {
+    const spec = await specOf(place);
+    await send(flight(1, { delay: 50 }), flight(2, {}));
+    await run(spec);
+    await log.close();
+    rmSync(place.topic("flights"), { recursive: true });
+    log = unwrap(await openFileLogWriter(place.topic("flights"), { fsync: "never" }));
+    await send(flight(1, { delay: 1 }));
+    await until("the new topic is read", () => sync.epochs("staging", "delays").length === 2);
+    await settled();
+    expect(sync.epochs("staging", "delays")).toMatchObject([
+      { reason: "start" },
+      { reason: "topic made again", incarnation: log.incarnation, firstOffset: 0 },
     ]);
     expect((await rows("table", spec)).map((row) => [row.key[0], row.values?.["delay"]])).toEqual([
       [1, 1],

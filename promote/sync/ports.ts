@@ -71,7 +71,8 @@ export type PollRequest = {
  * partition, the offset after the highest *contiguous* finished record, only once that is durable in every sink, and never
  * goes backwards. `pause` is called when the caller's bounded buffers are full and `resume` when they drain.
  * The adapter promises: records of a partition come in offset order, at least once, from the assigned or sought offset;
- * after a crash they come again from what was last committed (or sought).
+ * after a crash they come again from what was last committed (or sought). A topic made again while it is read is revoked, then assigned as another
+ * incarnation, and nothing of the new one is given before that.
  *
  * ```ts
  * const event = await source.poll({ maxRecords: 16_384, maxBytes: 8 << 20, waitMs: 250 });
@@ -176,6 +177,8 @@ export type StoredRow = {
   offset: number;
   /** null: a tombstone. */
   values: Record<string, unknown> | null;
+  /** What the sink knows it by, where that is no identity's: `key` is empty then, no write or clear ever reaches it. */
+  stray?: string;
 };
 
 /**
@@ -211,5 +214,7 @@ export type Sink = {
   count(): Promise<number>;
   /** Every row, and every tombstone the sink can show, in any order; for verify. */
   scan(): AsyncIterable<StoredRow>;
+  /** Removes what `scan` shows as strays. Absent where whatever is there lies under an identity. */
+  removeStrays?(): Promise<Problem | undefined>;
   close(): Promise<void>;
 };

@@ -157,6 +157,28 @@ export function sourceConformance(
     expect((await next(after, "assigned")).partitions[0]?.incarnation).not.toBe(old);
     await after.close();
   });
+
+  check("a topic made again while it is read is given up, and read from its start", async (h) => {
+    await h.append(numbered(5));
+    const source = await h.open();
+    let old = (await next(source, "assigned")).partitions[0]?.incarnation;
+    await take(source, 5);
+    // Shorter than what was read of the one before, then longer.
+    for (const count of [2, 9]) {
+      await h.recreate();
+      await h.append(numbered(count));
+      const { partitions } = await next(source, "revoked");
+      expect(partitions).toEqual([{ topic: TOPIC_OF.get(source), partition: 0 }]);
+      const assigned = (await next(source, "assigned")).partitions[0];
+      expect(assigned?.incarnation).not.toBe(old);
+      expect(assigned?.committed).toBeNull();
+      old = assigned?.incarnation;
+      expect((await take(source, count)).map((r) => bytes(r.key))).toEqual(
+        numbered(count).map((r) => bytes(r.key)),
+      );
+    }
+    await source.close();
+  });
 }
 
 const POLL: PollRequest = { maxRecords: 1000, maxBytes: 1 << 20, waitMs: 200 };

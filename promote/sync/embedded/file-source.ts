@@ -2,31 +2,54 @@ import { setTimeout as delay } from "node:timers/promises";
 import { basename } from "node:path";
 import type { PollRequest, Source, SourceEvent, SourceRecord } from "../ports.ts";
 import { readIncarnation } from "./log-files.ts";
-import { openFileLogReader } from "./log-reader.ts";
+import { openFileLogReader, type FileLogReader } from "./log-reader.ts";
 
 const LOOK_AGAIN_MS = 20;
 
-/** A topic in a folder as a `Source`: one partition, numbered 0. It remembers no commits; the pipeline's own state does. */
+type Held = { incarnation: string; reader: FileLogReader };
+
+/**
+ * A topic in a folder as a `Source`: one partition, numbered 0. It remembers no commits; the pipeline's own state does. A topic made again while it is
+ * read is given up and taken anew, by its new incarnation.
+ */
 export function openFileSource(directory: string, topic = basename(directory)): Source {
-  const reader = openFileLogReader(directory, 0);
   const only = { topic, partition: 0 };
-  let assigned = false;
+  let held: Held | undefined;
   let isPaused = false;
 
   async function next(request: PollRequest): Promise<SourceEvent> {
-    if (!assigned) {
-      const incarnation = readIncarnation(directory);
-      if (incarnation === undefined) return { kind: "idle" };
-      assigned = true;
-      const { first } = await reader.range();
-      reader.seek(first);
-      return { kind: "assigned", partitions: [{ ...only, incarnation, first, committed: null }] };
-    }
-    if (isPaused) return { kind: "idle" };
-    const { records, problem } = await reader.read(request.maxRecords, request.maxBytes);
+    if (held === undefined) return take();
+    const { reader } = held;
+    const { records, problem } = isPaused
+      ? { records: [] }
+      : await reader.read(request.maxRecords, request.maxBytes);
+    // After the read: a topic has its identity before its first record, so that none of the new one's is taken for the old one's.
+    if (isMadeAgain(held)) return giveUp(held);
     if (records.length > 0)
       return { kind: "records", delivery: { ...only, records, next: reader.position() } };
     return problem === undefined ? { kind: "idle" } : { kind: "halt", problem };
+  }
+
+  async function take(): Promise<SourceEvent> {
+    const incarnation = readIncarnation(directory);
+    if (incarnation === undefined) return { kind: "idle" };
+    const reader = openFileLogReader(directory, 0);
+    const { first } = await reader.range();
+    reader.seek(first);
+    held = { incarnation, reader };
+    isPaused = false;
+    return { kind: "assigned", partitions: [{ ...only, incarnation, first, committed: null }] };
+  }
+
+  function isMadeAgain({ incarnation }: Held): boolean {
+    const now = readIncarnation(directory);
+    return now !== undefined && now !== incarnation;
+  }
+
+  async function giveUp({ reader }: Held): Promise<SourceEvent> {
+    held = undefined;
+    await reader.close();
+    return { kind: "revoked", partitions: [only] };
   }
 
   return {
@@ -46,7 +69,7 @@ export function openFileSource(directory: string, topic = basename(directory)): 
       }
     },
     seek(_topic, _partition, offset) {
-      reader.seek(offset);
+      held?.reader.seek(offset);
     },
     async commit() {
       return undefined;
@@ -58,9 +81,11 @@ export function openFileSource(directory: string, topic = basename(directory)): 
       isPaused = false;
     },
     async ranges() {
-      return [{ ...only, ...(await reader.range()) }];
+      return held === undefined ? [] : [{ ...only, ...(await held.reader.range()) }];
     },
-    close: () => reader.close(),
+    async close() {
+      await held?.reader.close();
+    },
   };
 }
 

@@ -43,14 +43,14 @@ export function openFileLogReader(directory: string, from: number): FileLogReade
     return false;
   }
 
-  async function enter(next: Segment | undefined): Promise<void> {
+  async function enter(next: Segment): Promise<void> {
     await file?.close();
     file = undefined;
     segment = next;
     position = 0;
     chunk = Buffer.alloc(0);
     at = 0;
-    if (next !== undefined) file = await open(next.path, "r");
+    file = await openIfThere(next.path);
   }
 
   /** Brings more bytes behind `at`; false at the end of the file. */
@@ -176,7 +176,8 @@ export function openFileLogReader(directory: string, from: number): FileLogReade
 
 /** Walks frame heads from where it last stood to the end of the file. */
 async function followTail(tail: { path: string; position: number; end: number }): Promise<void> {
-  const file = await open(tail.path, "r");
+  const file = await openIfThere(tail.path);
+  if (file === undefined) return;
   const bytes = Buffer.allocUnsafeSlow(FRAME_HEAD + 12);
   try {
     const { size } = await file.stat();
@@ -190,6 +191,16 @@ async function followTail(tail: { path: string; position: number; end: number })
     }
   } finally {
     await file.close();
+  }
+}
+
+/** Undefined: the topic was deleted after its files were listed. */
+async function openIfThere(path: string): Promise<FileHandle | undefined> {
+  try {
+    return await open(path, "r");
+  } catch (cause) {
+    if (Object(cause).code === "ENOENT") return undefined;
+    throw cause;
   }
 }
 
