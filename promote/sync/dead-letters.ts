@@ -21,6 +21,12 @@ export type DeadLetter = Stretch & {
   at: string;
 };
 
+/** Which letter: of one record there may be one of each stage, of one offset one of each making of its topic. */
+export type LetterPlace = Pick<
+  DeadLetter,
+  "topic" | "incarnation" | "partition" | "offset" | "stage"
+>;
+
 export function deadLetter(
   stretch: Stretch,
   record: SourceRecord,
@@ -30,6 +36,7 @@ export function deadLetter(
   return { ...stretch, ...failure, offset, key, value, headers, timestampMs };
 }
 
+/** Within the caller's transaction. What was dismissed and fails again for the same reason stays dismissed; for another, its letter is back. */
 export function insertDeadLetters(
   state: DatabaseSync,
   id: PipelineId,
@@ -38,54 +45,60 @@ export function insertDeadLetters(
   if (letters.length === 0) return;
   const insert = state.prepare(
     `insert or replace into sync_dead_letters (environment, name, topic, incarnation, partition, record_offset, stage, reason,
-       release, record_key, record_value, headers, record_at, at) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+       release, record_key, record_value, headers, record_at, at, dismissed_at, dismissed_by)
+     select :environment, :name, :topic, :incarnation, :partition, :offset, :stage, :reason,
+       :release, :key, :value, :headers, :recordAt, :at, known.dismissed_at, known.dismissed_by
+     from (select 1) left join sync_dead_letters as known on known.environment = :environment and known.name = :name
+       and known.topic = :topic and known.incarnation = :incarnation and known.partition = :partition
+       and known.record_offset = :offset and known.stage = :stage and known.reason = :reason`,
   );
   for (const letter of letters) {
     const headers = letter.headers.map(({ key, value }) => [
       key,
       Buffer.from(value).toString("base64"),
     ]);
-    insert.run(
-      id.environment,
-      id.name,
-      letter.topic,
-      letter.incarnation,
-      letter.partition,
-      letter.offset,
-      letter.stage,
-      letter.reason,
-      letter.release,
-      letter.key,
-      letter.value,
-      JSON.stringify(headers),
-      letter.timestampMs,
-      letter.at,
-    );
+    insert.run({
+      environment: id.environment,
+      name: id.name,
+      topic: letter.topic,
+      incarnation: letter.incarnation,
+      partition: letter.partition,
+      offset: letter.offset,
+      stage: letter.stage,
+      reason: letter.reason,
+      release: letter.release,
+      key: letter.key,
+      value: letter.value,
+      headers: JSON.stringify(headers),
+      recordAt: letter.timestampMs,
+      at: letter.at,
+    });
   }
 }
 
-/** What passed after all: within the caller's transaction. */
-export function removeDeadLetters(
+/** Records of a stretch that were handled again have the letters they have now, and no other. Within the caller's transaction. */
+export function replaceDeadLetters(
   state: DatabaseSync,
   id: PipelineId,
-  stretch: Stretch,
+  { topic, incarnation, partition }: Stretch,
   offsets: readonly number[],
+  letters: readonly DeadLetter[],
 ): void {
+  const stages = new Map<number, Stage[]>();
+  for (const { offset, stage } of letters)
+    stages.set(offset, [...(stages.get(offset) ?? []), stage]);
   const remove = state.prepare(
-    "delete from sync_dead_letters where environment = ? and name = ? and topic = ? and incarnation = ? and partition = ? and record_offset = ?",
+    `delete from sync_dead_letters where environment = ? and name = ? and topic = ? and incarnation = ? and partition = ?
+       and record_offset = ? and stage not in (select value from json_each(?))`,
   );
-  for (const offset of offsets)
-    remove.run(
-      id.environment,
-      id.name,
-      stretch.topic,
-      stretch.incarnation,
-      stretch.partition,
-      offset,
-    );
+  for (const offset of offsets) {
+    const failed = JSON.stringify(stages.get(offset) ?? []);
+    remove.run(id.environment, id.name, topic, incarnation, partition, offset, failed);
+  }
+  insertDeadLetters(state, id, letters);
 }
 
-/** Where the records are that a sink refused, or that an expectation kept from every sink. */
+/** Where the records are that a sink refused, or that an expectation kept from every sink; dismissed or not, they are not in it. */
 export function sinkRefusals(
   state: DatabaseSync,
   id: PipelineId,
@@ -105,12 +118,13 @@ export function sinkRefusals(
     .map((row) => place.parse(row));
 }
 
-const rowSchema = z.object({
+export const deadLetterRow = z.object({
   topic: z.string(),
   incarnation: z.string(),
   partition: z.number(),
   record_offset: z.number(),
-  stage: z.string(),
+  // Only insertDeadLetters writes it.
+  stage: z.string().transform((text) => text as Stage),
   reason: z.string(),
   release: z.string(),
   record_key: z.instanceof(Uint8Array).nullable(),
@@ -134,24 +148,26 @@ export function listDeadLetters(
       "select * from sync_dead_letters where environment = ? and name = ? order by rowid desc limit ? offset ?",
     )
     .all(id.environment, id.name, page.limit, page.offset);
-  return { total: z.object({ total: z.number() }).parse(count).total, letters: rows.map(letterOf) };
+  return {
+    total: z.object({ total: z.number() }).parse(count).total,
+    letters: rows.map((row) => letterOf(deadLetterRow.parse(row))),
+  };
 }
 
-function letterOf(row: unknown): DeadLetter {
-  const r = rowSchema.parse(row);
-  const headers = z.array(z.tuple([z.string(), z.string()])).parse(JSON.parse(r.headers));
+export function letterOf(row: z.infer<typeof deadLetterRow>): DeadLetter {
+  const headers = z.array(z.tuple([z.string(), z.string()])).parse(JSON.parse(row.headers));
   return {
-    topic: r.topic,
-    incarnation: r.incarnation,
-    partition: r.partition,
-    offset: r.record_offset,
-    stage: r.stage as Stage, // only insertDeadLetters writes it
-    reason: r.reason,
-    release: r.release,
-    key: r.record_key,
-    value: r.record_value,
+    topic: row.topic,
+    incarnation: row.incarnation,
+    partition: row.partition,
+    offset: row.record_offset,
+    stage: row.stage,
+    reason: row.reason,
+    release: row.release,
+    key: row.record_key,
+    value: row.record_value,
     headers: headers.map(([key, value]) => ({ key, value: Buffer.from(value, "base64") })),
-    timestampMs: r.record_at,
-    at: r.at,
+    timestampMs: row.record_at,
+    at: row.at,
   };
 }

@@ -6,9 +6,7 @@ import type { TopicReader } from "./ports.ts";
 import { askRewrite } from "./rewrites.ts";
 
 /** Which dead letters to send through the current release once more. */
-export type LetterChoice =
-  | "all"
-  | readonly (Pick<Stretch, "topic" | "partition"> & { offset: number })[];
+export type LetterChoice = "all" | readonly Place[];
 
 /** `asked`: letters that will be replayed. `gone`: those whose records the topic no longer holds. */
 export type Replay = { asked: number; gone: number };
@@ -24,32 +22,25 @@ export async function replayDeadLetters(
   reader: TopicReader,
   now: Date,
 ): Promise<Result<Replay>> {
-  const letters = placesOf(state, id);
-  const chosen = choice === "all" ? undefined : new Set(choice.map(placeOf));
-  const isChosen = (letter: Letter): boolean => chosen?.has(placeOf(letter)) ?? true;
-  const groups = new Map<string, Letter[]>();
-  for (const letter of letters.filter(isChosen)) {
-    const key = JSON.stringify([letter.topic, letter.incarnation, letter.partition]);
-    groups.set(key, [...(groups.get(key) ?? []), letter]);
-  }
+  const isChosen = choice === "all" ? () => true : isAmong(choice);
   const replay: Replay = { asked: 0, gone: 0 };
-  for (const [first, ...rest] of groups.values()) {
-    if (first === undefined) continue;
-    const { topic, incarnation, partition } = first;
+  for (const { topic, incarnation, partition, offsets: all } of openPlaces(state, id)) {
+    const offsets = all.filter((offset) => isChosen({ topic, partition, offset }));
+    if (offsets.length === 0) continue;
     // Nobody reads a topic that the pipeline was turned away from: its letters stay as they are.
     const isSame = topic === current && (await reader.incarnation(topic)) === incarnation;
     const ranges = isSame ? await reader.ranges(topic) : [];
     const range = ranges.find((one) => one.partition === partition);
-    const offsets = [first, ...rest].map((letter) => letter.offset);
     const there = offsets.filter((offset) => isSame && offset >= (range?.first ?? Infinity));
     replay.gone += offsets.length - there.length;
     replay.asked += there.length;
-    if (there.length === 0) continue;
+    const [from] = there;
+    if (from === undefined) continue;
     askRewrite(state, id, {
       topic,
       incarnation,
       partition,
-      from: Math.min(...there),
+      from,
       selection: { offsets: there, tokens: [] },
       reason: "dead letters replayed",
       askedAt: now.toISOString(),
@@ -69,28 +60,40 @@ export async function replayDeadLetters(
   });
 }
 
-function placeOf({
-  topic,
-  partition,
-  offset,
-}: Pick<Letter, "topic" | "partition" | "offset">): string {
-  return `${partition}/${offset}/${topic}`;
+type Place = Pick<Stretch, "topic" | "partition"> & { offset: number };
+
+function isAmong(places: readonly Place[]): (place: Place) => boolean {
+  const partitions = new Map<string, Set<number>>();
+  const keyOf = ({ topic, partition }: Place): string => `${partition}/${topic}`;
+  for (const place of places) {
+    const offsets = partitions.get(keyOf(place)) ?? new Set();
+    partitions.set(keyOf(place), offsets.add(place.offset));
+  }
+  return (place) => partitions.get(keyOf(place))?.has(place.offset) === true;
 }
 
-const placeSchema = z.object({
+const placesSchema = z.object({
   topic: z.string(),
   incarnation: z.string(),
   partition: z.number(),
-  offset: z.number(),
+  offsets: z.string().transform((json) => z.array(z.number()).parse(JSON.parse(json))),
 });
-type Letter = z.infer<typeof placeSchema>;
 
-function placesOf(state: DatabaseSync, id: PipelineId): Letter[] {
+/** Where the letters are that nobody dismissed: each record once, in offset order. */
+function openPlaces(
+  state: DatabaseSync,
+  id: PipelineId,
+): (Stretch & { offsets: readonly number[] })[] {
   return state
     .prepare(
-      `select distinct topic, incarnation, partition, record_offset as "offset" from sync_dead_letters
-       where environment = ? and name = ? order by record_offset`,
+      `select topic, incarnation, partition, json_group_array(record_offset) as offsets
+       from sync_dead_letters indexed by sync_dead_letters_by_reason
+       where environment = ? and name = ? and (dismissed_at is null) = 1 group by topic, incarnation, partition`,
     )
     .all(id.environment, id.name)
-    .map((row) => placeSchema.parse(row));
+    .map((row) => {
+      const { offsets, ...stretch } = placesSchema.parse(row);
+      // Several stages may have refused a record.
+      return { ...stretch, offsets: [...new Set(offsets)].toSorted((a, b) => a - b) };
+    });
 }

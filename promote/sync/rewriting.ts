@@ -1,6 +1,6 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { Problem } from "#snapshots/problem.ts";
-import { insertDeadLetters, removeDeadLetters } from "./dead-letters.ts";
+import { replaceDeadLetters } from "./dead-letters.ts";
 import type { Decoded } from "./decode/decode.ts";
 import type { Epoch, PipelineId, Stretch } from "./epochs.ts";
 import type { SourceRecord, TopicReader } from "./ports.ts";
@@ -80,11 +80,9 @@ async function* rewriteOne(
       async finish([settled]) {
         if (settled === undefined) return;
         const { counts, deadLetters } = settled;
-        const failed = new Set(deadLetters.map((letter) => letter.offset));
-        const passed = records.flatMap(({ offset }) => (failed.has(offset) ? [] : [offset]));
+        const offsets = records.map(({ offset }) => offset);
         inTransaction(state, () => {
-          removeDeadLetters(state, id, rewrite, passed);
-          insertDeadLetters(state, id, deadLetters);
+          replaceDeadLetters(state, id, rewrite, offsets, deadLetters);
           countRewritten(state, rewrite.rewrite, counts);
         });
         unsettled--;

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { beforeEach, expect, test } from "vitest";
-import { deadLetter, listDeadLetters } from "./dead-letters.ts";
+import { deadLetter, insertDeadLetters, listDeadLetters } from "./dead-letters.ts";
 import { endOfEpoch, epochOf, listEpochs, openEpoch } from "./epochs.ts";
 import {
   claimStretch,
@@ -129,6 +129,11 @@ test("a database of the first layout is brought to this one, and says the same",
     insert into sync_pipelines values ('staging', 'delays', 1, 9, 9, 0, 0, 0, 0);
     insert into sync_releases values ('r1', '{}', 'b');
     insert into sync_epochs values ('staging', 'delays', 1024, 'flights', 'one', 0, 0, 'r1', 'start', 'then');
+    create table sync_dead_letters (environment text not null, name text not null, topic text not null, incarnation text not null,
+      partition integer not null, record_offset integer not null, stage text not null, reason text not null, release text not null,
+      record_key blob, record_value blob, headers text not null, record_at real not null, at text not null,
+      primary key (environment, name, topic, incarnation, partition, record_offset, stage)) strict;
+    insert into sync_dead_letters values ('staging', 'delays', 'flights', 'one', 0, 3, 'decode', 'no', 'r1', null, null, '[]', 0, 'then');
     insert into sync_offsets values ('staging', 'delays', 'flights', 'one', 0, 9);`);
   old.close();
   for (let round = 0; round < 2; round++) {
@@ -147,6 +152,9 @@ test("a database of the first layout is brought to this one, and says the same",
         partitions: 1,
       },
     ]);
+    const { letters } = listDeadLetters(now, id, { offset: 0, limit: 10 });
+    expect(letters).toMatchObject([{ ...stretch, offset: 3, stage: "decode", reason: "no" }]);
+    insertDeadLetters(now, id, letters);
     now.close();
   }
   rmSync(folder, { recursive: true });

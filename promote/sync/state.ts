@@ -19,6 +19,11 @@ function migrate(database: DatabaseSync): void {
   const has = (table: string, column: string): boolean =>
     database.prepare("select 1 from pragma_table_info(?) where name = ?").get(table, column) !==
     undefined;
+  // First, since an index names the column.
+  if (has("sync_dead_letters", "stage") && !has("sync_dead_letters", "dismissed_at"))
+    database.exec(
+      "alter table sync_dead_letters add column dismissed_at text; alter table sync_dead_letters add column dismissed_by text",
+    );
   if (has("sync_epochs", "epoch") && !has("sync_epochs", "ordering")) {
     database.exec("alter table sync_epochs rename to sync_epochs_1");
     database.exec(TABLES);
@@ -92,8 +97,12 @@ create table if not exists sync_dead_letters (
   topic text not null, incarnation text not null, partition integer not null, record_offset integer not null,
   stage text not null, reason text not null, release text not null,
   record_key blob, record_value blob, headers text not null, record_at real not null, at text not null,
+  dismissed_at text, dismissed_by text,
   primary key (environment, name, topic, incarnation, partition, record_offset, stage)
 ) strict;
+-- Letters are grouped and listed from this alone: what stands behind a value in a row is read only through all of the value.
+create index if not exists sync_dead_letters_by_reason on sync_dead_letters
+  (environment, name, (dismissed_at is null), stage, reason, at, topic, incarnation, partition, record_offset);
 create table if not exists sync_conflicts (
   environment text not null, name text not null, part text not null, schema_id integer not null,
   subject text, writer_schema text not null, reader_schema text not null, conflict text not null, seen_at text not null,

@@ -1,0 +1,81 @@
+import type { DatabaseSync } from "node:sqlite";
+import { beforeEach, expect, test } from "vitest";
+import { unwrap } from "#snapshots/problem.ts";
+import { setDismissed } from "./dismissals.ts";
+import type { PartitionRange, TopicReader } from "./ports.ts";
+import { replayDeadLetters } from "./replay.ts";
+import { listRewrites } from "./rewrites.ts";
+import { openSyncState } from "./state.ts";
+
+const id = { environment: "staging", name: "delays", topic: "flights" };
+const now = new Date("2026-11-26T10:00:00Z");
+
+let state: DatabaseSync;
+beforeEach(() => {
+  state = openSyncState(":memory:");
+});
+
+/** Letters of offsets 0 … `count`, spread over `partitions`. */
+function letters(count: number, partitions: number, stage = "decode"): void {
+  state
+    .prepare(
+      `with recursive n (i) as (select 0 union all select i + 1 from n where i + 1 < ?)
+       insert into sync_dead_letters (environment, name, topic, incarnation, partition, record_offset, stage, reason, release, headers, record_at, at)
+       select 'staging', 'delays', 'flights', 'one', i % ?, i, ?, 'no', 'r1', '[]', 0, 'then' from n`,
+    )
+    .run(count, partitions, stage);
+}
+
+const topic = (ranges: readonly PartitionRange[]): TopicReader => ({
+  incarnation: async () => "one",
+  ranges: async () => [...ranges],
+  read: () => {
+    throw new Error("Asking for a replay reads no record.");
+  },
+});
+const whole = (partitions: number): TopicReader =>
+  topic(Array.from({ length: partitions }, (_, partition) => ({ partition, first: 0, end: 1e6 })));
+const asked = (): { partition: number; from: number; offsets: number[] }[] =>
+  listRewrites(state, id).map(({ partition, from, selection }) => ({
+    partition,
+    from,
+    offsets: "offsets" in selection ? selection.offsets : [],
+  }));
+
+test("two hundred thousand letters are replayed at once, a rewrite a partition, in offset order", async () => {
+  letters(200_000, 1);
+  const replay = unwrap(await replayDeadLetters(state, id, "all", whole(1), now));
+  expect(replay).toEqual({ asked: 200_000, gone: 0 });
+  const [only] = asked();
+  expect([only?.from, only?.offsets.length, only?.offsets.at(-1)]).toEqual([0, 200_000, 199_999]);
+});
+
+test("only what was chosen, is there and was not dismissed is replayed; a record of two letters once", async () => {
+  letters(8, 2);
+  letters(8, 2, "sink:table");
+  const place = { topic: "flights", incarnation: "one", partition: 1 };
+  const both = (["decode", "sink:table"] as const).map((stage) => ({ ...place, offset: 5, stage }));
+  await setDismissed(state, id, both, { at: "now", by: "Ada" });
+  const reader = topic([
+    { partition: 0, first: 4, end: 8 },
+    { partition: 1, first: 0, end: 8 },
+  ]);
+  const choice = [0, 2, 4, 1, 5].map((offset) => ({
+    topic: "flights",
+    partition: offset % 2,
+    offset,
+  }));
+  expect(unwrap(await replayDeadLetters(state, id, choice, reader, now))).toEqual({
+    asked: 2,
+    gone: 2,
+  });
+  expect(asked()).toEqual([
+    { partition: 0, from: 4, offsets: [4] },
+    { partition: 1, from: 1, offsets: [1] },
+  ]);
+  unwrap(await replayDeadLetters(state, id, "all", reader, now));
+  expect(asked().slice(2)).toEqual([
+    { partition: 0, from: 4, offsets: [4, 6] },
+    { partition: 1, from: 1, offsets: [1, 3, 7] },
+  ]);
+});
