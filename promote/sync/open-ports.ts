@@ -6,7 +6,7 @@ import { openDuckdbSink } from "./embedded/duckdb-sink.ts";
 import { openFileTopicReader } from "./embedded/file-reader.ts";
 import { openFileSource } from "./embedded/file-source.ts";
 import { sinkName, type PipelineSpec } from "./pipeline-spec.ts";
-import type { Sink, Source, TopicReader } from "./ports.ts";
+import type { Patience, Sink, Source, TopicReader } from "./ports.ts";
 
 /** What a pipeline reads from and writes to, open. */
 export type Ports = {
@@ -41,16 +41,21 @@ export async function openPorts(spec: PipelineSpec, place: PortsPlace): Promise<
 export async function openLook(
   spec: PipelineSpec,
   place: PortsPlace,
+  patience: Patience,
 ): Promise<Result<Pick<Ports, "sinks" | "reader">>> {
-  const reader = await openReader(spec, place);
+  const reader = await openReader(spec, place, patience);
   if (!reader.ok) return reader;
   const sinks = await openSinks(spec, place);
   return sinks.ok ? ok({ sinks: sinks.value, reader: reader.value }) : sinks;
 }
 
-async function openReader(spec: PipelineSpec, place: PortsPlace): Promise<Result<TopicReader>> {
+async function openReader(
+  spec: PipelineSpec,
+  place: PortsPlace,
+  patience: Patience,
+): Promise<Result<TopicReader>> {
   if (spec.where.kind === "embedded") return ok(openFileTopicReader(place.folders.topics));
-  return (await servers()).openServerReader(spec.where, surroundingsOf(place));
+  return (await servers()).openServerReader(spec.where, surroundingsOf(place), patience);
 }
 
 /** Their clients take half a second to load: only who has servers waits for it. */

@@ -9,7 +9,7 @@ import { openKafkaSink } from "./kafka/sink.ts";
 import { openKafkaSource } from "./kafka/source.ts";
 import type { Ports } from "./open-ports.ts";
 import type { PipelineSpec, SinkChoice, Where } from "./pipeline-spec.ts";
-import type { Sink, TopicReader } from "./ports.ts";
+import type { Patience, Sink, TopicReader } from "./ports.ts";
 import { gatherMs } from "./tuning.ts";
 
 type Servers = Extract<Where, { kind: "servers" }>;
@@ -60,8 +60,9 @@ export async function openServerPorts(
 export function openServerReader(
   { kafka }: Servers,
   surroundings: Surroundings,
+  patience?: Patience,
 ): Result<TopicReader> {
-  return openKafkaReader(kafka, surroundings);
+  return openKafkaReader(kafka, surroundings, patience);
 }
 
 export async function openServerSinks(

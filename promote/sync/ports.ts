@@ -95,9 +95,12 @@ export type Source = {
   close(): Promise<void>;
 };
 
+/** How long somebody waits for servers that are away: up to `ms` for each answer, and not once `signal` is aborted. */
+export type Patience = { ms?: number; signal?: AbortSignal };
+
 /**
  * Reads a topic apart from the pipeline's own reading, for what looks back: batch runs, verify, repair, replay. Transient trouble is
- * waited out inside; what cannot be waited out is thrown as a `ProblemError`.
+ * waited out inside, for as long as the patience it was opened with lasts; what cannot be waited out is thrown as a `ProblemError`.
  */
 export type TopicReader = {
   /** Undefined: there is no such topic. */

@@ -1,26 +1,22 @@
-import { once } from "node:events";
-import { createServer, type Server, type Socket } from "node:net";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { unwrap } from "#snapshots/problem.ts";
 import { elasticsearchSchema, kafkaSchema } from "./connections.ts";
-import { freshPlace, specOf, until, type FixturePlace } from "./fixture.ts";
+import { freshPlace, specOf, until, type FixturePlace, type SpecOptions } from "./fixture.ts";
+import { openFrozenServer, type FrozenServer } from "./frozen-server.ts";
 import { setPaused } from "./progress.ts";
 import { openSyncState } from "./state.ts";
 import { openSync, type PipelineSpec, type Sync } from "./sync.ts";
 import { livingReports, type WorkerReport } from "./workers.ts";
 
-/** Takes connections and never answers, as a stopped process does. */
-type Frozen = { port: number; connections(): number; close(): void };
-
 let place: FixturePlace;
 let sync: Sync;
-let kafka: Frozen;
-let elasticsearch: Frozen;
+let kafka: FrozenServer;
+let elasticsearch: FrozenServer;
 beforeEach(async () => {
   place = freshPlace();
   sync = openSync(place);
-  kafka = await frozenServer();
-  elasticsearch = await frozenServer();
+  kafka = await openFrozenServer();
+  elasticsearch = await openFrozenServer();
 });
 afterEach(async () => {
   kafka.close();
@@ -48,7 +44,23 @@ test("beside servers that never answer, a worker goes on reporting and obeys a p
   state.close();
 });
 
-async function onFrozenServers(): Promise<PipelineSpec> {
+test("who looks at servers that never answer is let go as soon as nobody waits for it", async () => {
+  const spec = await onFrozenServers({ sinks: [] });
+  const looks = [
+    (signal: AbortSignal) => sync.backfill(spec, signal),
+    (signal: AbortSignal) => sync.verify(spec, { signal, onProgress: () => undefined }),
+  ];
+  for (const look of looks) {
+    const waiting = new AbortController();
+    const before = kafka.connections();
+    const looked = look(waiting.signal);
+    await until("it is asked", () => kafka.connections() > before);
+    waiting.abort();
+    expect(await looked).toMatchObject({ ok: false, problem: { code: "stopped" } });
+  }
+});
+
+async function onFrozenServers(options: SpecOptions = {}): Promise<PipelineSpec> {
   return specOf(place, {
     where: {
       kind: "servers",
@@ -58,25 +70,6 @@ async function onFrozenServers(): Promise<PipelineSpec> {
       }),
     },
     sinks: ["search"],
+    ...options,
   });
-}
-
-async function frozenServer(): Promise<Frozen> {
-  const sockets: Socket[] = [];
-  const server: Server = createServer((socket) => {
-    socket.on("error", () => undefined);
-    sockets.push(socket);
-  });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  if (address === null || typeof address === "string") throw new Error("no port");
-  return {
-    port: address.port,
-    connections: () => sockets.length,
-    close() {
-      for (const socket of sockets) socket.destroy();
-      server.close();
-    },
-  };
 }

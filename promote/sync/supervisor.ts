@@ -28,6 +28,7 @@ import { expectNothing, openRuntimes } from "./runtimes.ts";
 import type { Sink } from "./ports.ts";
 import { openRateMeter } from "./status.ts";
 import { GROWTH, type Growth } from "./stretches.ts";
+import { unlessStopped } from "./unless-stopped.ts";
 import { tuningOf, type Tuning } from "./tuning.ts";
 import { verify, type VerifyProgress, type VerifyReport } from "./verify/verify.ts";
 import { dropReport, putReport, type WorkerReport } from "./workers.ts";
@@ -61,6 +62,7 @@ export type Supervisor = {
   /** Lets something look at what the pipeline reads from and writes to, opened for it where they are not. */
   looking<T>(
     look: (ports: Pick<Ports, "sinks" | "reader">) => Promise<Result<T>>,
+    signal?: AbortSignal,
   ): Promise<Result<T>>;
   verify(options: {
     signal: AbortSignal;
@@ -81,6 +83,8 @@ type State = {
 
 /** A drain waits this long for what is in flight; then it is abandoned and read again next time. */
 const DRAIN_MS = 10_000;
+/** Who looks at servers that are away is told after this long. */
+const PATIENCE_MS = 30_000;
 
 export function openSupervisor(first: PipelineSpec, place: Place): Supervisor {
   let spec = first;
@@ -292,23 +296,34 @@ export function openSupervisor(first: PipelineSpec, place: Place): Supervisor {
 
   async function looking<T>(
     look: (open: Pick<Ports, "sinks" | "reader">) => Promise<Result<T>>,
+    signal: AbortSignal = new AbortController().signal,
   ): Promise<Result<T>> {
     // A file belongs to who has it open; servers are looked at apart, beside the pipeline's own work.
     if (ports !== undefined && spec.where.kind === "embedded") return look(ports);
-    const opened = await openLook(spec, place);
+    const opened = await openLook(spec, place, { signal, ms: PATIENCE_MS });
     if (!opened.ok) return opened;
     const { sinks, reader } = opened.value;
-    try {
+    const prepareAndLook = async (): Promise<Result<T>> => {
       const contract = contractOf(spec);
       if (!contract.ok) return contract;
       for (const sink of sinks) {
         const refused = await sink.prepare(contract.value);
         if (refused !== undefined) return fail(refused);
       }
-      return await look(opened.value);
-    } finally {
+      return look(opened.value);
+    };
+    const close = async (): Promise<void> => {
       for (const sink of sinks) await sink.close();
       await reader.close();
+    };
+    const isRemote = spec.where.kind === "servers";
+    try {
+      return await (isRemote ? unlessStopped(prepareAndLook(), signal) : prepareAndLook());
+    } finally {
+      // Fails what a server has not answered; who has gone does not wait for that either.
+      const closed = close();
+      if (isRemote && signal.aborted) closed.catch(() => undefined);
+      else await closed;
     }
   }
 
@@ -316,8 +331,9 @@ export function openSupervisor(first: PipelineSpec, place: Place): Supervisor {
     spec: () => spec,
     isCurrent: (next) => next.release === spec.release && portsOf(next) === portsOf(spec),
     looking,
-    verify: ({ samples, ...options }) =>
-      looking(({ sinks, reader }) => {
+    verify: ({ samples, ...options }) => {
+      options.onProgress({ step: "asking the servers", records: 0 });
+      return looking(({ sinks, reader }) => {
         const known = spec;
         const runtimes = openRuntimes(
           {
@@ -330,7 +346,8 @@ export function openSupervisor(first: PipelineSpec, place: Place): Supervisor {
         );
         const { state } = place;
         return verify({ id, spec: known, state, sinks, reader, runtimes, ...options }, samples);
-      }),
+      }, options.signal);
+    },
     start: (next) =>
       enqueue(async () => {
         const contract = contractOf(next);

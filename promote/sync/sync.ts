@@ -57,7 +57,11 @@ export type Sync = {
     page: { offset: number; limit: number },
   ): { total: number; letters: DeadLetter[] };
   /** Sends dead letters through the release that runs now, in the order of their topic. */
-  replay(spec: PipelineSpec, letters: LetterChoice): Promise<Result<Replay>>;
+  replay(
+    spec: PipelineSpec,
+    letters: LetterChoice,
+    signal?: AbortSignal,
+  ): Promise<Result<Replay>>;
   /** Compares every sink with a batch run of the topic, at a cut. `samples`: how many differences to bring. */
   verify(
     spec: PipelineSpec,
@@ -77,7 +81,7 @@ export type Sync = {
     },
   ): Promise<Result<Repair>>;
   /** Writes every record the topic holds again, by the release that runs now. */
-  backfill(spec: PipelineSpec): Promise<Result<Backfill>>;
+  backfill(spec: PipelineSpec, signal?: AbortSignal): Promise<Result<Backfill>>;
   /** Registers the output contract of a release at its environment's schema registry. */
   register(spec: PipelineSpec, subject: string): Promise<Result<Registration>>;
   /** How often each of the source's expectations was met, minute by minute; and the writers' schemas that could not be read. */
@@ -234,10 +238,12 @@ export function openSync(options: SyncOptions): Sync {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
-    async replay(spec, letters) {
+    async replay(spec, letters, signal) {
       const { environment, name, topic } = spec;
-      return lookerOf(spec).looking(({ reader }) =>
-        replayDeadLetters(state, { environment, name, topic }, letters, reader, new Date()),
+      return lookerOf(spec).looking(
+        ({ reader }) =>
+          replayDeadLetters(state, { environment, name, topic }, letters, reader, new Date()),
+        signal,
       );
     },
     verify: (spec, options) => lookerOf(spec).verify(options),
@@ -255,8 +261,8 @@ export function openSync(options: SyncOptions): Sync {
       }));
       return ok({ report: { ...report.value, sinks: shown }, plan, isApplied });
     },
-    backfill: (spec) =>
-      lookerOf(spec).looking(({ reader }) => askBackfill(state, spec, reader, new Date())),
+    backfill: (spec, signal) =>
+      lookerOf(spec).looking(({ reader }) => askBackfill(state, spec, reader, new Date()), signal),
     async register(spec, subject) {
       const registry = openSpecRegistry(spec, place);
       if (!registry.ok) return registry;

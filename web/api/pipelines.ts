@@ -114,13 +114,14 @@ export function pipelineRoutes(workbench: Workbench) {
       const isGroup = letters !== "all" && !Array.isArray(letters);
       const places = isGroup ? look((view) => view.places(spec, letters.group)) : [];
       const chosen = isGroup ? unwrap(someOf(places)) : letters;
-      const replay = unwrap(await sync.replay(spec, chosen));
+      const replay = unwrap(await sync.replay(spec, chosen, c.req.raw.signal));
       /** `left`: letters of the group that this replay did not take. */
       return c.json({ ...replay, left: Math.max(0, places.length - mostReplayed) });
     })
     .post("/:env/:name/backfill", pipeline, body(z.strictObject({})), async (c) => {
       const { env, name } = c.req.valid("param");
-      return c.json(unwrap(await sync.backfill(unwrap(await wantedSpec(workbench, env, name)))));
+      const spec = unwrap(await wantedSpec(workbench, env, name));
+      return c.json(unwrap(await sync.backfill(spec, c.req.raw.signal)));
     })
     .post("/:env/:name/register", pipeline, body(registerBody), async (c) => {
       const { env, name } = c.req.valid("param");

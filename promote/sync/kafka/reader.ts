@@ -1,8 +1,8 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { ok, ProblemError, type Problem, type Result } from "#snapshots/problem.ts";
 import type { KafkaConnection, Surroundings } from "../connections.ts";
-import type { SourceRecord, TopicReader } from "../ports.ts";
-import { openKafkaClient, type KafkaClient, type KafkaLog } from "./client.ts";
+import type { Patience, SourceRecord, TopicReader } from "../ports.ts";
+import { openKafkaClient, type KafkaClient } from "./client.ts";
 import { CODES, failureOf, KafkaError } from "./errors.ts";
 import { fetchRecords, type Fetched } from "./fetch.ts";
 import { EARLIEST, LATEST, leaderOf, listOffsets, placeKey } from "./list-offsets.ts";
@@ -17,35 +17,51 @@ const BACKOFF_MS = 300;
 export function openKafkaReader(
   connection: KafkaConnection,
   surroundings: Surroundings,
-  log?: KafkaLog,
+  patience: Patience = {},
 ): Result<TopicReader> {
-  const opened = openKafkaClient(connection, surroundings, log);
-  return opened.ok ? ok(readerOver(opened.value)) : opened;
+  const opened = openKafkaClient(connection, surroundings);
+  return opened.ok ? ok(readerOver(opened.value, patience)) : opened;
 }
 
 type Place = { topic: string; partition: number };
 
-export function readerOver(client: KafkaClient): TopicReader {
+export function readerOver(client: KafkaClient, patience: Patience = {}): TopicReader {
   const topics = new Map<string, TopicMetadata>();
   let isClosed = false;
 
-  /** Transient trouble is waited out. */
+  /** Transient trouble is waited out, for as long as there is patience. */
   async function patiently<T>(
     doing: string,
     act: () => Promise<T>,
     signal?: AbortSignal,
   ): Promise<T> {
-    for (;;) {
-      try {
-        return await act();
-      } catch (cause) {
-        if (cause instanceof ProblemError) throw cause;
-        const failure = failureOf(cause, doing);
-        if (failure.kind === "halt" || isClosed || signal?.aborted === true)
-          throw new ProblemError(failure.problem);
-        topics.clear();
-        await delay(BACKOFF_MS);
+    const { promise: end, reject } = Promise.withResolvers<never>();
+    end.catch(() => undefined);
+    let problem = silent(doing);
+    const stop = (): void => reject(new ProblemError(stopped(doing)));
+    const giveUp = (): void => reject(new ProblemError({ ...problem, hint: TRY_AGAIN }));
+    const timer = patience.ms === undefined ? undefined : setTimeout(giveUp, patience.ms);
+    const signals = [signal, patience.signal].filter((one) => one !== undefined);
+    for (const one of signals) {
+      if (one.aborted) stop();
+      one.addEventListener("abort", stop, { once: true });
+    }
+    try {
+      for (;;) {
+        try {
+          return await Promise.race([end, act()]);
+        } catch (cause) {
+          if (cause instanceof ProblemError) throw cause;
+          const failure = failureOf(cause, doing);
+          if (failure.kind === "halt" || isClosed) throw new ProblemError(failure.problem);
+          problem = failure.problem;
+          topics.clear();
+          await Promise.race([end, delay(BACKOFF_MS)]);
+        }
       }
+    } finally {
+      clearTimeout(timer);
+      for (const one of signals) one.removeEventListener("abort", stop);
     }
   }
 
@@ -143,6 +159,16 @@ export function readerOver(client: KafkaClient): TopicReader {
       await client.close();
     },
   };
+}
+
+const TRY_AGAIN = "Nothing was changed. See that the brokers run, then try again.";
+
+function silent(doing: string): Problem {
+  return { code: "kafka-unavailable", message: `Kafka: ${doing} failed: no broker answers.` };
+}
+
+function stopped(doing: string): Problem {
+  return { code: "stopped", message: `Kafka: ${doing} was stopped.` };
 }
 
 function absent(topic: string): Problem {

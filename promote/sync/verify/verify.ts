@@ -30,7 +30,10 @@ export type VerifyParts = {
   onProgress: (progress: VerifyProgress) => void;
 };
 
-export type VerifyProgress = { step: "reading the topic" | `reading ${string}`; records: number };
+export type VerifyProgress = {
+  step: "asking the servers" | "reading the topic" | `reading ${string}`;
+  records: number;
+};
 
 /** One sink against a batch run of the topic. left: what should be there; right: what is. Counts are defined in row-ledger.ts and add up. */
 export type SinkVerdict = {

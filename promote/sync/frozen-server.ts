@@ -1,0 +1,25 @@
+import { once } from "node:events";
+import { createServer, type Socket } from "node:net";
+
+/** For tests: takes connections and never answers, as a stopped process does. */
+export type FrozenServer = { port: number; connections(): number; close(): void };
+
+export async function openFrozenServer(): Promise<FrozenServer> {
+  const sockets: Socket[] = [];
+  const server = createServer((socket) => {
+    socket.on("error", () => undefined);
+    sockets.push(socket);
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error("no port");
+  return {
+    port: address.port,
+    connections: () => sockets.length,
+    close() {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+    },
+  };
+}
