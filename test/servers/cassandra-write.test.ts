@@ -2,6 +2,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Column } from "#snapshots/table.ts";
 import { collect } from "#promote/sync/fixture.ts";
 import type { Outcome, Sink, SinkContract } from "#promote/sync/ports.ts";
+import { isTransient } from "#promote/sync/transient.ts";
+import { servers } from "./addresses.ts";
 import { scratchKeyspace, scratchTable, type ScratchKeyspace } from "./cassandra-scratch.ts";
 import { batchOf, type Operation } from "./sink-batches.ts";
 
@@ -264,11 +266,33 @@ describe("what Cassandra refuses", () => {
     await sink.close();
   });
 
-  test("another data centre's name is said, too", async () => {
+  test("another data centre's name needs a person, and what there is is said", async () => {
     const connection = { ...scratch.connection, localDataCenter: "nowhere" };
     const sink = await scratch.open({ connection });
     const problem = await sink.prepare(CONTRACT);
-    expect(problem?.message).toContain("datacenter1");
+    expect(problem).toMatchObject({
+      code: "sink-misconfigured",
+      message: expect.stringMatching(/nowhere.*datacenter1/),
+      hint: expect.stringContaining("localDataCenter"),
+    });
+    expect(problem !== undefined && isTransient(problem)).toBe(false);
     await sink.close();
   });
+
+  // Kafka's TLS listener serves as a node whose certificate nobody here has signed.
+  test.skipIf(servers.kafkaTls === undefined)(
+    "a certificate that is not trusted needs a person",
+    async () => {
+      const contactPoints = [servers.kafkaTls ?? ""];
+      const sink = await scratch.open({
+        connection: { ...scratch.connection, contactPoints, tls: true },
+      });
+      const problem = await sink.prepare(CONTRACT);
+      expect(problem).toMatchObject({
+        code: "sink-tls",
+        message: expect.stringContaining("self-signed certificate"),
+      });
+      await sink.close();
+    },
+  );
 });

@@ -10,7 +10,7 @@ import {
 } from "cassandra-driver";
 import { fail, ok, type Result } from "#snapshots/problem.ts";
 import { readSecret, type CassandraConnection, type Surroundings } from "../connections.ts";
-import { messageOf } from "./outcome-of.ts";
+import { connectProblem } from "./connect-problem.ts";
 
 /** Takes what the driver warns of. */
 export type Log = (level: "warning" | "error", message: string) => void;
@@ -32,11 +32,7 @@ export async function connectClient(
     return made;
   } catch (cause) {
     await client.shutdown();
-    return fail({
-      code: "sink-unreachable",
-      message: `The sink ${sink} cannot reach Cassandra at ${connection.contactPoints.join(", ")}: ${messageOf(cause)}`,
-      hint: "See that Cassandra runs there and that localDataCenter, username and password in environments/*.yaml are its own, then resume the pipeline.",
-    });
+    return fail(connectProblem(sink, connection.contactPoints, cause));
   }
 }
 

@@ -32,6 +32,7 @@ test.each([
   ["a wrong password", new errors.AuthenticationError("bad"), "halt", "sink-forbidden"],
   ["bad credentials", server(codes.badCredentials), "halt", "sink-forbidden"],
   ["unauthorized", server(codes.unauthorized), "halt", "sink-forbidden"],
+  ["rights that cannot be looked up now", server(codes.unauthorized, "Unable to perform authorization of permissions: no answer"), "retryAfter", "sink-unavailable"], // prettier-ignore
   ["syntax", server(codes.syntaxError), "halt", "sink-failed"],
   [
     "a table that is not there",

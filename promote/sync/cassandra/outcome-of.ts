@@ -58,12 +58,18 @@ export function outcomeOf(cause: unknown, sink: string): Outcome {
   };
 }
 
-function isForbidden(cause: unknown): boolean {
+export function isForbidden(cause: unknown): boolean {
+  if (isUndecided(cause)) return false;
   return cause instanceof errors.AuthenticationError || FORBIDDEN.has(codeOf(cause));
 }
 
+/** Cassandra's words (5.0.9) where the tables of roles and rights could not be read: nothing was refused yet. */
+function isUndecided(cause: unknown): boolean {
+  return messageOf(cause).startsWith("Unable to perform auth");
+}
+
 function isTransient(cause: unknown): boolean {
-  if (cause instanceof errors.NoHostAvailableError) return true;
+  if (cause instanceof errors.NoHostAvailableError || isUndecided(cause)) return true;
   if (cause instanceof errors.ResponseError) return TRANSIENT.has(cause.code);
   return (
     cause instanceof errors.OperationTimedOutError ||
@@ -77,7 +83,7 @@ export function isUnprepared(cause: unknown): boolean {
   return innerErrors(cause).some((error) => codeOf(error) === UNPREPARED);
 }
 
-function innerErrors(cause: unknown): unknown[] {
+export function innerErrors(cause: unknown): unknown[] {
   return cause instanceof errors.NoHostAvailableError
     ? Object.values(Object(cause.innerErrors))
     : [cause];
