@@ -61,7 +61,7 @@ function tellReport(report: VerifyReport, options: Options): void {
 }
 
 function tellRepair({ report, plan, isApplied }: Repair, options: Options): void {
-  const isNeeded = plan.rewrites.length > 0;
+  const isNeeded = plan.rewrites.length > 0 || plan.strays.length > 0;
   if (isNeeded && !isApplied) process.exitCode = 1;
   if (options.json) return printJson({ report, plan, isApplied });
   printReport(report);
@@ -78,6 +78,8 @@ function tellRepair({ report, plan, isApplied }: Repair, options: Options): void
   for (const line of writes) print(line);
   if (plan.clears > 0)
     print(`  ${counted(plan.clears, "row")} cleared that no record accounts for`);
+  for (const { sink, documents } of plan.strays)
+    print(`  ${counted(documents, "document")} of ${sink} deleted, of no identity`);
   if (!isApplied) print("Say it again with --repair --yes to carry it out.");
 }
 
@@ -123,8 +125,12 @@ function printDifferences({ sink, counts, differences }: SinkVerdict): void {
   print(
     `${sink}: ${counted(all, "difference")}${differences.length < all ? `, the first ${differences.length}` : ""}`,
   );
-  for (const { kind, key, part, expected, found } of differences) {
-    print(`  ${kind} ${key}${part > 0 ? ` part ${part}` : ""}`);
+  for (const { kind, key, part, stray, expected, found } of differences) {
+    print(
+      stray === undefined
+        ? `  ${kind} ${key}${part > 0 ? ` part ${part}` : ""}`
+        : `  ${kind} document ${JSON.stringify(stray)}: its id is no key of this pipeline's; somebody else wrote it`,
+    );
     if (expected)
       print(
         `    should be ${shown(expected.row)}  (offset ${expected.offset} of partition ${expected.partition})`,

@@ -22,7 +22,7 @@ import { contractOf, type SinkPlan } from "./sink-plan.ts";
 import { openSpecRegistry, openSupervisor, planApart, type Supervisor } from "./supervisor.ts";
 import { statusOf, type PipelineStatus } from "./status.ts";
 import type { Growth } from "./stretches.ts";
-import { applyRepair, planRepair, type RepairPlan } from "./verify/repair.ts";
+import { applyRepair, planRepair, removeStrays, type RepairPlan } from "./verify/repair.ts";
 import type { VerifyProgress, VerifyReport } from "./verify/verify.ts";
 import { livingReports, type WorkerReport } from "./workers.ts";
 
@@ -255,6 +255,10 @@ export function openSync(options: SyncOptions): Sync {
       if (!contract.ok) return contract;
       const plan = planRepair(report.value, contract.value);
       if (isApplied) applyRepair(state, spec, plan, new Date());
+      if (isApplied && plan.strays.length > 0) {
+        const removed = await looker.looking(({ sinks }) => removeStrays(sinks));
+        if (!removed.ok) return removed;
+      }
       const shown = report.value.sinks.map((sink) => ({
         ...sink,
         differences: sink.differences.slice(0, 20),

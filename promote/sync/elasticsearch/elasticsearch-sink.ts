@@ -8,11 +8,21 @@ import { usualLimits, type SendBody } from "./bulk-limits.ts";
 import { sendBulk } from "./bulk-send.ts";
 import { writeBulk } from "./bulk-write.ts";
 import { switchAlias } from "./generations.ts";
-import { openPlace, type ElasticsearchSinkOptions, type IndexPlace } from "./index-place.ts";
-import { scanIndex } from "./index-scan.ts";
+import {
+  attempt,
+  openPlace,
+  type ElasticsearchSinkOptions,
+  type IndexPlace,
+} from "./index-place.ts";
+import { removeStrays, scanIndex, type ScanShape } from "./index-scan.ts";
 import { planFor, prepareFor, shown } from "./prepare-index.ts";
 
-type Prepared = { contract: string; shape: BulkShape; generation: number; send: SendBody };
+type Prepared = {
+  contract: string;
+  shape: BulkShape & ScanShape;
+  generation: number;
+  send: SendBody;
+};
 
 /**
  * A sink in one Elasticsearch index, read through the alias `<prefix><index>`. Each row is a document under its key, with the contract's columns as fields
@@ -46,7 +56,11 @@ export async function openElasticsearchSink(options: ElasticsearchSinkOptions): 
       const into = { alias: names.writeAlias(target), sink: options.name };
       prepared = {
         contract: textOf(contract),
-        shape: { ...wish, routing: routing < 0 ? undefined : routing },
+        shape: {
+          ...wish,
+          routing: routing < 0 ? undefined : routing,
+          maxParts: contract.maxParts,
+        },
         generation: target,
         send: (body, count, signal) => sendBulk(client, into, body, count, signal),
       };
@@ -67,7 +81,15 @@ export async function openElasticsearchSink(options: ElasticsearchSinkOptions): 
     },
     async *scan() {
       if (prepared !== undefined)
-        yield* scanIndex(client, names.generation(prepared.generation), prepared.shape.columns);
+        yield* scanIndex(client, names.generation(prepared.generation), prepared.shape);
+    },
+    async removeStrays() {
+      if (prepared === undefined) return undefined;
+      const { generation, shape } = prepared;
+      const removed = await attempt(place, "delete documents", () =>
+        removeStrays(client, names.generation(generation), shape),
+      );
+      return removed.ok ? removed.value : removed.problem;
     },
     async close() {
       await client.close();

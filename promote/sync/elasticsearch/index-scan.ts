@@ -1,42 +1,107 @@
 import { z } from "zod";
+import type { Problem } from "#snapshots/problem.ts";
 import type { TypedColumn } from "../identity.ts";
 import type { StoredRow } from "../ports.ts";
 import type { Client } from "./client.ts";
+import { identityOfId, placesOf, type Identity } from "./document-key.ts";
 import { fieldOf, OWN } from "./field-names.ts";
 
 const PAGE = 2000;
 const KEEP_ALIVE = "2m";
 
 const opened = z.object({ id: z.string() });
-const page = z.object({
-  pit_id: z.string(),
-  hits: z.object({
-    hits: z.array(
-      z.object({ _source: z.record(z.string(), z.unknown()), sort: z.array(z.unknown()) }),
-    ),
-  }),
+const hit = z.object({
+  _id: z.string(),
+  _seq_no: z.int(),
+  _primary_term: z.int(),
+  _version: z.number(),
+  _routing: z.string().exactOptional(),
+  _source: z.record(z.string(), z.unknown()),
+  sort: z.array(z.unknown()),
 });
+const page = z.object({ pit_id: z.string(), hits: z.object({ hits: z.array(hit) }) });
+type Hit = z.infer<typeof hit>;
+
+const LARGEST_VERSION = 2n ** 63n - 1n;
 const own = z.object({
   key: z.array(z.unknown()),
-  part: z.int(),
-  version: z.string(),
+  part: z.int32().nonnegative(),
+  version: z
+    .string()
+    .regex(/^\d{1,19}$/)
+    .transform(BigInt)
+    .refine((version) => version <= LARGEST_VERSION),
   topic: z.string(),
-  partition: z.int(),
+  partition: z.int32(),
   offset: z.int(),
   deleted: z.boolean().exactOptional(),
 });
 
+/** How a scanned index is keyed, and what its documents hold. */
+export type ScanShape = {
+  key: readonly TypedColumn[];
+  columns: readonly TypedColumn[];
+  maxParts: number;
+};
+
 /**
  * Every document and tombstone of an index, as of now: refreshed first, then read from a point in time, so that writes meanwhile
  * neither hide a row nor show it twice. What JSON numbers cannot hold is text in `_source`: nothing is rounded on the way.
+ * A document that the pipeline did not write as it is now is shown with partition and offset −1 and the version Elasticsearch gave it:
+ * under the identity its id stands for, or as a stray where it stands for none.
  */
 export async function* scanIndex(
   client: Client,
   index: string,
-  columns: readonly TypedColumn[],
+  shape: ScanShape,
 ): AsyncGenerator<StoredRow> {
+  for await (const hits of pagesOf(client, index)) yield* storedRows(hits, shape);
+}
+
+const deletion = z.object({
+  items: z.array(
+    z.object({ delete: z.object({ status: z.number(), error: z.unknown().optional() }) }),
+  ),
+});
+const GONE_OR_CHANGED = [404, 409];
+
+/** Deletes the documents that a scan shows as strays, unless somebody changes them meanwhile. */
+export async function removeStrays(
+  client: Client,
+  index: string,
+  shape: ScanShape,
+): Promise<Problem | undefined> {
+  for await (const hits of pagesOf(client, index)) {
+    const rows = storedRows(hits, shape);
+    const strays = hits.filter((_, i) => rows[i]?.stray !== undefined);
+    if (strays.length === 0) continue;
+    const bulkBody = strays.map(({ _id, _routing, _seq_no, _primary_term }) => ({
+      delete: {
+        _id,
+        if_seq_no: _seq_no,
+        if_primary_term: _primary_term,
+        ...(_routing === undefined ? {} : { routing: _routing }),
+      },
+    }));
+    const path = `/${index}/_bulk`;
+    const { items } = deletion.parse(
+      await client.transport.request({ method: "POST", path, bulkBody }),
+    );
+    const refused = items.find(
+      ({ delete: { status } }) => status >= 300 && !GONE_OR_CHANGED.includes(status),
+    );
+    if (refused !== undefined)
+      return {
+        code: "elasticsearch-stray",
+        message: `Elasticsearch would not delete a document of ${index}: ${JSON.stringify(refused.delete.error)}`,
+        hint: "Delete it by hand, or repair again.",
+      };
+  }
+  return undefined;
+}
+
+async function* pagesOf(client: Client, index: string): AsyncGenerator<Hit[]> {
   await client.transport.request({ method: "POST", path: `/${index}/_refresh` });
-  const fields = columns.map(({ name }) => [name, fieldOf(name)] as const);
   let { id } = opened.parse(
     await client.transport.request({
       method: "POST",
@@ -54,32 +119,78 @@ export async function* scanIndex(
             size: PAGE,
             pit: { id, keep_alive: KEEP_ALIVE },
             sort: ["_shard_doc"],
+            seq_no_primary_term: true,
+            version: true,
             track_total_hits: false,
             ...(after === undefined ? {} : { search_after: after }),
           },
         }),
       );
       id = pit_id;
-      for (const { _source } of hits.hits) yield storedRow(_source, fields);
+      if (hits.hits.length === 0) return;
+      yield hits.hits;
       after = hits.hits.at(-1)?.sort;
-      if (after === undefined) return;
     }
   } finally {
     await client.transport.request({ method: "DELETE", path: "/_pit", body: { id } });
   }
 }
 
-function storedRow(
-  source: Record<string, unknown>,
-  fields: readonly (readonly [name: string, field: string])[],
+function storedRows(hits: readonly Hit[], shape: ScanShape): StoredRow[] {
+  const fields = shape.columns.map(({ name }) => [name, fieldOf(name)] as const);
+  const owned = hits.map(({ _source }) => own.safeParse(_source[OWN]).data);
+  const places = placesOf(
+    shape.key,
+    owned.map((one) => one ?? NOBODY),
+  );
+  return hits.map((one, i): StoredRow => {
+    const { _id, _source } = one;
+    const found = owned[i];
+    const place = places[i];
+    const values = Object.fromEntries(
+      fields.map(([name, field]) => [name, _source[field] ?? null]),
+    );
+    if (found === undefined || (place !== undefined && place.id !== _id))
+      return foreignRow(one, shape, values);
+    const { deleted, ...row } = found;
+    return { ...row, values: deleted === true ? null : values };
+  });
+}
+
+const NOBODY: Identity = { key: [], part: 0 };
+
+/**
+ * Under the identity its id stands for, where the pipeline's writes and clears reach it: those of as many parts as a record has. Where an id is a
+ * hash, the document's own fields may tell.
+ */
+function foreignRow(
+  { _id, _source, _version }: Hit,
+  { key: columns, maxParts }: ScanShape,
+  values: Record<string, unknown>,
 ): StoredRow {
-  const { deleted, version, ...position } = own.parse(source[OWN]);
+  const ownFields = z.object({ deleted: z.unknown() }).safeParse(_source[OWN]);
+  const key = columns.map(({ name }) => _source[fieldOf(name)]);
+  const candidates = [identityOfId(columns, _id) ?? NOBODY, { key, part: 0 }];
+  const places = placesOf(columns, candidates);
+  const at = places.findIndex(
+    (place, i) => place?.id === _id && (candidates[i]?.part ?? 0) < maxParts,
+  );
+  const isHidden = ownFields.data?.deleted === true;
   return {
-    ...position,
-    version: BigInt(version),
-    values:
-      deleted === true
-        ? null
-        : Object.fromEntries(fields.map(([name, field]) => [name, source[field] ?? null])),
+    key: places[at]?.key ?? [],
+    part: candidates[at]?.part ?? 0,
+    version: exceeding(_version),
+    topic: "",
+    partition: -1,
+    offset: -1,
+    values: isHidden ? null : values,
+    ...(at === -1 && !isHidden ? { stray: _id } : {}),
   };
+}
+
+/** Not below a version that came as a JSON number: beyond 2^53 that is rounded. */
+function exceeding(version: number): bigint {
+  return (
+    BigInt(version) + (Number.isSafeInteger(version) ? 0n : BigInt(Math.ceil(version / 2 ** 53)))
+  );
 }

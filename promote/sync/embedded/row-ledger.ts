@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DuckDBInstance } from "@duckdb/node-api";
+import { strayOf } from "../verify/stray.ts";
 
 /** One row or tombstone, its key and values as JSON (docs/types.md). `row` null: there is no living row. */
 export type LedgerRow = {
@@ -31,6 +32,8 @@ export type LedgerDifference = {
   kind: "changed" | "added" | "removed";
   key: string;
   part: number;
+  /** The document that lies under no identity. */
+  stray?: string;
   /** Where each side's row comes from: the topic's record. */
   expected: { partition: number; offset: number; row: string } | null;
   found: { partition: number; offset: number; row: string } | null;
@@ -161,10 +164,13 @@ export async function openRowLedger(): Promise<RowLedger> {
           typeof json === "string"
             ? { partition: Number(partition), offset: Number(offset), row: json }
             : null;
+        const text = typeof key === "string" ? key : "";
+        const stray = strayOf(text);
         return {
           kind: verdict === "added" ? "added" : verdict === "removed" ? "removed" : "changed",
-          key: typeof key === "string" ? key : "",
+          key: text,
           part: Number(part),
+          ...(stray === undefined ? {} : { stray }),
           expected: side(ePartition, eOffset, eJson),
           found: side(fPartition, fOffset, fJson),
         };

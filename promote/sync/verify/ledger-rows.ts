@@ -7,6 +7,7 @@ import { byPlace } from "../operations.ts";
 import { WRITE, type SinkBatch, type StoredRow } from "../ports.ts";
 import { fieldsWriter, valueWriter } from "../row-json.ts";
 import { unwrap } from "#snapshots/problem.ts";
+import { strayKey } from "./stray.ts";
 
 /** What a batch of effects leaves, as ledger rows of the columns asked for; a column it lacks is null. */
 export function expectedRows(batch: SinkBatch, columns: readonly Column[]): LedgerRow[] {
@@ -27,10 +28,10 @@ export function expectedRows(batch: SinkBatch, columns: readonly Column[]): Ledg
 }
 
 export function foundRow(stored: StoredRow, columns: readonly Column[]): LedgerRow {
-  const { part, version, topic, partition, offset, values } = stored;
+  const { part, version, topic, partition, offset, values, stray } = stored;
   const names = columns.map(({ name }) => name);
   return {
-    key: JSON.stringify(stored.key),
+    key: stray === undefined ? JSON.stringify(stored.key) : strayKey(stray),
     part,
     version,
     topic,

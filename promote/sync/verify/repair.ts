@@ -1,17 +1,21 @@
 import type { DatabaseSync } from "node:sqlite";
-import { ok, unwrap, type Result } from "#snapshots/problem.ts";
+import { fail, ok, unwrap, type Result } from "#snapshots/problem.ts";
 import type { PipelineId } from "../epochs.ts";
 import { identityToken, typedColumns } from "../identity.ts";
 import { converterFor, Refusal, type Kept } from "../json-values.ts";
-import type { SinkContract } from "../ports.ts";
+import type { Sink, SinkContract } from "../ports.ts";
 import { askRewrite, type Selection } from "../rewrites.ts";
 import type { Cut } from "../topic-run.ts";
 import type { VerifyReport } from "./verify.ts";
 
-/** Writes that would heal the sinks: identities to write again from their records, and identities whose rows nothing in the topic accounts for. */
+/**
+ * What would heal the sinks: identities to write again from their records, identities whose rows nothing in the topic accounts for, and
+ * documents of no identity, which are deleted where they lie.
+ */
 export type RepairPlan = {
   partitions: { topic: string; partition: number; identities: number }[];
   clears: number;
+  strays: { sink: string; documents: number }[];
   rewrites: (Cut & { selection: Selection })[];
 };
 
@@ -19,7 +23,12 @@ export type RepairPlan = {
 export function planRepair(report: VerifyReport, contract: SinkContract): RepairPlan {
   const tokens = new Map<number, Set<string | number>>();
   const clears = new Set<string>();
+  const strays = report.sinks.flatMap(({ sink, differences }) => {
+    const documents = differences.filter(({ stray }) => stray !== undefined).length;
+    return documents === 0 ? [] : [{ sink, documents }];
+  });
   for (const difference of report.sinks.flatMap((sink) => sink.differences)) {
+    if (difference.stray !== undefined) continue;
     const partition = difference.expected?.partition;
     if (partition === undefined) {
       clears.add(difference.key);
@@ -42,6 +51,7 @@ export function planRepair(report: VerifyReport, contract: SinkContract): Repair
       identities: tokens.get(partition)?.size ?? 0,
     })),
     clears: clears.size,
+    strays,
     rewrites: [
       ...rewrites,
       ...(isClearing ? [{ ...first, selection: { clears: [...clears] } }] : []),
@@ -69,6 +79,15 @@ export function applyRepair(
       }),
     ),
   );
+}
+
+/** Deletes what lies under no identity where it lies; no record accounts for it, and no write of the pipeline's would ever meet it. */
+export async function removeStrays(sinks: readonly Sink[]): Promise<Result<void>> {
+  for (const sink of sinks) {
+    const refused = await sink.removeStrays?.();
+    if (refused !== undefined) return fail(refused);
+  }
+  return ok(undefined);
 }
 
 function tokenOf(key: string, contract: SinkContract): string | number {

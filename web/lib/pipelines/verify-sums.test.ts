@@ -39,10 +39,12 @@ test("the answer is a sentence, the plan a line a step", () => {
     planLines({
       partitions: [{ topic: "flights", partition: 2, identities: 1 }],
       clears: 2,
+      strays: [{ sink: "search", documents: 1 }],
       rewrites: [],
     }),
   ).toEqual([
     "1 identity of `flights`, partition 2, written again from their records",
+    "1 document of `search` deleted: of no identity, written by somebody else",
     "2 rows removed, which no record of the topic accounts for",
   ]);
 });

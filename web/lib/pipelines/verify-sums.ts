@@ -72,6 +72,10 @@ export function planLines(plan: RepairPlan): string[] {
       ({ topic, partition, identities }) =>
         `${counted(identities, "identity", "identities")} of \`${topic}\`, partition ${partition}, written again from their records`,
     ),
+    ...plan.strays.map(
+      ({ sink, documents }) =>
+        `${counted(documents, "document")} of \`${sink}\` deleted: of no identity, written by somebody else`,
+    ),
     ...(plan.clears > 0
       ? [`${counted(plan.clears, "row")} removed, which no record of the topic accounts for`]
       : []),
