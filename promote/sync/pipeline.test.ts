@@ -1,4 +1,4 @@
-import { rmSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { unwrap } from "#snapshots/problem.ts";
@@ -8,6 +8,7 @@ import { openFileLogWriter, type FileLogWriter } from "./embedded/file-log.ts";
 import { openFileTopicReader } from "./embedded/file-reader.ts";
 import { openDuckdbSink } from "./embedded/duckdb-sink.ts";
 import type { NewRecord } from "./embedded/frames.ts";
+import { listSegments } from "./embedded/log-files.ts";
 import {
   collect,
   DELAYS_OUTPUT,
@@ -317,6 +318,21 @@ describe("operating", () => {
       [1, 1],
       [2, 0],
     ]);
+  });
+
+  test("what a backfill cannot read again halts the pipeline with its own problem", async () => {
+    const spec = await specOf(place);
+    await send(flight(1, {}));
+    await send(flight(2, {}));
+    await run(spec);
+    const [segment] = listSegments(place.topic("flights"));
+    if (segment === undefined) throw new Error("no segment");
+    const bytes = readFileSync(segment.path);
+    bytes[30] = (bytes[30] ?? 0) ^ 1;
+    writeFileSync(segment.path, bytes);
+    unwrap(await sync.backfill(spec));
+    await until("it halts", () => status().state === "halted");
+    expect(status().problem).toMatchObject({ code: "log-damaged" });
   });
 
   test("offsets reset to the start change nothing in the sinks", async () => {

@@ -1,5 +1,5 @@
 import type { DatabaseSync } from "node:sqlite";
-import type { Problem } from "#snapshots/problem.ts";
+import { ProblemError, type Problem } from "#snapshots/problem.ts";
 import { openChannel, type Channel } from "./channel.ts";
 import type { DeadLetter } from "./dead-letters.ts";
 import { openJsonDecoder } from "./decode/decode.ts";
@@ -295,6 +295,7 @@ function timesOf({ records }: Piece): { oldestMs: number; newestMs: number } {
 }
 
 function crashed(cause: unknown): Problem {
+  if (cause instanceof ProblemError) return cause.problem;
   return {
     code: "pipeline-crashed",
     message: `The pipeline met an error it does not know: ${cause instanceof Error ? cause.message : String(cause)}`,
