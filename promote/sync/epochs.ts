@@ -2,7 +2,7 @@ import type { DatabaseSync } from "node:sqlite";
 import { z } from "zod";
 import { ownsStretch } from "./progress.ts";
 import { inTransaction } from "./state.ts";
-import { FIRST_EPOCH, TRANSITION_SPAN } from "./version.ts";
+import { FIRST_EPOCH, TRANSITION_SPAN, type Transition } from "./version.ts";
 
 /** A pipeline: one release running in one environment. */
 export type PipelineId = { environment: string; name: string };
@@ -21,11 +21,8 @@ export type Epoch = Stretch & {
   partitions: number;
 } & Ordering;
 
-/**
- * What makes a record newer than another one of its identity. `timestamp`: a transition epoch, after partitions were added; it has the same
- * number in every partition, and records of `untilMs` and later belong to the epoch after it.
- */
-export type Ordering = { ordering: "offset" } | { ordering: "timestamp"; untilMs: number };
+/** What makes a record newer than another one of its identity. `timestamp`: of a transition, after partitions were added. */
+export type Ordering = { ordering: "offset" } | ({ ordering: "timestamp" } & Transition);
 
 const rowSchema = z
   .object({
@@ -40,13 +37,24 @@ const rowSchema = z
     ordering: z.enum(["offset", "timestamp"]),
     partitions: z.number(),
     until_ms: z.number().nullable(),
+    transition: z.number().nullable(),
+    origin: z.number().nullable(),
   })
-  .transform(({ first_offset, opened_at, ordering, until_ms, ...rest }): Epoch => ({
-    ...rest,
-    firstOffset: first_offset,
-    openedAt: opened_at,
-    ...(ordering === "offset" ? { ordering } : { ordering, untilMs: until_ms ?? 0 }),
-  }));
+  .transform(
+    ({ first_offset, opened_at, ordering, until_ms, transition, origin, ...rest }): Epoch => ({
+      ...rest,
+      firstOffset: first_offset,
+      openedAt: opened_at,
+      ...(ordering === "offset"
+        ? { ordering }
+        : {
+            ordering,
+            untilMs: until_ms ?? 0,
+            transition: transition ?? rest.epoch,
+            origin: origin ?? first_offset,
+          }),
+    }),
+  );
 
 /** All epochs of a pipeline, oldest first. */
 export function listEpochs(state: DatabaseSync, id: PipelineId): Epoch[] {
@@ -58,6 +66,9 @@ export function listEpochs(state: DatabaseSync, id: PipelineId): Epoch[] {
   return rows.map((row) => rowSchema.parse(row));
 }
 
+/** `above`: an epoch the sinks are known to hold, which this database does not know. */
+export type NewEpoch = Omit<Epoch, "epoch" | "ordering"> & { above?: number };
+
 /**
  * Opens the stretch's next epoch for the worker that owns it. Durable when it returns: its first write may follow. Undefined, and nothing is
  * opened, when another worker has taken the stretch: that one handles these records by the epochs it knows.
@@ -68,19 +79,10 @@ export function openEpoch(
   epoch: NewEpoch,
   owner: string,
 ): Epoch | undefined {
-  return inTransaction(state, () => {
-    if (!ownsStretch(state, id, epoch, owner)) return undefined;
-    return insertEpoch(state, id, epoch, nextNumber(state, id, epoch.above));
-  });
+  return whileOwned(state, id, epoch, owner, (epochs) => opening(epochs, epoch));
 }
 
-/** `above`: an epoch the sinks are known to hold, which this database does not know. */
-export type NewEpoch = Omit<Epoch, "epoch" | "ordering"> & { above?: number };
-
-/**
- * Opens a stretch's transition epoch: its number is the same for all partitions of the grown topic, whichever workers read them, since only then
- * do times decide between partitions. Otherwise as `openEpoch`.
- */
+/** As `openEpoch`, in the transition that the topic's partitions go through until `untilMs`, whichever workers read them. */
 export function openTransition(
   state: DatabaseSync,
   id: PipelineId,
@@ -88,53 +90,141 @@ export function openTransition(
   untilMs: number,
   owner: string,
 ): Epoch | undefined {
-  return inTransaction(state, () => {
-    if (!ownsStretch(state, id, epoch, owner)) return undefined;
-    const epochs = listEpochs(state, id);
-    const own = epochs.findLast((other) => isOf(other, epoch))?.epoch;
-    const open = epochs.filter(
-      (other) =>
-        other.ordering === "timestamp" &&
-        other.topic === epoch.topic &&
-        other.incarnation === epoch.incarnation &&
-        other.partitions === epoch.partitions &&
-        other.release === epoch.release &&
-        other.epoch > Math.max(own ?? 0, epoch.above ?? 0),
-    );
-    // A release that comes back has several: the stretch goes through them in turn, a new one joins in where the others are.
-    const shared = own === undefined ? open.at(-1) : open[0];
-    const until = shared?.ordering === "timestamp" ? shared.untilMs : untilMs;
-    const number = shared?.epoch ?? nextNumber(state, id, epoch.above);
-    return insertEpoch(state, id, epoch, number, until);
-  });
+  return whileOwned(state, id, epoch, owner, (epochs) => joining(epochs, epoch, untilMs));
 }
 
-function nextNumber(state: DatabaseSync, id: PipelineId, above: number | undefined): number {
-  const last = listEpochs(state, id).at(-1);
-  const span = last?.ordering === "timestamp" ? TRANSITION_SPAN : 1;
-  const next = last === undefined ? FIRST_EPOCH : last.epoch + span;
-  // It may be a transition, and others may have been opened after it.
-  return above === undefined ? next : Math.max(next, above + 2 * TRANSITION_SPAN);
-}
-
-function insertEpoch(
+/**
+ * As `openEpoch`, where what comes next is handled otherwise (by another release) and ordered as it was: if it lies in a transition, it stays in it,
+ * and what is known to come after that transition begins there again.
+ */
+export function openAlike(
   state: DatabaseSync,
   id: PipelineId,
   epoch: NewEpoch,
-  number: number,
-  untilMs?: number,
-): Epoch {
-  const ordering: Ordering =
-    untilMs === undefined ? { ordering: "offset" } : { ordering: "timestamp", untilMs };
+  nowMs: number,
+  owner: string,
+): Epoch | undefined {
+  return whileOwned(state, id, epoch, owner, (epochs) => {
+    const at = epochOf(epochs, epoch, epoch.firstOffset);
+    const isWithin = at?.ordering === "timestamp";
+    const going = isWithin ? at : movingTransition(epochs, epoch, nowMs);
+    if (going === undefined) return opening(epochs, epoch);
+    if (!isWithin || epoch.above !== undefined) return joining(epochs, epoch, going.untilMs);
+    const { transition, untilMs, origin } = at;
+    const order = { ordering: "timestamp" as const, transition, untilMs, origin };
+    const opened: Epoch = { ...epoch, ...order, epoch: nextNumber(epochs, undefined) };
+    const end = endOfEpoch(epochs, epoch, at);
+    if (end === Infinity) return [opened];
+    const after = { ...epoch, firstOffset: end };
+    return [opened, ...opening([...epochs, opened], after)];
+  });
+}
+
+/** Keeps the epochs that `open` makes, if the stretch is the worker's, and gives the first. */
+function whileOwned(
+  state: DatabaseSync,
+  id: PipelineId,
+  stretch: Stretch,
+  owner: string,
+  open: (epochs: readonly Epoch[]) => readonly Epoch[],
+): Epoch | undefined {
+  return inTransaction(state, () => {
+    if (!ownsStretch(state, id, stretch, owner)) return undefined;
+    const opened = open(listEpochs(state, id));
+    for (const epoch of opened) insertEpoch(state, id, epoch);
+    return opened[0];
+  });
+}
+
+function opening(epochs: readonly Epoch[], { above, ...epoch }: NewEpoch): [Epoch] {
+  return [{ ...epoch, ordering: "offset", epoch: nextNumber(epochs, above) }];
+}
+
+function joining(epochs: readonly Epoch[], fresh: NewEpoch, untilMs: number): [Epoch] {
+  const { above, ...epoch } = fresh;
+  const next = nextNumber(epochs, above);
+  const shared = sharedTransition(epochs, fresh) ?? { transition: next, untilMs };
+  const { transition } = shared;
+  const own = epochs.findLast((other) => isSameStretch(other, epoch));
+  const isWithin = own?.ordering === "timestamp" && own.transition === transition;
+  return [
+    {
+      ...epoch,
+      ordering: "timestamp",
+      epoch: isWithin ? next : transition,
+      transition,
+      untilMs: shared.untilMs,
+      origin: isWithin ? own.origin : epoch.firstOffset,
+    },
+  ];
+}
+
+/** The topic's transition where it is not over by the clock and the stretch has not gone past it. */
+export function movingTransition(
+  epochs: readonly Epoch[],
+  stretch: Stretch,
+  nowMs: number,
+): Transition | undefined {
+  const newest = newestTransition(epochs, stretch);
+  return newest !== undefined && newest.untilMs > nowMs && !isPast(epochs, stretch, newest)
+    ? newest
+    : undefined;
+}
+
+/** The transition that a stretch joins whose topic has grown; undefined where it is the first to open it. */
+function sharedTransition(epochs: readonly Epoch[], fresh: NewEpoch): Transition | undefined {
+  const newest = newestTransition(epochs, fresh);
+  if (newest === undefined || newest.transition <= (fresh.above ?? 0)) return undefined;
+  const knows = (epoch: Epoch): boolean =>
+    epoch.ordering === "timestamp" &&
+    epoch.transition === newest.transition &&
+    epoch.partitions >= fresh.partitions;
+  return epochs.some(knows) && !isPast(epochs, fresh, newest) ? newest : undefined;
+}
+
+function newestTransition(
+  epochs: readonly Epoch[],
+  { topic, incarnation }: Stretch,
+): Transition | undefined {
+  return epochs
+    .flatMap((epoch) =>
+      epoch.ordering === "timestamp" && epoch.topic === topic && epoch.incarnation === incarnation
+        ? [epoch]
+        : [],
+    )
+    .toSorted((a, b) => b.transition - a.transition)[0];
+}
+
+/** Whether the stretch has an epoch whose versions are above the transition's. */
+function isPast(epochs: readonly Epoch[], stretch: Stretch, { transition }: Transition): boolean {
+  return epochs.some(
+    (epoch) =>
+      epoch.ordering === "offset" && epoch.epoch > transition && isSameStretch(epoch, stretch),
+  );
+}
+
+function nextNumber(epochs: readonly Epoch[], above: number | undefined): number {
+  const after = epochs.map((epoch) =>
+    epoch.ordering === "offset"
+      ? epoch.epoch + 1
+      : Math.max(epoch.epoch + 1, epoch.transition + TRANSITION_SPAN),
+  );
+  // It may be a transition, and others may have been opened after it.
+  const lost = above === undefined ? FIRST_EPOCH : above + 2 * TRANSITION_SPAN;
+  return Math.max(FIRST_EPOCH, lost, ...after);
+}
+
+function insertEpoch(state: DatabaseSync, id: PipelineId, epoch: Epoch): void {
+  const transition = epoch.ordering === "timestamp" ? epoch : undefined;
   state
     .prepare(
-      `insert into sync_epochs (environment, name, epoch, topic, incarnation, partition, first_offset, release, reason, opened_at, ordering, partitions, until_ms)
-       values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      `insert into sync_epochs (environment, name, epoch, topic, incarnation, partition, first_offset, release, reason, opened_at, ordering, partitions, until_ms, transition, origin)
+       values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     )
     .run(
       id.environment,
       id.name,
-      number,
+      epoch.epoch,
       epoch.topic,
       epoch.incarnation,
       epoch.partition,
@@ -142,12 +232,12 @@ function insertEpoch(
       epoch.release,
       epoch.reason,
       epoch.openedAt,
-      ordering.ordering,
+      epoch.ordering,
       epoch.partitions,
-      untilMs ?? null,
+      transition?.untilMs ?? null,
+      transition?.transition ?? null,
+      transition?.origin ?? null,
     );
-  const { above: _, ...opened } = epoch;
-  return { ...opened, ...ordering, epoch: number };
 }
 
 /** The epoch a record belongs to, also when it is delivered again long after a swap. */
@@ -156,18 +246,18 @@ export function epochOf(
   stretch: Stretch,
   offset: number,
 ): Epoch | undefined {
-  return epochs.findLast((epoch) => isOf(epoch, stretch) && epoch.firstOffset <= offset);
+  return epochs.findLast((epoch) => isSameStretch(epoch, stretch) && epoch.firstOffset <= offset);
 }
 
 /** Where the epoch that holds `offset` ends; Infinity for the newest. */
 export function endOfEpoch(epochs: readonly Epoch[], stretch: Stretch, epoch: Epoch): number {
   const later = epochs
-    .filter((other) => isOf(other, stretch) && other.epoch > epoch.epoch)
+    .filter((other) => isSameStretch(other, stretch) && other.epoch > epoch.epoch)
     .map((other) => other.firstOffset);
   return Math.min(Infinity, ...later);
 }
 
-function isOf(epoch: Stretch, stretch: Stretch): boolean {
+export function isSameStretch(epoch: Stretch, stretch: Stretch): boolean {
   return (
     epoch.topic === stretch.topic &&
     epoch.incarnation === stretch.incarnation &&

@@ -26,6 +26,14 @@ export type PipelineEvent =
       oldestMs: number;
       newestMs: number;
     }
+  /** A batch of records that came before was written again and is durable in every sink: a backfill, a repair, a replay of dead letters. */
+  | {
+      kind: "rewritten";
+      reason: string;
+      piece: Omit<Piece, "claim">;
+      counts: Counts;
+      deadLetters: readonly DeadLetter[];
+    }
   /** A transient problem that is being waited out; undefined when it is over. `where`: `source`, `registry`, `dead letters` or a sink's name. */
   | { kind: "backoff"; where: string; problem: Problem | undefined }
   | { kind: "epoch"; epoch: Epoch };

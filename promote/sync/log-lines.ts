@@ -16,6 +16,7 @@ export type LogLine = {
 
 type Labels = Record<string, string | number>;
 type Committed = Extract<PipelineEvent, { kind: "committed" }>;
+type Rewritten = Extract<PipelineEvent, { kind: "rewritten" }>;
 
 /** Of one batch's dead letters, these are told one by one; the rest are counted. A poisoned topic must not become a flood of lines. */
 const MOST_LETTERS = 10;
@@ -97,6 +98,11 @@ export function openLogLines(options: {
           ...letterLines(spec, event),
           ...(options.tellsCommits ? [commitLine(spec, event)] : []),
         ];
+      case "rewritten":
+        return [
+          ...letterLines(spec, event),
+          ...(options.tellsCommits ? [rewriteLine(spec, event)] : []),
+        ];
       case "read":
       case "stage":
       case "write":
@@ -115,7 +121,7 @@ const STATES = {
   halted: { level: "error", says: "has halted and needs a person" },
 } as const;
 
-function letterLines(spec: PipelineSpec, { piece, deadLetters }: Committed): LogLine[] {
+function letterLines(spec: PipelineSpec, { piece, deadLetters }: Committed | Rewritten): LogLine[] {
   const lines = deadLetters
     .slice(0, MOST_LETTERS)
     .map((letter) => letterLine(spec, letter, piece.epoch.epoch));
@@ -149,6 +155,13 @@ function commitLine(spec: PipelineSpec, { piece, counts }: Committed): LogLine {
   const says = `Committed ${topic}/${partition} up to offset ${piece.next}.`;
   const labels = { ...placeOf(piece.epoch, piece.next), ...counts };
   return lineOf(spec, "debug", "committed", says, labels);
+}
+
+function rewriteLine(spec: PipelineSpec, { piece, counts, reason }: Rewritten): LogLine {
+  const { topic, partition } = piece.stretch;
+  const says = `Wrote ${topic}/${partition} again up to offset ${piece.next} (${reason}).`;
+  const labels = { ...placeOf(piece.epoch, piece.next), ...counts };
+  return lineOf(spec, "debug", "rewritten", says, labels);
 }
 
 function placeOf(epoch: Epoch, offset: number): Labels {

@@ -3,7 +3,7 @@ import { ProblemError, type Problem } from "#snapshots/problem.ts";
 import { openChannel, type Channel } from "./channel.ts";
 import type { DeadLetter } from "./dead-letters.ts";
 import { openJsonDecoder } from "./decode/decode.ts";
-import type { PipelineId, Stretch } from "./epochs.ts";
+import { isSameStretch, listEpochs, type PipelineId } from "./epochs.ts";
 import type { PipelineEvent } from "./events.ts";
 import { openOffsetCommits } from "./offset-commits.ts";
 import { patiently } from "./patiently.ts";
@@ -55,6 +55,10 @@ export type RunningPipeline = {
 const REVOKE_MS = 20_000;
 /** How often it is asked whether something shall be written again. */
 const REWRITES_MS = 500;
+const UNPREPARED: Problem = {
+  code: "sink-unprepared",
+  message: "The sinks are prepared for another release just now.",
+};
 
 /**
  * Runs one release over a topic: poll and decode │ transform │ write to every sink, then commit. The three overlap, joined by queues of one,
@@ -74,6 +78,8 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
   const runtimes = openRuntimes(parts, (hash) => (hash === current.release ? current : undefined));
   let problem: Problem | undefined;
   let inFlight = 0;
+  /** The release whose contract every sink was last prepared for. */
+  let preparedFor: string | undefined;
   let onFinished: () => void = nothing;
   const stretches = openStretches({
     id,
@@ -113,7 +119,9 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
     state,
     reader: parts.reader,
     signal: abort.signal,
-    isHeld: (stretch) => stretches.list().some((held) => isSameStretch(held.stretch, stretch)),
+    release: () => current.release,
+    held: () => stretches.list().map(({ stretch }) => stretch),
+    newestOf: (stretch) => listEpochs(state, id).findLast((epoch) => isSameStretch(epoch, stretch)),
     renew(stretch, reason) {
       const place = stretches.list().find((held) => isSameStretch(held.stretch, stretch));
       const epoch = place === undefined ? undefined : stretches.renew(place.stretch, reason);
@@ -127,13 +135,23 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
       const { topic, partition } = epoch;
       return decodeSettled(runtime.decoder, { records, topic, partition }, waiting);
     },
-    async backfilled() {
+    judge(epoch, records, read) {
+      const runtime = runtimes.of(epoch.release);
+      if ("code" in runtime) return runtime;
+      const { topic, partition } = epoch;
+      const nowMs = parts.now().getTime();
+      const batch = { decoded: read, records, topic, partition, nowMs };
+      const judged = runtime.expectations.judgeAgain(batch);
+      return judged.halt ?? judged.decoded;
+    },
+    async turnReaders(release) {
       for (const sink of sinks) {
-        const turn = async (): Promise<Problem | undefined> => sink.turnReaders?.();
+        const turn = async (): Promise<Problem | undefined> =>
+          preparedFor === release ? sink.turnReaders?.() : UNPREPARED;
         const refused = await patiently(sink.name, turn, waiting);
-        if (refused !== undefined) return refused;
+        if (refused !== undefined) return refused === UNPREPARED ? false : refused;
       }
-      return undefined;
+      return true;
     },
     decodeTombstones(epoch, records) {
       const runtime = runtimes.of(epoch.release);
@@ -141,6 +159,7 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
       const decoder = openJsonDecoder(runtime.release);
       return decoder.ok ? decoder.value.decode(records, epoch.partition) : decoder.problem;
     },
+    rewritten: (done) => observe({ kind: "rewritten", ...done }),
   });
   let lookAgainAt = 0;
 
@@ -221,6 +240,7 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
       random: parts.random,
       halt,
       guarded,
+      prepared: (release) => (preparedFor = release),
       finished() {
         inFlight--;
         onFinished();
@@ -279,10 +299,6 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
 }
 
 function nothing(): void {}
-
-function isSameStretch(a: Stretch, b: Stretch): boolean {
-  return a.topic === b.topic && a.incarnation === b.incarnation && a.partition === b.partition;
-}
 
 function timesOf({ records }: Piece): { oldestMs: number; newestMs: number } {
   let oldestMs = Infinity;

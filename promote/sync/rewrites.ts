@@ -3,14 +3,19 @@ import { z } from "zod";
 import type { PipelineId, Stretch } from "./epochs.ts";
 import { inTransaction } from "./state.ts";
 
+/** An identity (as JSON) that no record of the topic has, and the version of its row: that row is to go, and nothing newer. */
+const clearSchema = z.strictObject({ key: z.string(), found: z.string().regex(/^\d{1,19}$/) });
+export type Clear = z.infer<typeof clearSchema>;
+/** State databases of before versions were kept. */
+const ofBefore = z.string().transform((key): Clear => ({ key, found: "0" }));
+
 /**
  * Which records of a stretch are written again: all, or those of some identities. A record named by its offset brings its identity in: what
- * follows of that identity is written again too, so that the newest version is left. `clears`: identities (as JSON) that no record of the topic
- * has, and whose rows are to go.
+ * follows of that identity is written again too, so that the newest version is left. `clears`: rows that nothing in the topic accounts for.
  */
 export const selectionSchema = z.union([
   z.strictObject({ all: z.literal(true) }),
-  z.strictObject({ clears: z.array(z.string()) }),
+  z.strictObject({ clears: z.array(z.union([clearSchema, ofBefore])) }),
   z.strictObject({
     offsets: z.array(z.number()),
     tokens: z.array(z.union([z.string(), z.number()])),
@@ -27,7 +32,8 @@ export type Rewrite = Stretch & {
   from: number;
   selection: Selection;
   reason: string;
-  state: "asked" | "running" | "done";
+  /** `written`: all of it is in every sink; of a backfill, readers are turned once every partition is. */
+  state: "asked" | "running" | "written" | "done";
   askedAt: string;
   /** Known once it runs. */
   epoch: number | undefined;
@@ -49,7 +55,7 @@ const rowSchema = z
     release: z.string().nullable(),
     selection: z.string(),
     reason: z.string(),
-    state: z.enum(["asked", "running", "done"]),
+    state: z.enum(["asked", "running", "written", "done"]),
     asked_at: z.string(),
     written: z.number(),
     dead_lettered: z.number(),
@@ -71,6 +77,16 @@ const rowSchema = z
 export function listRewrites(state: DatabaseSync, id: PipelineId): Rewrite[] {
   return state
     .prepare("select * from sync_rewrites where environment = ? and name = ? order by rewrite")
+    .all(id.environment, id.name)
+    .map((row) => rowSchema.parse(row));
+}
+
+/** Those that are not done, oldest first. */
+export function listOpenRewrites(state: DatabaseSync, id: PipelineId): Rewrite[] {
+  return state
+    .prepare(
+      "select * from sync_rewrites where environment = ? and name = ? and state <> 'done' order by rewrite",
+    )
     .all(id.environment, id.name)
     .map((row) => rowSchema.parse(row));
 }
@@ -130,7 +146,25 @@ export function countRewritten(
 
 /** `selection`: with every identity that came in by its offset. */
 export function finishRewrite(state: DatabaseSync, rewrite: number, selection: Selection): void {
+  const next = "all" in selection ? "written" : "done";
   state
-    .prepare("update sync_rewrites set state = 'done', selection = ? where rewrite = ?")
-    .run(JSON.stringify(selection), rewrite);
+    .prepare("update sync_rewrites set state = ?, selection = ? where rewrite = ?")
+    .run(next, JSON.stringify(selection), rewrite);
+}
+
+/** Nothing is left to do of these, or nothing can be: what they were asked for is gone. */
+export function endRewrites(state: DatabaseSync, rewrites: readonly Rewrite[]): void {
+  setState(state, rewrites, "done");
+}
+
+/** As if they had not been done. */
+export function askAgain(state: DatabaseSync, rewrites: readonly Rewrite[]): void {
+  setState(state, rewrites, "asked");
+}
+
+function setState(state: DatabaseSync, rewrites: readonly Rewrite[], next: Rewrite["state"]): void {
+  const update = state.prepare("update sync_rewrites set state = ? where rewrite = ?");
+  inTransaction(state, () => {
+    for (const { rewrite } of rewrites) update.run(next, rewrite);
+  });
 }

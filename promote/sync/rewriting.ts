@@ -1,20 +1,25 @@
 import type { DatabaseSync } from "node:sqlite";
-import type { Problem } from "#snapshots/problem.ts";
+import { ProblemError, type Problem } from "#snapshots/problem.ts";
 import { replaceDeadLetters } from "./dead-letters.ts";
 import type { Decoded } from "./decode/decode.ts";
-import type { Epoch, PipelineId, Stretch } from "./epochs.ts";
+import { isSameStretch, type Epoch, type PipelineId, type Stretch } from "./epochs.ts";
+import type { PipelineEvent } from "./events.ts";
 import type { SourceRecord, TopicReader } from "./ports.ts";
 import {
+  askAgain,
   beginRewrite,
   countRewritten,
+  endRewrites,
   finishRewrite,
-  listRewrites,
+  listOpenRewrites,
+  type Clear,
   type Rewrite,
   type Selection,
 } from "./rewrites.ts";
 import type { SettledBatch } from "./settle-batch.ts";
 import { inTransaction } from "./state.ts";
 import type { Piece } from "./stretches.ts";
+import { FIRST_EPOCH, partsOfVersion, versionOf } from "./version.ts";
 
 /** A batch to write again, and what is done once every sink has it. */
 export type RewritePiece = Omit<Piece, "claim"> & {
@@ -27,15 +32,22 @@ export type RewritingParts = {
   state: DatabaseSync;
   reader: TopicReader;
   signal: AbortSignal;
+  /** The release that runs now. */
+  release(): string;
   /** Moves live traffic of a stretch to a new epoch; undefined when that cannot be just now. */
   renew(stretch: Stretch, reason: string): { epoch: Epoch; at: number } | undefined;
-  /** Whether the stretch is still read here. */
-  isHeld(stretch: Stretch): boolean;
+  /** The stretches that are read here. */
+  held(): Stretch[];
+  /** A stretch's newest epoch. */
+  newestOf(stretch: Stretch): Epoch | undefined;
   decode(epoch: Epoch, records: readonly SourceRecord[]): Promise<Decoded | Problem>;
-  /** Every record of every partition has been written again. */
-  backfilled(): Promise<Problem | undefined>;
+  /** Without the records that an expectation keeps out. */
+  judge(epoch: Epoch, records: readonly SourceRecord[], decoded: Decoded): Decoded | Problem;
+  /** Every record of every partition was written again by `release`; false where the sinks do not stand ready for it just now. */
+  turnReaders(release: string): Promise<Problem | boolean>;
   /** Tombstones whose keys are JSON, whatever format the topic's own have. */
   decodeTombstones(epoch: Epoch, records: readonly SourceRecord[]): Decoded | Problem;
+  rewritten(done: Omit<Extract<PipelineEvent, { kind: "rewritten" }>, "kind">): void;
 };
 
 /**
@@ -46,45 +58,85 @@ export async function* rewriting(
   parts: RewritingParts,
 ): AsyncGenerator<RewritePiece | Problem | undefined> {
   for (;;) {
-    const next = listRewrites(parts.state, parts.id).find(
-      (rewrite) => rewrite.state !== "done" && parts.isHeld(rewrite),
-    );
+    const open = openHere(parts);
+    const next = open.find((rewrite) => rewrite.state !== "written");
     if (next !== undefined) yield* rewriteOne(parts, next);
+    else if (open.length > 0) {
+      const refused = await endBackfills(parts, open);
+      if (refused !== undefined) yield refused;
+    }
     yield undefined;
   }
+}
+
+/** What can be done here; what was asked of a topic that was made again since is over. */
+function openHere(parts: RewritingParts): Rewrite[] {
+  const held = parts.held();
+  const ofPartition = ({ topic, partition }: Rewrite): Stretch | undefined =>
+    held.find((stretch) => stretch.topic === topic && stretch.partition === partition);
+  const open = listOpenRewrites(parts.state, parts.id).filter(ofPartition);
+  const gone = open.filter((rewrite) => ofPartition(rewrite)?.incarnation !== rewrite.incarnation);
+  if (gone.length > 0) endRewrites(parts.state, gone);
+  return open.filter((rewrite) => !gone.includes(rewrite));
+}
+
+/**
+ * Turns readers once every partition of a backfill is written by the release that runs now. What another release wrote, before a swap, is written
+ * again. Only then is the backfill done: a kill before leaves it to whoever comes next.
+ */
+async function endBackfills(
+  parts: RewritingParts,
+  here: readonly Rewrite[],
+): Promise<Problem | undefined> {
+  const [one] = here;
+  if (one === undefined) return undefined;
+  const release = parts.release();
+  const outdated = here.filter((rewrite) => rewrite.release !== release);
+  if (outdated.length > 0) {
+    askAgain(parts.state, outdated);
+    return undefined;
+  }
+  const all = listOpenRewrites(parts.state, parts.id).filter(
+    (other) => other.incarnation === one.incarnation && "all" in other.selection,
+  );
+  const isWritten = all.every((other) => other.state === "written" && other.release === release);
+  if (!isWritten) return undefined;
+  const turned = await parts.turnReaders(release);
+  if (typeof turned === "object") return turned;
+  if (turned) endRewrites(parts.state, all);
+  return undefined;
 }
 
 async function* rewriteOne(
   parts: RewritingParts,
   rewrite: Rewrite,
 ): AsyncGenerator<RewritePiece | Problem> {
-  const { id, state, reader, signal } = parts;
-  const moved = parts.renew(rewrite, rewrite.reason);
-  if (moved === undefined) return;
-  const { epoch, at } = moved;
-  beginRewrite(state, rewrite.rewrite, { epoch: epoch.epoch, to: at, release: epoch.release });
+  const { id, state, signal } = parts;
   const { selection } = rewrite;
   const chosen = openSelection(selection);
   const { topic, incarnation, partition } = rewrite;
+  if (await isTopicGone(parts, rewrite)) return;
   let unsettled = 0;
   let onSettled: () => void = () => undefined;
 
-  function pieceOf(records: readonly SourceRecord[], decoded: Decoded): RewritePiece {
+  function pieceOf(epoch: Epoch, records: readonly SourceRecord[], decoded: Decoded): RewritePiece {
     unsettled++;
+    const next = (records.at(-1)?.offset ?? 0) + 1;
+    const piece = { stretch: { topic, incarnation, partition }, epoch, records, next };
     return {
-      stretch: { topic, incarnation, partition },
-      epoch,
-      records,
+      ...piece,
       decoded,
-      next: (records.at(-1)?.offset ?? 0) + 1,
       async finish([settled]) {
         if (settled === undefined) return;
         const { counts, deadLetters } = settled;
         const offsets = records.map(({ offset }) => offset);
         inTransaction(state, () => {
-          replaceDeadLetters(state, id, rewrite, offsets, deadLetters);
+          // What is cleared is no record of the topic: it has no letters.
+          if (!("clears" in selection))
+            replaceDeadLetters(state, id, rewrite, offsets, deadLetters);
           countRewritten(state, rewrite.rewrite, counts);
         });
+        parts.rewritten({ reason: rewrite.reason, piece, ...settled });
         unsettled--;
         onSettled();
       },
@@ -92,27 +144,35 @@ async function* rewriteOne(
   }
 
   if ("clears" in selection) {
-    // Below where live traffic goes on, so that an identity which comes to life meanwhile stays.
-    const records = selection.clears.map((key) => tombstone(key, Math.max(0, at - 1)));
-    const decoded = parts.decodeTombstones(epoch, records);
-    if ("code" in decoded) {
-      yield decoded;
-      return;
-    }
-    yield pieceOf(records, decoded);
-  } else {
-    for await (const records of reader.read(topic, partition, rewrite.from, at, signal)) {
-      if (!parts.isHeld(rewrite)) return;
-      const all = await parts.decode(epoch, records);
-      if ("code" in all) {
-        yield all;
+    const epoch = parts.newestOf(rewrite);
+    if (epoch === undefined) return;
+    const begun = { epoch: epoch.epoch, to: rewrite.from, release: epoch.release };
+    beginRewrite(state, rewrite.rewrite, begun);
+    for (const { number, records } of tombstones(selection.clears)) {
+      const decoded = parts.decodeTombstones(epoch, records);
+      if ("code" in decoded) {
+        yield decoded;
         return;
       }
-      const wanted = chosen.from(records, all);
+      yield pieceOf({ ...epoch, epoch: number, ordering: "offset" }, records, decoded);
+    }
+  } else {
+    const moved = parts.renew(rewrite, rewrite.reason);
+    if (moved === undefined) return;
+    const { epoch, at } = moved;
+    beginRewrite(state, rewrite.rewrite, { epoch: epoch.epoch, to: at, release: epoch.release });
+    for await (const records of readHere(parts, rewrite, at)) {
+      if ("code" in records) {
+        yield records;
+        return;
+      }
+      const all = await parts.decode(epoch, records);
+      const wanted = "code" in all ? records : chosen.from(records, all);
       if (wanted.length === 0) continue;
       const decoded = wanted === records ? all : await parts.decode(epoch, wanted);
-      yield "code" in decoded ? decoded : pieceOf(wanted, decoded);
-      if ("code" in decoded) return;
+      const judged = "code" in decoded ? decoded : parts.judge(epoch, wanted, decoded);
+      yield "code" in judged ? judged : pieceOf(epoch, wanted, judged);
+      if ("code" in judged) return;
     }
   }
   const isWaiting = (): boolean => unsettled > 0 && !signal.aborted;
@@ -122,17 +182,62 @@ async function* rewriteOne(
       signal.addEventListener("abort", () => resolve(), { once: true });
     });
   }
-  if (signal.aborted || !parts.isHeld(rewrite)) return;
+  if (signal.aborted || !isHeld(parts, rewrite)) return;
+  if (await isTopicGone(parts, rewrite)) return;
   finishRewrite(state, rewrite.rewrite, chosen.selection());
-  const isOver = listRewrites(state, id).every(
-    (other) => other.state === "done" || !("all" in other.selection),
-  );
-  const problem = "all" in selection && isOver ? await parts.backfilled() : undefined;
-  if (problem !== undefined) yield problem;
 }
 
-function tombstone(key: string, offset: number): SourceRecord {
-  return { offset, timestampMs: 0, key: Buffer.from(key), value: null, headers: [] };
+/** Records below `at`, for as long as the stretch is read here and its topic is the one it was. */
+async function* readHere(
+  parts: RewritingParts,
+  rewrite: Rewrite,
+  at: number,
+): AsyncGenerator<readonly SourceRecord[] | Problem> {
+  const { reader, signal } = parts;
+  try {
+    const { topic, partition, from } = rewrite;
+    for await (const records of reader.read(topic, partition, from, at, signal)) {
+      if (!isHeld(parts, rewrite)) return;
+      yield records;
+    }
+  } catch (cause) {
+    if (!(cause instanceof ProblemError)) throw cause;
+    // The source will tell of the new topic.
+    if (!(await isTopicGone(parts, rewrite))) yield cause.problem;
+  }
+}
+
+/** Deleted, or made again under its name. */
+async function isTopicGone({ reader }: RewritingParts, rewrite: Rewrite): Promise<boolean> {
+  try {
+    return (await reader.incarnation(rewrite.topic)) !== rewrite.incarnation;
+  } catch {
+    return false;
+  }
+}
+
+function isHeld(parts: RewritingParts, rewrite: Rewrite): boolean {
+  return parts.held().some((stretch) => isSameStretch(stretch, rewrite));
+}
+
+/**
+ * By epoch: tombstones whose versions come right after those of the rows they are to clear, so that whatever is newer, or comes to life in any
+ * partition meanwhile, stays. A row made by hand has no version of ours: its tombstone is older than every record.
+ */
+export function tombstones(
+  clears: readonly Clear[],
+): { number: number; records: SourceRecord[] }[] {
+  const oldest = versionOf(FIRST_EPOCH, 0, 0);
+  const byEpoch = new Map<number, SourceRecord[]>();
+  for (const { key, found } of clears) {
+    const after = BigInt(found) + 1n;
+    const { epoch, offset } = partsOfVersion(after < oldest ? oldest : after + (after & 1n));
+    const record = { offset, timestampMs: 0, headers: [], key: Buffer.from(key), value: null };
+    const records = byEpoch.get(epoch);
+    if (records === undefined) byEpoch.set(epoch, [record]);
+    else records.push(record);
+  }
+  return [...byEpoch].map(([number, records]) => ({ number, records }));
 }
 
 /** Picks records, and takes in the identity of each that is named by its offset. */

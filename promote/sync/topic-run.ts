@@ -1,7 +1,7 @@
 import { ProblemError, type Problem } from "#snapshots/problem.ts";
 import { endOfEpoch, epochOf, type Epoch, type Stretch } from "./epochs.ts";
 import type { SourceRecord, TopicReader } from "./ports.ts";
-import type { Rewrite } from "./rewrites.ts";
+import type { Rewrite, Selection } from "./rewrites.ts";
 import type { Runtimes } from "./runtimes.ts";
 import type { Transformed } from "./settle-batch.ts";
 import { decodeSettled } from "./spec-decoder.ts";
@@ -87,19 +87,30 @@ function rewrittenBy(
     const epoch = epochs.find((one) => one.epoch === rewrite.epoch && one.partition === partition);
     if (!isHere || epoch === undefined || epoch.epoch <= own.epoch) continue;
     if ("clears" in selection) continue;
-    const offsets = "all" in selection ? undefined : new Set(selection.offsets);
-    const tokens = "all" in selection ? undefined : new Set(selection.tokens);
+    const chosen = "all" in selection ? undefined : setsOf(selection);
     records.forEach(({ offset }, i) => {
       if (offset < from || offset >= to) return;
       const token = tokenOf(i);
       const isChosen =
-        offsets === undefined ||
-        offsets.has(offset) ||
-        (token !== undefined && tokens?.has(token) === true);
+        chosen === undefined ||
+        chosen.offsets.has(offset) ||
+        (token !== undefined && chosen.tokens.has(token));
       if (isChosen) found.set(i, epoch);
     });
   }
   return found;
+}
+
+type Some = Extract<Selection, { tokens: unknown }>;
+const sets = new WeakMap<Some, { offsets: Set<number>; tokens: Set<string | number> }>();
+
+/** Made once of a selection, which may name a million identities. */
+function setsOf(selection: Some): { offsets: Set<number>; tokens: Set<string | number> } {
+  const known = sets.get(selection);
+  if (known !== undefined) return known;
+  const made = { offsets: new Set(selection.offsets), tokens: new Set(selection.tokens) };
+  sets.set(selection, made);
+  return made;
 }
 
 function groupsOf(
@@ -109,7 +120,10 @@ function groupsOf(
   const groups = new Map<Epoch, SourceRecord[]>();
   for (const [record, epoch] of later) {
     const found = records[record];
-    if (found !== undefined) groups.set(epoch, [...(groups.get(epoch) ?? []), found]);
+    const group = groups.get(epoch);
+    if (found === undefined) continue;
+    if (group === undefined) groups.set(epoch, [found]);
+    else group.push(found);
   }
   for (const group of groups.values()) group.sort((a, b) => a.offset - b.offset);
   return groups;

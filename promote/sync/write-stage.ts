@@ -25,6 +25,8 @@ export type WriteParts = {
   maxRecords: number;
   /** Where dead letters go besides the state database; durable when it resolves. */
   buryIn: ((letters: readonly DeadLetter[]) => Promise<Problem | undefined>) | undefined;
+  /** Every sink stands ready for what this release writes. */
+  prepared(release: string): void;
   /** A batch is out of the pipeline. */
   finished(): void;
   /** Nothing more can be written; the signal is aborted when it returns. */
@@ -47,8 +49,8 @@ export async function writeBatches(parts: WriteParts): Promise<void> {
   const turns = openTurns();
   const contract = contractOf(parts.release);
   if (!contract.ok) return parts.halt(contract.problem);
-  await prepare(contract.value);
   let preparedFor = parts.release.release;
+  await prepare(preparedFor, contract.value);
   /** Of the batch before: whatever comes after it may begin to finish. */
   let turn = Promise.resolve();
   const writing: { records: number; done: Promise<void> }[] = [];
@@ -56,8 +58,8 @@ export async function writeBatches(parts: WriteParts): Promise<void> {
   for (let item = await parts.next(); item !== undefined; item = await parts.next()) {
     if (preparedFor !== item.release) {
       await allDone();
-      await prepare(item.contract);
       preparedFor = item.release;
+      await prepare(preparedFor, item.contract);
     }
     const records = item.records.length;
     while (isEnough(records)) await writing.shift()?.done;
@@ -99,17 +101,19 @@ export async function writeBatches(parts: WriteParts): Promise<void> {
     parts.finished();
   }
 
-  async function prepare(wanted: SinkContract): Promise<void> {
+  async function prepare(release: string, wanted: SinkContract): Promise<void> {
     for (const sink of sinks) {
       const refused = await patiently(sink.name, () => sink.prepare(wanted), waiting);
       if (signal.aborted) return;
       if (refused !== undefined) return parts.halt(refused);
     }
+    parts.prepared(release);
   }
 
   async function bury(letters: readonly DeadLetter[]): Promise<Problem | undefined> {
     const { buryIn } = parts;
     if (buryIn === undefined || letters.length === 0) return undefined;
-    return patiently("dead letters", () => buryIn(letters), waiting);
+    // A person may have to see to the topic; the pipeline goes on by itself then.
+    return patiently("dead letters", () => buryIn(letters), { ...waiting, isCurable: () => true });
   }
 }

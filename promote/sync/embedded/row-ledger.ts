@@ -34,9 +34,11 @@ export type LedgerDifference = {
   part: number;
   /** The document that lies under no identity. */
   stray?: string;
+  /** The partition of the identity's newest record; null where the topic has none. */
+  partition: number | null;
   /** Where each side's row comes from: the topic's record. */
   expected: { partition: number; offset: number; row: string } | null;
-  found: { partition: number; offset: number; row: string } | null;
+  found: { partition: number; offset: number; version: string; row: string } | null;
 };
 
 /**
@@ -154,16 +156,17 @@ export async function openRowLedger(): Promise<RowLedger> {
     },
     async differences(limit) {
       const reader = await connection.runAndReadAll(
-        `select verdict, key, part, e_partition, e_offset, e_json, f_partition, f_offset, f_json from judged
+        `select verdict, key, part, k_partition, e_partition, e_offset, e_json, f_partition, f_offset, f_version::varchar, f_json from judged
          where verdict in ('changed', 'added', 'removed') order by key, part limit ${limit}`,
       );
       return reader.getRowsJS().map((columns): LedgerDifference => {
-        const [verdict, key, part, ePartition, eOffset, eJson, fPartition, fOffset, fJson] =
-          columns;
+        const [verdict, key, part, known, ePartition, eOffset, eJson, ...found] = columns;
+        const [fPartition, fOffset, fVersion, fJson] = found;
         const side = (partition: unknown, offset: unknown, json: unknown) =>
           typeof json === "string"
             ? { partition: Number(partition), offset: Number(offset), row: json }
             : null;
+        const foundSide = side(fPartition, fOffset, fJson);
         const text = typeof key === "string" ? key : "";
         const stray = strayOf(text);
         return {
@@ -171,8 +174,9 @@ export async function openRowLedger(): Promise<RowLedger> {
           key: text,
           part: Number(part),
           ...(stray === undefined ? {} : { stray }),
+          partition: known === null ? null : Number(known),
           expected: side(ePartition, eOffset, eJson),
-          found: side(fPartition, fOffset, fJson),
+          found: foundSide && { ...foundSide, version: String(fVersion) },
         };
       });
     },
@@ -188,16 +192,17 @@ export async function openRowLedger(): Promise<RowLedger> {
 /** Living rows of both sides, each key and part with one verdict. */
 const JUDGED = `create or replace temp table judged as
 with newest as (
-  select key, part, arg_max({ 'partition': partition, 'record_offset': record_offset, 'json': json }, version) as it
+  select key, part, max(version) as version, arg_max({ 'partition': partition, 'record_offset': record_offset, 'json': json }, version) as it
   from effects anti join refused using (topic, partition, record_offset) group by key, part
 ), expected as (select key, part, it.partition as partition, it.record_offset as record_offset, it.json as json from newest where it.json is not null),
+recorded as (select key, arg_max(it.partition, version) as partition from newest group by key),
 moved as (select distinct key from moving)
 select coalesce(e.key, f.key) as key, coalesce(e.part, f.part) as part,
-  e.partition as e_partition, e.record_offset as e_offset, e.json as e_json, f.partition as f_partition, f.record_offset as f_offset, f.json as f_json,
+  e.partition as e_partition, e.record_offset as e_offset, e.json as e_json, f.partition as f_partition, f.record_offset as f_offset, f.version as f_version, f.json as f_json, k.partition as k_partition,
   case when e.json = f.json then 'equal' when m.key is not null then 'moving' when e.key is null and f.is_old then 'unverifiable'
     when e.key is null then 'added' when f.key is null then 'removed' else 'changed' end as verdict
 from expected e full join (select * from found where json is not null) f on e.key = f.key and e.part = f.part
-left join moved m on m.key = coalesce(e.key, f.key)`;
+left join moved m on m.key = coalesce(e.key, f.key) left join recorded k on k.key = coalesce(e.key, f.key)`;
 
 const COUNTS = `select count(e_json) as l, count(f_json) as r, count(*) filter (verdict = 'equal') as equal,
   count(*) filter (verdict = 'changed') as changed, count(*) filter (verdict = 'added') as added, count(*) filter (verdict = 'removed') as removed,

@@ -34,7 +34,11 @@ export type Judgement = {
 };
 
 /** A source's expectations, opened against one input contract. What they remember belongs to one reader of the topic. */
-export type Expectations = { judge(batch: Batch): Judgement };
+export type Expectations = {
+  judge(batch: Batch): Judgement;
+  /** Records that came before and are handled again: by their values alone, whatever freshness, uniqueness and volume said of them then. */
+  judgeAgain(batch: Batch): Pick<Judgement, "decoded" | "halt">;
+};
 
 /** The history of a volume expectation, by name. */
 export type ReadMinutes = (expectation: string) => readonly MinuteCount[];
@@ -67,7 +71,15 @@ export function openExpectations(
     }
     rules.push(rule.value);
   }
-  return ok({ judge: (batch) => judge(rules, batch) });
+  const ofValues = rules.filter(({ expectation }) => isOfValues(expectation));
+  return ok({
+    judge: (batch) => judge(rules, batch),
+    judgeAgain: (batch) => judge(ofValues, batch),
+  });
+}
+
+function isOfValues(expectation: Expectation): boolean {
+  return !["freshness", "unique", "volume"].some((kind) => kind in expectation);
 }
 
 function judge(rules: readonly Rule[], batch: Batch): Judgement {

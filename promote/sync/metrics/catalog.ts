@@ -73,6 +73,11 @@ export const counters = {
     help: "Those that did not meet it, whatever its severity.",
     labels: [...pipeline, "expectation"],
   },
+  rewritten: {
+    name: "penstock_records_rewritten_total",
+    help: "Records that came before and were handled again (replay, repair, backfill), by reason and by what became of them: written, filtered, stale, dead-lettered. Not among those read.",
+    labels: [...pipeline, "reason", "outcome"],
+  },
   guestRestarts: {
     name: "penstock_guest_restarts_total",
     help: "Guests that hung, died or sent garbage, and were replaced.",

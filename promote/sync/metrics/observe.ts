@@ -86,6 +86,14 @@ export function openObserver(registry: Registry, nowMs: () => number): Observer 
         case "committed":
           committed(own, event);
           break;
+        case "rewritten": {
+          const { reason, counts } = event;
+          count.rewritten.inc({ ...own, reason, outcome: "written" }, counts.written);
+          count.rewritten.inc({ ...own, reason, outcome: "filtered" }, counts.filtered);
+          count.rewritten.inc({ ...own, reason, outcome: "stale" }, counts.stale);
+          count.rewritten.inc({ ...own, reason, outcome: "dead-lettered" }, counts.deadLettered);
+          break;
+        }
         case "backoff":
           if (event.problem !== undefined)
             count.retries.inc({ ...own, where: event.where, code: event.problem.code });

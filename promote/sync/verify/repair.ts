@@ -4,7 +4,7 @@ import type { PipelineId } from "../epochs.ts";
 import { identityToken, typedColumns } from "../identity.ts";
 import { converterFor, Refusal, type Kept } from "../json-values.ts";
 import type { Sink, SinkContract } from "../ports.ts";
-import { askRewrite, type Selection } from "../rewrites.ts";
+import { askRewrite, type Clear, type Selection } from "../rewrites.ts";
 import type { Cut } from "../topic-run.ts";
 import type { VerifyReport } from "./verify.ts";
 
@@ -22,20 +22,21 @@ export type RepairPlan = {
 /** What it takes to bring every difference of a report to what the topic says. The report must hold all differences, not only samples. */
 export function planRepair(report: VerifyReport, contract: SinkContract): RepairPlan {
   const tokens = new Map<number, Set<string | number>>();
-  const clears = new Set<string>();
+  const clears = new Map<string, bigint>();
   const strays = report.sinks.flatMap(({ sink, differences }) => {
     const documents = differences.filter(({ stray }) => stray !== undefined).length;
     return documents === 0 ? [] : [{ sink, documents }];
   });
   for (const difference of report.sinks.flatMap((sink) => sink.differences)) {
     if (difference.stray !== undefined) continue;
-    const partition = difference.expected?.partition;
-    if (partition === undefined) {
-      clears.add(difference.key);
+    const { key, partition, found } = difference;
+    if (partition === null) {
+      const version = BigInt(found?.version ?? 0);
+      clears.set(key, version > (clears.get(key) ?? 0n) ? version : (clears.get(key) ?? 0n));
       continue;
     }
     const known = tokens.get(partition) ?? new Set();
-    tokens.set(partition, known.add(tokenOf(difference.key, contract)));
+    tokens.set(partition, known.add(tokenOf(key, contract)));
   }
   const rewrites = report.cut.flatMap((cut) => {
     const own = tokens.get(cut.partition);
@@ -54,7 +55,7 @@ export function planRepair(report: VerifyReport, contract: SinkContract): Repair
     strays,
     rewrites: [
       ...rewrites,
-      ...(isClearing ? [{ ...first, selection: { clears: [...clears] } }] : []),
+      ...(isClearing ? [{ ...first, selection: { clears: clearsOf(clears) } }] : []),
     ],
   };
 }
@@ -88,6 +89,10 @@ export async function removeStrays(sinks: readonly Sink[]): Promise<Result<void>
     if (refused !== undefined) return fail(refused);
   }
   return ok(undefined);
+}
+
+function clearsOf(versions: ReadonlyMap<string, bigint>): Clear[] {
+  return [...versions].map(([key, version]) => ({ key, found: String(version) }));
 }
 
 function tokenOf(key: string, contract: SinkContract): string | number {

@@ -7,17 +7,20 @@ import {
   type LedgerDifference,
   type RowLedger,
 } from "../embedded/row-ledger.ts";
-import { listEpochs, type Epoch, type PipelineId, type Stretch } from "../epochs.ts";
+import { isSameStretch, listEpochs, type Epoch, type PipelineId } from "../epochs.ts";
+import type { Decoded } from "../decode/decode.ts";
 import { effectsOf } from "../operations.ts";
 import type { PipelineSpec } from "../pipeline-spec.ts";
-import type { PartitionRange, Sink, TopicReader } from "../ports.ts";
+import type { PartitionRange, Sink, SinkContract, TopicReader } from "../ports.ts";
 import { readOffset } from "../progress.ts";
-import { listRewrites } from "../rewrites.ts";
+import { listRewrites, type Rewrite } from "../rewrites.ts";
 import type { Runtimes } from "../runtimes.ts";
 import { decodeSettled } from "../spec-decoder.ts";
 import { runTopic, type Cut } from "../topic-run.ts";
-import { partsOfVersion } from "../version.ts";
+import { FIRST_EPOCH, partsOfVersion } from "../version.ts";
+import { openExpiring } from "./expiring.ts";
 import { expectedRows, foundRow, keysOf } from "./ledger-rows.ts";
+import { clearing, openUnderWay } from "./under-way.ts";
 
 export type VerifyParts = {
   id: PipelineId;
@@ -67,11 +70,12 @@ export async function verify(parts: VerifyParts, samples = SAMPLES): Promise<Res
   try {
     const cut = await cutOf(parts);
     if (!cut.ok) return cut;
+    const known = new Set(listRewrites(parts.state, parts.id).map(({ rewrite }) => rewrite));
     await expectAll(parts, cut.value, ledger);
     const sinks: SinkVerdict[] = [];
     for (const sink of parts.sinks) {
       await findAll(parts, cut.value, sink, ledger);
-      await moveOn(parts, cut.value, ledger);
+      await moveOn(parts, cut.value, known, ledger);
       const counts = await ledger.counts();
       const differences = await ledger.differences(samples);
       const isEqual = counts.changed + counts.added + counts.removed === 0;
@@ -121,7 +125,7 @@ function firstOf(
   first: number,
 ): number {
   const begun = listEpochs(state, id)
-    .filter((epoch) => isOf(epoch, stretch))
+    .filter((epoch) => isSameStretch(epoch, stretch))
     .map((epoch) => epoch.firstOffset);
   return Math.max(first, Math.min(...begun));
 }
@@ -133,9 +137,14 @@ async function expectAll(
 ): Promise<void> {
   const { id, state, reader, runtimes, signal, spec } = parts;
   const epochs = listEpochs(state, id);
-  const rewrites = listRewrites(state, id).filter((rewrite) => rewrite.state !== "asked");
+  const all = listRewrites(state, id);
+  const rewrites = all.filter((rewrite) => !isUnderWay(rewrite));
+  const open = all.filter(isUnderWay);
+  const expiring = openExpiring(spec.expiresAt, Date.now());
+  ledger.move(clearing(open));
   let records = 0;
   for (const cut of cuts) {
+    const underWay = openUnderWay(open, cut);
     for await (const item of runTopic({ reader, runtimes, epochs, rewrites, signal }, cut)) {
       const chunks = item.chunks.length > 0 ? item.chunks : [undefined];
       chunks.forEach((chunk, n) => {
@@ -148,8 +157,9 @@ async function expectAll(
           chunk,
           without: new Set(),
         });
-        ledger.expect(expectedRows(batch, spec.output));
+        ledger.expect(expiring(expectedRows(batch, spec.output), (key) => ledger.move([key])));
       });
+      ledger.move(underWay(item, item.contract));
       records += item.records.length;
       parts.onProgress({ step: "reading the topic", records });
     }
@@ -163,15 +173,17 @@ async function findAll(
   ledger: RowLedger,
 ): Promise<void> {
   const epochs = listEpochs(state, id);
+  const expiring = openExpiring(spec.expiresAt, Date.now());
   const refused = sinkRefusals(state, id, sink.name);
   // Of a topic that was made again, the same offsets are other records.
-  ledger.refuse(refused.filter((place) => cuts.some((cut) => isOf(place, cut))));
+  ledger.refuse(refused.filter((place) => cuts.some((cut) => isSameStretch(place, cut))));
   let records = 0;
   for await (const stored of sink.scan()) {
     if (signal.aborted)
       throw new ProblemError({ code: "stopped", message: "The verify was stopped." });
     const isOld = isOlderThanLog(stored, cuts, epochs);
-    ledger.find([{ ...foundRow(stored, spec.output), isOld }]);
+    const found = [{ ...foundRow(stored, spec.output), isOld }];
+    ledger.find(expiring(found, (key) => ledger.move([key])));
     records++;
     if (records % 10_000 === 0) onProgress({ step: `reading ${sink.name}`, records });
   }
@@ -193,37 +205,51 @@ function isOlderThanLog(
   const epoch = epochs.findLast(
     (one) => one.epoch <= number && one.topic === topic && one.partition === partition,
   );
-  if (epoch === undefined) return false;
-  return cut === undefined || epoch.incarnation !== cut.incarnation || offset < cut.from;
+  const isBeforeLog = cut === undefined || offset < cut.from;
+  // Either no record wrote it, or one under an epoch that was lost with its state database.
+  if (epoch === undefined) return number >= FIRST_EPOCH && isBeforeLog;
+  return isBeforeLog || epoch.incarnation !== cut.incarnation;
 }
 
-/** Identities that have changed since the cut was taken; asked after a sink was read. */
-async function moveOn(parts: VerifyParts, cuts: readonly Cut[], ledger: RowLedger): Promise<void> {
+/** Identities that have changed since the cut was taken, by live traffic or by what was asked to be written again; asked after a sink was read. */
+async function moveOn(
+  parts: VerifyParts,
+  cuts: readonly Cut[],
+  known: ReadonlySet<number>,
+  ledger: RowLedger,
+): Promise<void> {
   const { reader, runtimes, spec, signal } = parts;
+  const fresh = listRewrites(parts.state, parts.id).filter(({ rewrite }) => !known.has(rewrite));
+  ledger.move(clearing(fresh));
   const runtime = runtimes.of(spec.release);
   if ("code" in runtime) throw new ProblemError(runtime);
   const ranges: PartitionRange[] = await reader.ranges(spec.topic);
-  for (const { topic, partition, to } of cuts) {
+  for (const cut of cuts) {
+    const { topic, partition, to } = cut;
     const end = ranges.find((range) => range.partition === partition)?.end ?? to;
-    for await (const records of reader.read(topic, partition, to, end, signal)) {
+    const underWay = openUnderWay(fresh, cut);
+    const own = fresh.filter((rewrite) => isSameStretch(rewrite, cut));
+    const from = Math.min(to, ...own.map((rewrite) => rewrite.from));
+    for await (const records of reader.read(topic, partition, from, end, signal)) {
       const batch = { records, topic, partition };
       const decoded = await decodeSettled(runtime.decoder, batch, {
         signal,
         observe: () => undefined,
       });
       if ("code" in decoded) throw new ProblemError(decoded);
-      ledger.move(keysOf(decoded.keys(), runtime.contract.key));
+      ledger.move(underWay({ decoded, records }, runtime.contract));
+      const since = records.findIndex(({ offset }) => offset >= to);
+      if (since >= 0) ledger.move(keysFrom(decoded, since, runtime.contract));
     }
   }
 }
 
-function isOf(
-  epoch: Stretch,
-  stretch: { topic: string; incarnation: string; partition: number },
-): boolean {
-  return (
-    epoch.topic === stretch.topic &&
-    epoch.incarnation === stretch.incarnation &&
-    epoch.partition === stretch.partition
-  );
+/** Identities of records from number `since` on. */
+function keysFrom(decoded: Decoded, since: number, contract: SinkContract): string[] {
+  const keys = keysOf(decoded.keys(), contract.key);
+  return [...decoded.keyRow.subarray(since)].flatMap((row) => keys[row] ?? []);
+}
+
+function isUnderWay({ state }: Rewrite): boolean {
+  return state === "asked" || state === "running";
 }

@@ -1,0 +1,200 @@
+import type { DatabaseSync } from "node:sqlite";
+import { beforeEach, describe, expect, test } from "vitest";
+import { ProblemError, unwrap } from "#snapshots/problem.ts";
+import { openJsonDecoder } from "./decode/decode.ts";
+import type { Epoch, Stretch } from "./epochs.ts";
+import { firstEpoch } from "./fixture.ts";
+import type { SourceRecord, TopicReader } from "./ports.ts";
+import { NOTHING } from "./progress.ts";
+import { askRewrite, listRewrites, type Selection } from "./rewrites.ts";
+import { rewriting, tombstones, type RewritePiece } from "./rewriting.ts";
+import { openSyncState } from "./state.ts";
+import { FIRST_EPOCH, versionOf } from "./version.ts";
+
+const id = { environment: "staging", name: "delays" };
+const column = { name: "id", type: "INTEGER", nullable: false };
+const decoder = unwrap(openJsonDecoder({ input: [column], key: ["id"] }));
+const stretchOf = (partition: number, incarnation = "i"): Stretch => ({
+  topic: "t",
+  incarnation,
+  partition,
+});
+
+let state: DatabaseSync;
+/** What runs here. */
+let release: string;
+let held: Stretch[];
+/** Whether the sinks stand ready, and for which releases readers were turned. */
+let isReady: boolean;
+let turned: string[];
+let incarnation: string;
+let onRead: () => void;
+
+beforeEach(() => {
+  state = openSyncState(":memory:");
+  release = "r1";
+  held = [stretchOf(0), stretchOf(1)];
+  isReady = true;
+  turned = [];
+  incarnation = "i";
+  onRead = () => undefined;
+});
+
+describe("a backfill turns readers once all of it is written by the release that runs", () => {
+  test("and only then is done: a worker that is killed before leaves it to the next", async () => {
+    backfill();
+    isReady = false;
+    await goOn(open());
+    expect(statesOf()).toEqual(["written", "written"]);
+    expect(turned).toEqual([]);
+    isReady = true;
+    await goOn(open());
+    expect(statesOf()).toEqual(["done", "done"]);
+    expect(turned).toEqual(["r1"]);
+  });
+
+  test("what another release wrote before a swap is written again", async () => {
+    backfill();
+    const before = open();
+    await goOn(before, 1);
+    release = "r2";
+    await goOn(before);
+    expect(listRewrites(state, id).map((one) => [one.state, one.release])).toEqual([
+      ["done", "r2"],
+      ["done", "r2"],
+    ]);
+    expect(turned).toEqual(["r2"]);
+  });
+
+  test("a partition that another worker has not written yet is waited for", async () => {
+    backfill();
+    held = [stretchOf(0)];
+    await goOn(open());
+    expect(statesOf()).toEqual(["written", "asked"]);
+    expect(turned).toEqual([]);
+    held = [stretchOf(1)];
+    await goOn(open());
+    expect(turned).toEqual(["r1"]);
+  });
+
+  test("one that was asked of a topic since made again holds up no other", async () => {
+    backfill();
+    incarnation = "again";
+    held = [stretchOf(0, "again"), stretchOf(1, "again")];
+    ask(0, { all: true }, "again");
+    ask(1, { all: true }, "again");
+    await goOn(open());
+    expect(new Set(statesOf())).toEqual(new Set(["done"]));
+    expect(turned).toEqual(["r1"]);
+  });
+});
+
+test("a topic made again while it is read ends a rewrite, not the pipeline; another failure is told as it is", async () => {
+  ask(0, { all: true });
+  onRead = () => {
+    incarnation = "again";
+    throw new ProblemError({ code: "kafka-topic-remade", message: "made again" });
+  };
+  expect(await goOn(open())).toEqual([]);
+  expect(statesOf()).toEqual(["running"]);
+  incarnation = "i";
+  onRead = () => {
+    throw new ProblemError({ code: "kafka-forbidden", message: "not for you" });
+  };
+  expect(await goOn(open(), 1)).toMatchObject([{ code: "kafka-forbidden" }]);
+});
+
+test("what is cleared is older than whatever came after the row that was found, in every partition", async () => {
+  const found = versionOf(1030, 7, 1);
+  const [group] = tombstones([{ key: "[1]", found: String(found) }]);
+  const cleared = versionOf(group?.number ?? 0, group?.records[0]?.offset ?? 0, 0);
+  expect(cleared).toBeGreaterThan(found);
+  expect(cleared).toBeLessThan(versionOf(1030, 8, 1));
+  expect(cleared).toBeLessThan(versionOf(1031, 0, 0));
+  // Made by hand: no version of ours.
+  const byHand = tombstones([{ key: "[1]", found: "7" }]);
+  expect(byHand).toMatchObject([{ number: FIRST_EPOCH, records: [{ offset: 0 }] }]);
+});
+
+test("clears open no epoch, and leave the letters of the records whose offsets they bear", async () => {
+  ask(0, { clears: [{ key: "[1]", found: String(versionOf(1024, 0, 1)) }] });
+  const pieces = await goOn(open());
+  expect(pieces).toMatchObject([{ epoch: { epoch: 1024 }, records: [{ offset: 1 }] }]);
+  expect(renewed).toEqual([]);
+  expect(statesOf()).toEqual(["done"]);
+});
+
+let renewed: string[] = [];
+beforeEach(() => (renewed = []));
+
+function ask(partition: number, selection: Selection, of = "i"): void {
+  const asked = { from: 0, selection, reason: "backfill", askedAt: "now" };
+  askRewrite(state, id, { ...stretchOf(partition, of), ...asked });
+}
+
+function backfill(): void {
+  for (const partition of [0, 1]) ask(partition, { all: true });
+}
+
+function statesOf(): string[] {
+  return listRewrites(state, id).map((one) => one.state);
+}
+
+/** Another worker, or the same after a kill. */
+function open(): ReturnType<typeof rewriting> {
+  let number = FIRST_EPOCH;
+  const epochOf = (stretch: Stretch): Epoch => ({
+    ...firstEpoch(stretch, release),
+    epoch: number++,
+  });
+  const reader: TopicReader = {
+    incarnation: async () => incarnation,
+    ranges: async () => [],
+    offsetAt: async () => 0,
+    async *read() {
+      onRead();
+      const record = { timestampMs: 0, key: null, value: Buffer.from('{"id":1}'), headers: [] };
+      yield [{ ...record, offset: 0 } satisfies SourceRecord];
+    },
+    close: async () => undefined,
+  };
+  return rewriting({
+    id,
+    state,
+    reader,
+    signal: new AbortController().signal,
+    release: () => release,
+    held: () => held,
+    newestOf: epochOf,
+    renew(stretch, reason) {
+      renewed.push(reason);
+      return { epoch: epochOf(stretch), at: 1 };
+    },
+    decode: async (_, records) => decoder.decode(records, 0),
+    judge: (_, __, decoded) => decoded,
+    decodeTombstones: (_, records) => decoder.decode(records, 0),
+    async turnReaders(of) {
+      if (isReady) turned.push(of);
+      return isReady;
+    },
+    rewritten: () => undefined,
+  });
+}
+
+/** Up to `most` rewrites; each piece is in every sink as soon as it comes. */
+async function goOn(
+  worker: ReturnType<typeof rewriting>,
+  most = 20,
+): Promise<(RewritePiece | object)[]> {
+  const seen: (RewritePiece | object)[] = [];
+  for (let idle = 0; idle < most;) {
+    const { value } = await worker.next();
+    if (value === undefined) idle++;
+    else {
+      seen.push(value);
+      if ("finish" in value) await value.finish([{ counts: NOTHING, deadLetters: [] }]);
+      else return seen;
+    }
+  }
+  return seen;
+}
