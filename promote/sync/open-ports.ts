@@ -71,11 +71,12 @@ export async function closePorts({ source, sinks, reader, deadLetters }: Ports):
 export async function openSinks(spec: PipelineSpec, place: PortsPlace): Promise<Result<Sink[]>> {
   if (spec.where.kind === "servers")
     return (await servers()).openServerSinks(spec, spec.where, surroundingsOf(place));
+  const expiry = spec.expiresAt === undefined ? {} : { expiresAt: spec.expiresAt };
   const sinks: Sink[] = [];
   try {
     for (const name of spec.sinks.map(sinkName)) {
       const path = join(place.folders.sinks, spec.environment, spec.name, `${name}.duckdb`);
-      sinks.push(await openDuckdbSink({ name, path }));
+      sinks.push(await openDuckdbSink({ name, path, ...expiry }));
     }
     return ok(sinks);
   } catch (cause) {

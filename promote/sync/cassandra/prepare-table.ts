@@ -1,11 +1,11 @@
 import type { Client } from "cassandra-driver";
 import { fail, ok, type Problem, type Result } from "#snapshots/problem.ts";
 import type { CassandraConnection } from "../connections.ts";
+import { expiryColumn } from "../expiry-column.ts";
 import { typedColumns, type TypedColumn } from "../identity.ts";
 import type { SinkContract } from "../ports.ts";
 import { readCatalog, type Place } from "./catalog.ts";
 import { serialConsistencyOf } from "./client.ts";
-import { expiryColumn } from "./expiry.ts";
 import { messageOf, outcomeOf } from "./outcome-of.ts";
 import { mismatchOf, planTable, type TablePlan, type TableSettings } from "./table-plan.ts";
 

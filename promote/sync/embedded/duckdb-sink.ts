@@ -2,6 +2,7 @@ import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { DuckDBInstance, type DuckDBConnection } from "@duckdb/node-api";
 import { fail, ok, type Problem, type Result } from "#snapshots/problem.ts";
+import { expiryColumn } from "../expiry-column.ts";
 import { typedColumns, type TypedColumn } from "../identity.ts";
 import {
   RETRACTED,
@@ -25,6 +26,8 @@ import {
 export type DuckdbSinkOptions = {
   name: string;
   path: string;
+  /** A timestamp column of the contract: a row is gone for all who read once it has passed, and its values at the next `prepare`. */
+  expiresAt?: string;
   memoryLimit?: string;
   threads?: number;
 };
@@ -55,7 +58,9 @@ export async function openDuckdbSink(options: DuckdbSinkOptions): Promise<Sink> 
     const columns = typedColumns(contract.columns);
     if (!key.ok) return key;
     if (!columns.ok) return columns;
-    const planned = await planTables(connection, key.value, columns.value);
+    const expiresAt = expiryColumn(columns.value, options.expiresAt);
+    if (!expiresAt.ok) return expiresAt;
+    const planned = await planTables(connection, key.value, columns.value, expiresAt.value);
     if (!("mismatch" in planned)) return ok({ ...planned, key: key.value, columns: columns.value });
     return fail({
       code: "sink-key-changed",
@@ -73,9 +78,9 @@ export async function openDuckdbSink(options: DuckdbSinkOptions): Promise<Sink> 
   async function prepare(contract: SinkContract): Promise<Problem | undefined> {
     const planned = await planFor(contract);
     if (!planned.ok) return planned.problem;
-    const { statements, views, table, key, columns } = planned.value;
+    const { statements, views, sweep, table, key, columns } = planned.value;
     await transaction(connection, async () => {
-      for (const statement of [...statements, ...views]) await connection.run(statement);
+      for (const statement of [...statements, ...views, ...sweep]) await connection.run(statement);
     });
     await connection.run(stagingDefinition(table));
     prepared = {
@@ -156,7 +161,7 @@ export async function openDuckdbSink(options: DuckdbSinkOptions): Promise<Sink> 
     write,
     async count() {
       if (prepared === undefined) return 0;
-      const found = await reading.runAndReadAll("select count(*) from rows where alive");
+      const found = await reading.runAndReadAll("select count(*) from kept where alive");
       return Number(found.getRows()[0]?.[0] ?? 0);
     },
     async *scan() {

@@ -7,8 +7,8 @@ import { stagingType } from "./duckdb-vectors.ts";
 /**
  * A sink file holds `rows(k0…, part, version, source_partition, source_offset, topic, alive, retracted, c0…)` with physical names, so that no name of a
  * contract can collide; `fields` says which contract column each physical one is. The view `kept` has every row and tombstone with the newest
- * contract's columns as d0…, `data` the living rows under their own names. A column that is no longer in the contract stays, out of sight:
- * nothing is dropped.
+ * contract's columns as d0…, `data` the living rows under their own names. A row whose time has passed is a tombstone in both. A column that is no
+ * longer in the contract stays, out of sight: nothing is dropped.
  */
 export type SinkTable = { keys: PhysicalColumn[]; columns: PhysicalColumn[] };
 export type PhysicalColumn = { physical: string; name: string; type: SqlType };
@@ -16,14 +16,23 @@ export type PhysicalColumn = { physical: string; name: string; type: SqlType };
 const SYSTEM =
   "part INTEGER, version BIGINT, topic VARCHAR, source_partition INTEGER, source_offset BIGINT, alive BOOLEAN, retracted BOOLEAN";
 
-/** What a contract asks of a sink file: the statements that make or extend its tables (none where all is there), and its views. */
-export type TablePlan = { statements: string[]; views: string[]; table: SinkTable };
+/**
+ * What a contract asks of a sink file: the statements that make or extend its tables (none where all is there), its views, and what lets go of the
+ * values of rows that have expired.
+ */
+export type TablePlan = {
+  statements: string[];
+  views: string[];
+  sweep: string[];
+  table: SinkTable;
+};
 
-/** A contract column of a new type gets a new physical column; `data` falls back to the old one. */
+/** A contract column of a new type gets a new physical column; `data` falls back to the old one. `expiresAt`: see `expiryColumn`. */
 export async function planTables(
   connection: DuckDBConnection,
   key: readonly TypedColumn[],
   columns: readonly TypedColumn[],
+  expiresAt: number,
 ): Promise<TablePlan | { mismatch: string }> {
   const known = await readFields(connection);
   const keys = known.filter((field) => field.role === "key");
@@ -64,13 +73,27 @@ export async function planTables(
     "topic",
     "source_partition",
     "source_offset",
-    "alive",
   ];
+  const expiry = current[expiresAt];
+  const isAlive =
+    expiry === undefined ? "alive" : `alive and not ${hasPassed(shown(expiry, data), expiry.type)}`;
   const views = [
-    `create or replace view kept as select ${[...system, ...current.map((field, i) => `${shown(field, data)} as d${i}`)].join(", ")} from rows`,
+    `create or replace view kept as select ${[...system, `(${isAlive}) as alive`, ...current.map((field, i) => `${shown(field, data)} as d${i}`)].join(", ")} from rows`,
     `create or replace view data as select ${current.map((field, i) => `d${i} as ${quoteName(field.name)}`).join(", ")} from kept where alive`,
   ];
-  return { statements, views, table: { keys: wanted, columns: current } };
+  const emptied = data.map((field) => `${field.physical} = null`).join(", ");
+  const sweep =
+    expiry === undefined
+      ? []
+      : [`update rows set alive = false, ${emptied} where alive and not (${isAlive})`];
+  return { statements, views, sweep, table: { keys: wanted, columns: current } };
+}
+
+/** A timestamp without a zone is one of UTC, whatever the reader's zone. NULL never passes. */
+function hasPassed(moment: string, type: SqlType): string {
+  const now =
+    formatType(type) === "TIMESTAMP WITH TIME ZONE" ? "now()" : "make_timestamp(epoch_us(now()))";
+  return `coalesce(${moment} <= ${now}, false)`;
 }
 
 /** The value; where the row was written while the column had another type, what that value is in this one. */
