@@ -1,9 +1,8 @@
-import { ok, type Problem, type Result } from "#snapshots/problem.ts";
+import { ok, type Result } from "#snapshots/problem.ts";
 import type { Surroundings } from "./connections.ts";
 import { openCassandraSink } from "./cassandra/cassandra-sink.ts";
-import { deadLetterRecord } from "./dead-letter-topic.ts";
+import { openDeadLetterTopic } from "./dead-letter-topic.ts";
 import { openElasticsearchSink } from "./elasticsearch/elasticsearch-sink.ts";
-import { openKafkaProducer } from "./kafka/producer.ts";
 import { openKafkaReader } from "./kafka/reader.ts";
 import { openKafkaSink } from "./kafka/sink.ts";
 import { openKafkaSource } from "./kafka/source.ts";
@@ -42,19 +41,9 @@ export async function openServerPorts(
   const ports: Ports = { source, sinks: sinks.value, reader: reader.value };
   const topic = spec.deadLetterTopic;
   if (topic === undefined) return ok(ports);
-  const producer = await openKafkaProducer({ connection, surroundings });
-  if (!producer.ok) return producer;
-  return ok({
-    ...ports,
-    deadLetters: {
-      send: (letters): Promise<Problem | undefined> =>
-        producer.value.send(
-          topic,
-          letters.map((letter) => deadLetterRecord(letter, ownerOf(spec))),
-        ),
-      close: () => producer.value.close(),
-    },
-  });
+  const pipeline = ownerOf(spec);
+  const deadLetters = await openDeadLetterTopic({ topic, pipeline, connection, surroundings });
+  return deadLetters.ok ? ok({ ...ports, deadLetters: deadLetters.value }) : deadLetters;
 }
 
 export function openServerReader(

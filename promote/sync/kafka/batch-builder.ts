@@ -29,6 +29,11 @@ export type BatchBuilder = {
 /** Varints of one record beyond its headers: length, attributes, time, offset, key length, value length. */
 const MOST_VARINTS = 48;
 
+/** How much a batch grows by a record, at most. */
+export function mostBytesOf({ key, value, headers }: BatchRecord): number {
+  return (key?.length ?? 0) + (value?.length ?? 0) + headers.length + MOST_VARINTS;
+}
+
 export function openBatch(roomBytes = 4096): BatchBuilder {
   let bytes = Buffer.allocUnsafe(Math.max(roomBytes, 256));
   let at = 0;

@@ -1,11 +1,12 @@
 import { ok, type Problem, type Result } from "#snapshots/problem.ts";
 import type { KafkaConnection, Surroundings } from "../connections.ts";
 import type { Header } from "../ports.ts";
-import { encodeHeaders, openBatch, type BatchBuilder } from "./batch-builder.ts";
+import { encodeHeaders } from "./batch-builder.ts";
 import { openKafkaClient, type KafkaLog } from "./client.ts";
 import type { Compression } from "./codecs.ts";
 import { failureOf } from "./errors.ts";
 import { partitionOf } from "./partitioner.ts";
+import { BATCH_BYTES, writeRecords, type NotWritten } from "./write-records.ts";
 import { openBatchWriter } from "./writer.ts";
 
 export type KafkaProducerOptions = {
@@ -23,6 +24,8 @@ export type KafkaRecord = {
   headers?: readonly Header[];
   /** Chosen from the key where it is not said; without a key, records go round in turn. */
   partition?: number;
+  /** What goes in its place, to the same partition, where the topic does not take it. undefined: nothing. */
+  instead?: (refusedFor: "size" | "time") => KafkaRecord | undefined;
 };
 
 /** Writes records of any kind to topics: the demo's feed, dead letters. Acknowledged by all replicas in sync, each written once. */
@@ -31,9 +34,6 @@ export type KafkaProducer = {
   send(topic: string, records: readonly KafkaRecord[]): Promise<Problem | undefined>;
   close(): Promise<void>;
 };
-
-/** A batch must stay below the topic's `max.message.bytes` (1 MiB by default). */
-export const BATCH_BYTES = 900_000;
 
 export async function openKafkaProducer(
   options: KafkaProducerOptions,
@@ -53,35 +53,58 @@ export async function openKafkaProducer(
         return failureOf(cause, `looking for topic ${topic}`).problem;
       }
       if (partitions === undefined) return noTopic(topic);
-      const waiting = new Map<number, BatchBuilder[]>();
-      for (const record of records) {
-        const { key, value, timestampMs, headers = [] } = record;
-        const partition =
-          record.partition ?? (key === null ? turn++ % partitions : partitionOf(key, partitions));
-        const batches = waiting.get(partition) ?? [];
-        waiting.set(partition, batches);
-        let batch = batches.at(-1);
-        if (batch === undefined || batch.sizeBytes() >= BATCH_BYTES) {
-          batch = openBatch();
-          batches.push(batch);
-        }
-        batch.add({ key, value, timestampMs, headers: encodeHeaders(headers) });
-      }
-      while (waiting.size > 0) {
-        const round = [...waiting].flatMap(([partition, batches]) => {
-          const batch = batches.shift();
-          if (batches.length === 0) waiting.delete(partition);
-          return batch === undefined ? [] : [{ topic, partition, batch }];
-        });
-        for (const outcome of await writer.write(round)) {
-          if (outcome.kind === "tooLarge") return tooLarge(topic);
-          if (outcome.kind !== "written") return outcome.problem;
-        }
-      }
-      return undefined;
+      const count = partitions;
+      const sending = records.map((record) => ({
+        record,
+        partition:
+          record.partition ??
+          (record.key === null ? turn++ % count : partitionOf(record.key, count)),
+      }));
+      const entryOf = (i: number) => {
+        const entry = sending[i];
+        if (entry === undefined) throw new RangeError(`there is no record ${i}`);
+        return entry;
+      };
+      let problem: Problem | undefined;
+      await writeRecords(
+        {
+          topic,
+          writer,
+          batchBytes: BATCH_BYTES,
+          partition: (i) => entryOf(i).partition,
+          encoded(i) {
+            const { key, value, timestampMs, headers = [] } = entryOf(i).record;
+            return { key, value, timestampMs, headers: encodeHeaders(headers) };
+          },
+          refused([first = 0], why) {
+            const entry = entryOf(first);
+            const instead = insteadOf(entry.record, why);
+            if (instead === undefined) {
+              problem = why.kind === "tooLarge" ? tooLarge(topic) : why.problem;
+              return "stop";
+            }
+            entry.record = instead;
+            return "again";
+          },
+        },
+        sending.keys(),
+      );
+      return problem;
     },
     close: () => client.close(),
   });
+}
+
+function insteadOf({ instead }: KafkaRecord, why: NotWritten): KafkaRecord | undefined {
+  switch (why.kind) {
+    case "tooLarge":
+      return instead?.("size");
+    case "wrongTime":
+      return instead?.("time");
+    case "transient":
+    case "halt":
+      return undefined;
+  }
 }
 
 function noTopic(topic: string): Problem {

@@ -2,7 +2,7 @@ import * as fc from "fast-check";
 import { compressSync } from "snappy";
 import { describe, expect, test } from "vitest";
 import { unwrap } from "#snapshots/problem.ts";
-import { encodeHeaders, openBatch } from "./batch-builder.ts";
+import { encodeHeaders, mostBytesOf, openBatch } from "./batch-builder.ts";
 import { compress, decompress, type Compression } from "./codecs.ts";
 import javaBatches from "./java-batches.json" with { type: "json" };
 import { decodeBatches, endOfBatches } from "./records.ts";
@@ -52,6 +52,21 @@ test("what a batch is built of comes out of it, under every codec", () => {
         expect(again).toEqual(records.map((one, offset) => ({ offset, ...one })));
       },
     ),
+    { numRuns: 60 },
+  );
+});
+
+test("a batch grows by no more than it is said to", () => {
+  fc.assert(
+    fc.property(fc.array(record, { minLength: 1, maxLength: 20 }), (records) => {
+      const batch = openBatch();
+      for (const { headers, ...rest } of records) {
+        const before = batch.sizeBytes();
+        const added = { ...rest, headers: encodeHeaders(headers) };
+        batch.add(added);
+        expect(batch.sizeBytes() - before).toBeLessThanOrEqual(mostBytesOf(added));
+      }
+    }),
     { numRuns: 60 },
   );
 });

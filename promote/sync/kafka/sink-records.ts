@@ -5,7 +5,7 @@ import { writeLongDigits } from "../number-json.ts";
 import { byPlace } from "../operations.ts";
 import { WRITE, type SinkBatch } from "../ports.ts";
 import { fieldsWriter, valueWriter } from "../row-json.ts";
-import type { BatchBuilder, EncodedHeaders } from "./batch-builder.ts";
+import type { BatchRecord, EncodedHeaders } from "./batch-builder.ts";
 import { partitionOf } from "./partitioner.ts";
 
 export const VERSION = "penstock.version";
@@ -22,8 +22,8 @@ export type RecordShape = { key: readonly TypedColumn[]; columns: readonly Typed
  */
 export type RecordWriter = {
   partition(operation: number, partitions: number): number;
-  /** Adds the operation `partition` was last asked for. */
-  add(operation: number, timestampMs: number, batch: BatchBuilder): void;
+  /** Of the operation `partition` was last asked for; valid until the next. */
+  record(operation: number, timestampMs: number): BatchRecord;
 };
 
 export function recordWriter(batch: SinkBatch, { key, columns }: RecordShape): RecordWriter {
@@ -59,7 +59,7 @@ export function recordWriter(batch: SinkBatch, { key, columns }: RecordShape): R
       }
       return partitionOf(keyText.bytes, partitions);
     },
-    add(i, timestampMs, target) {
+    record(i, timestampMs) {
       const row = batch.row[i] ?? -1;
       const isWrite = batch.kind[i] === WRITE;
       if (isWrite && (row < 0 || row >= rows.length))
@@ -71,7 +71,7 @@ export function recordWriter(batch: SinkBatch, { key, columns }: RecordShape): R
         valueText.byte(CLOSE);
       }
       const value = isWrite ? valueText.bytes : null;
-      target.add({ timestampMs, key: keyText.bytes, value, headers: writeHeaders(i) });
+      return { timestampMs, key: keyText.bytes, value, headers: writeHeaders(i) };
     },
   };
 }

@@ -7,13 +7,13 @@ import { unopenedSink } from "../unopened-sink.ts";
 import { openKafkaClient, type KafkaLog } from "./client.ts";
 import type { Compression } from "./codecs.ts";
 import { failureOf } from "./errors.ts";
-import { BATCH_BYTES } from "./producer.ts";
 import { readerOver } from "./reader.ts";
 import { openRowCounter } from "./sink-count.ts";
 import type { RecordShape } from "./sink-records.ts";
 import { newestRows } from "./sink-scan.ts";
 import { writeOperations, type WriteTarget } from "./sink-write.ts";
 import { kafkaTopics } from "./topics.ts";
+import { BATCH_BYTES } from "./write-records.ts";
 import { openBatchWriter } from "./writer.ts";
 
 export type KafkaSinkOptions = {

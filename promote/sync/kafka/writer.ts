@@ -1,4 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
+import type { Problem } from "#snapshots/problem.ts";
 import type { BatchBuilder } from "./batch-builder.ts";
 import type { KafkaClient } from "./client.ts";
 import type { Compression } from "./codecs.ts";
@@ -8,8 +9,12 @@ import { produce } from "./produce.ts";
 
 export type PartitionBatch = { topic: string; partition: number; batch: BatchBuilder };
 
-/** What became of a batch. */
-export type Written = { kind: "written" } | { kind: "tooLarge" } | Failure;
+/** What became of a batch. `wrongTime`: a record's time is further from now than the topic takes. */
+export type Written =
+  | { kind: "written" }
+  | { kind: "tooLarge" }
+  | { kind: "wrongTime"; problem: Problem }
+  | Failure;
 
 /**
  * Writes record batches, each once (an idempotent producer): a batch whose answer was lost is sent again with the same sequence numbers, and the
@@ -170,5 +175,7 @@ function outcomeOf(error: number, message: string, place: string): Written {
   if (error === CODES.MESSAGE_TOO_LARGE || error === CODES.RECORD_LIST_TOO_LARGE)
     return { kind: "tooLarge" };
   const cause = new KafkaError(error, message === "" ? place : `${place}: ${message}`);
-  return failureOf(cause, "writing");
+  const failure = failureOf(cause, "writing");
+  if (error !== CODES.INVALID_TIMESTAMP) return failure;
+  return { kind: "wrongTime", problem: failure.problem };
 }
