@@ -29,13 +29,14 @@ export type Gathered = {
   take(): { batches: Judged[]; isSmall: boolean };
 };
 
-export function openGathered({ maxRecords, maxBytes }: Tuning): Gathered {
+/** `limits` may change with the release. */
+export function openGathered(limits: Tuning): Gathered {
   let portions: JudgedPortion[] = [];
   let records = 0;
   let bytes = 0;
   /** Resolves when the small batch that is on its way is finished. */
   let before: Promise<void> | undefined;
-  const isEnough = (): boolean => records * 4 >= maxRecords || bytes * 4 >= maxBytes;
+  const isEnough = (): boolean => records * 4 >= limits.maxRecords || bytes * 4 >= limits.maxBytes;
 
   /** `batch`, which the next waits for. */
   function awaited(batch: Judged): Judged {
@@ -61,8 +62,8 @@ export function openGathered({ maxRecords, maxBytes }: Tuning): Gathered {
     isEnough,
     growsBehind: () => (portions.length > 0 && !isEnough() ? before : undefined),
     room: () => ({
-      maxRecords: Math.max(1, maxRecords - records),
-      maxBytes: Math.max(1, maxBytes - bytes),
+      maxRecords: Math.max(1, limits.maxRecords - records),
+      maxBytes: Math.max(1, limits.maxBytes - bytes),
     }),
     take() {
       const batches = batchesOf(portions);

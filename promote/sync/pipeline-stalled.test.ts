@@ -9,6 +9,7 @@ import { expectNothing } from "./runtimes.ts";
 import { openSpecDecoder } from "./spec-decoder.ts";
 import { openSyncState } from "./state.ts";
 import { GROWTH } from "./stretches.ts";
+import type { Tuning } from "./tuning.ts";
 
 const id = { environment: "staging", name: "delays" };
 const release = {
@@ -30,11 +31,12 @@ const reader: TopicReader = {
 };
 
 /** As many records as are asked for, whenever they are. */
-function endlessSource(): Source {
+function endlessSource(asked: (records: number) => void): Source {
   let offset = 0;
   let isAssigned = false;
   return {
     async poll({ maxRecords }) {
+      asked(maxRecords);
       if (!isAssigned) {
         isAssigned = true;
         const partition = { topic: "flights", partition: 0, incarnation: "i", first: 0 };
@@ -61,23 +63,25 @@ function endlessSource(): Source {
   };
 }
 
-test("while nothing goes on and records wait, a release is swapped at once, and the pipeline can be given up", async () => {
+/** A pipeline whose guest never answers, of so many parts a record. */
+async function openStalled(maxParts: number, tuning: Tuning) {
   const state = openSyncState(":memory:");
   for (const hash of ["before", "after"])
     state.prepare("insert into sync_releases values (?, '{}', 'b')").run(hash);
+  const asked: number[] = [];
   let read = 0;
   let isStuck = false;
   const pipeline = runPipeline({
     id,
     owner: "w",
-    release,
+    release: { ...release, maxParts },
     state,
-    source: endlessSource(),
+    source: endlessSource((records) => asked.push(records)),
     sinks: [],
     reader,
     now: () => new Date(0),
     random: () => 0.5,
-    tuning: { maxRecords: 64, maxBytes: 1 << 20, lingerMs: 0 },
+    tuning,
     growth: GROWTH,
     observe(event) {
       if (event.kind === "read") read += event.records;
@@ -103,11 +107,24 @@ test("while nothing goes on and records wait, a release is swapped at once, and 
     await new Promise((resolve) => setTimeout(resolve, 20));
     return isStill;
   });
+  return { pipeline, state, asked, read: () => read };
+}
+
+test("while nothing goes on and records wait, a release is swapped at once, and the pipeline can be given up", async () => {
+  const tuning = { maxRecords: 64, maxBytes: 1 << 20, lingerMs: 0 };
+  const { pipeline, state, read } = await openStalled(1, tuning);
   pipeline.swap({ ...release, release: "after" });
   expect(listEpochs(state, id).map((epoch) => [epoch.release, epoch.firstOffset])).toEqual([
     ["before", 0],
-    ["after", read],
+    ["after", read()],
   ]);
   await pipeline.abandon();
   await pipeline.done;
+});
+
+test("where a record may become many rows, fewer are read at once", async () => {
+  const tuning = { maxRecords: 16_384, maxBytes: 1 << 20, lingerMs: 0 };
+  const { pipeline, asked } = await openStalled(1024, tuning);
+  expect(Math.max(...asked)).toBe(256);
+  await pipeline.abandon();
 });

@@ -16,7 +16,7 @@ import { openRuntimes, type RuntimeParts } from "./runtimes.ts";
 import { decodeSettled } from "./spec-decoder.ts";
 import { openStretches, type Growth, type Piece } from "./stretches.ts";
 import { transformBatches, type Judged } from "./transform-stage.ts";
-import type { Tuning } from "./tuning.ts";
+import { recordsAtOnce, type Tuning } from "./tuning.ts";
 import { within } from "./within.ts";
 import { writeBatches, type Writable } from "./write-stage.ts";
 
@@ -207,7 +207,12 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
       source,
       stretches,
       runtimes,
-      tuning,
+      tuning: {
+        ...tuning,
+        get maxRecords() {
+          return recordsAtOnce(tuning, current.maxParts);
+        },
+      },
       to: decoded,
       reading: stopReading.signal,
       now: parts.now,

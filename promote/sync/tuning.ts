@@ -6,6 +6,13 @@ export type Tuning = {
   lingerMs: number;
 };
 
+/** Each record is an operation for every part its transform may make. */
+const MOST_OPERATIONS = 262_144;
+
+export function recordsAtOnce({ maxRecords }: Tuning, maxParts: number): number {
+  return Math.max(1, Math.min(maxRecords, Math.floor(MOST_OPERATIONS / maxParts)));
+}
+
 /** Batches on their way to the sinks at a time. */
 export const BATCHES_AT_ONCE = 4;
 

@@ -56,6 +56,28 @@ test("a fetch is delivered in slices, each saying where to go on; the last one b
   expect(takeDelivery(place, REQUEST)).toBeUndefined();
 });
 
+test("a delivery keeps to the bytes that were asked for after decompression, too; a record larger than that comes alone", () => {
+  const builder = openBatch();
+  for (const size of [400, 400, 400, 2000, 10])
+    builder.add({
+      timestampMs: 0,
+      key: null,
+      value: Buffer.alloc(size, "a"),
+      headers: encodeHeaders([]),
+    });
+  const bytes = builder.build({ producerId: 1n, epoch: 0, sequence: 0 }, "gzip");
+  expect(bytes.length).toBeLessThan(1000);
+  const place = held();
+  addFetched(place, fetched(bytes));
+  const request = { ...REQUEST, maxRecords: 10, maxBytes: 1000 };
+  const deliveries = [1, 2, 3].map(() => takeDelivery(place, request));
+  expect(deliveries).toMatchObject([
+    { next: 2, records: { length: 2 } },
+    { next: 3, records: { length: 1 } },
+    { next: 4, records: { length: 1 } },
+  ]);
+});
+
 test("offsets without records between two deliveries are remembered, to be committed with those before", () => {
   const place = held();
   addFetched(place, fetched(batch(0, 2)));

@@ -24,6 +24,7 @@ export type Held = {
 
 /** What one fetch brought, decoded when it is first polled. */
 type Chunk = {
+  /** As it came; once decoded, of its records, which compression may have made a hundredth. */
   bytes: number;
   from: number;
   next: number;
@@ -89,6 +90,7 @@ function decodeChunk(chunk: Chunk): Problem | undefined {
   const decoded = decodeBatches(chunk.source.batches, chunk.from, chunk.source.aborted);
   if (!decoded.ok) return decoded.problem;
   chunk.records = decoded.value;
+  chunk.bytes = chunk.records.reduce((sum, record) => sum + bytesOf(record), 0);
   chunk.source = undefined;
   return undefined;
 }
@@ -99,9 +101,12 @@ function endOfSlice({ records, at, bytes }: Chunk, { maxRecords, maxBytes }: Pol
   if (bytes <= maxBytes) return to;
   let size = 0;
   for (let i = at; i < to; i++) {
-    const record = records[i];
-    size += (record?.key?.length ?? 0) + (record?.value?.length ?? 0);
+    size += bytesOf(records[i]);
     if (size > maxBytes && i > at) return i;
   }
   return to;
+}
+
+function bytesOf(record: SourceRecord | undefined): number {
+  return (record?.key?.length ?? 0) + (record?.value?.length ?? 0);
 }
