@@ -22,7 +22,11 @@ async function inSlice(
     entry: { kind: "transform", name: "t" },
     input: columns,
     output,
-    limits: { memoryMb: options.memoryMb ?? 256, batchTimeoutMs: options.timeoutMs ?? 10_000 },
+    limits: {
+      memoryMb: options.memoryMb ?? 256,
+      openTimeoutMs: options.timeoutMs ?? 10_000,
+      batchTimeoutMs: options.timeoutMs ?? 10_000,
+    },
   });
   if (!slice.ok) return slice;
   const ran = await slice.value.run(one);

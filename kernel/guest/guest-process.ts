@@ -1,4 +1,4 @@
-import { spawn, type ChildProcess } from "node:child_process";
+import { spawn, type ChildProcess, type ChildProcessWithoutNullStreams } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import type { Problem } from "#snapshots/problem.ts";
 import { encodeFrame, frameAssembler, type Frame } from "./runtime/frames.ts";
@@ -58,13 +58,11 @@ export async function closeSpareGuests(): Promise<void> {
 
 function startGuest(kind: GuestKind, memoryMb: number): GuestProcess {
   const { command, args, env } = guestCommand(kind, memoryMb);
-  const child = spawn(command, args, {
-    env,
-    cwd: "/",
-    stdio: ["pipe", "pipe", "pipe"],
-    detached: process.platform !== "win32",
-    windowsHide: true,
-  });
+  const child = spawned(command, args, env);
+  return child instanceof Error ? unstarted(cannotStart(child), memoryMb) : attach(child, memoryMb);
+}
+
+function attach(child: ChildProcessWithoutNullStreams, memoryMb: number): GuestProcess {
   // User code never learns the token, so that nothing it may write by some unknown way passes for the guest's own frame.
   const token = randomBytes(16).toString("hex");
   const assembler = frameAssembler(limits);
@@ -156,6 +154,40 @@ function startGuest(kind: GuestKind, memoryMb: number): GuestProcess {
   };
 }
 
+/** Without memory `spawn` throws, without a free file descriptor the child comes without its pipes. */
+function spawned(
+  command: string,
+  args: string[],
+  env: Record<string, string>,
+): ChildProcessWithoutNullStreams | Error {
+  try {
+    const child = spawn(command, args, {
+      env,
+      cwd: "/",
+      stdio: ["pipe", "pipe", "pipe"],
+      detached: process.platform !== "win32",
+      windowsHide: true,
+    });
+    if ((child.stdio as unknown) !== undefined) return child;
+    child.on("error", () => undefined);
+    return new Error("this process has too many files open");
+  } catch (error) {
+    return error instanceof Error ? error : new Error(String(error));
+  }
+}
+
+function unstarted(reason: Problem, memoryMb: number): GuestProcess {
+  return {
+    send: () => undefined,
+    listen: (listener) => listener.ended(reason),
+    kill: () => undefined,
+    close: () => Promise.resolve(),
+    isAlive: false,
+    memoryMb,
+    pid: undefined,
+  };
+}
+
 function* assemble(assembler: ReturnType<typeof frameAssembler>, chunk: Buffer): Generator<Frame> {
   let at = 0;
   while (at < chunk.byteLength) {
@@ -208,6 +240,12 @@ function garbage(detail: string): Problem {
   };
 }
 
+/** A guest can send no signals; a crash of its own has others. A sandbox tells its child's signal as 128 and its number. */
+function isFromOutside(code: number | null, signal: string | null): boolean {
+  const numbers = { SIGHUP: 1, SIGINT: 2, SIGKILL: 9, SIGTERM: 15 };
+  return Object.entries(numbers).some(([name, number]) => signal === name || code === 128 + number);
+}
+
 function cannotStart(error: Error): Problem {
   return {
     code: "guest-start",
@@ -240,6 +278,13 @@ function deathOf(
       code: "guest-waits",
       message: "The code waits at its top level for something that never comes.",
       hint: "A bundle has no timers, files or network to wait for: take the await out.",
+    };
+  }
+  if (isFromOutside(code, signal)) {
+    return {
+      code: "guest-killed",
+      message: `The guest was killed from outside (${signal ?? `exit code ${code}`}): by a person, or by the system because memory ran out.`,
+      hint: "Run again; a fresh guest is started. If it repeats, look at the system's log for the out-of-memory killer.",
     };
   }
   const last = stderr.trim().split("\n").at(-1)?.slice(0, 300);

@@ -19,7 +19,7 @@ export type SliceSpec = {
   output?: Column[];
   /** Arrow IPC of each lookup's table, whole. */
   lookups?: Record<string, { by: string[]; columns: Column[]; batches: Uint8Array[] }>;
-  limits?: { memoryMb?: number; batchTimeoutMs?: number };
+  limits?: { memoryMb?: number; openTimeoutMs?: number; batchTimeoutMs?: number };
 };
 
 /** `line` and `column` are the bundle's; its source map takes them to the notebook. */
@@ -46,8 +46,8 @@ export type MetricValue = {
 };
 
 export type Slice = {
-  /** Batches may be sent ahead: they are answered in order. A Problem is final; open a new slice. */
-  run(batch: Uint8Array, signal?: AbortSignal): Promise<Result<SliceBatch>>;
+  /** Batches may be sent ahead: they are answered in order. A Problem is final; open a new slice. `timeoutMs`: for this one. */
+  run(batch: Uint8Array, signal?: AbortSignal, timeoutMs?: number): Promise<Result<SliceBatch>>;
   /** The metrics over all batches so far, in the order asked for. Metrics entries only. */
   finish(): Promise<Result<MetricValue[]>>;
   /** A free metric's numbers over resampled rows, as many as fit the budget. `units`: each row's unit, of all batches so far. */
@@ -64,6 +64,12 @@ export type Slice = {
 };
 
 const defaultTimeoutMs = 30_000;
+/** A bundle loads in milliseconds; lookups of a million rows take seconds, more where others want the processors, too. */
+const defaultOpenTimeoutMs = 120_000;
+
+/** How long an answer may take, and what is asked for. */
+type Limit = { of: "opening" | "batch"; ms: number };
+
 /** What runs a bundle beside its text: part of what a release states. */
 export function guestRuntime(): { deno: string; flags: string[] } {
   return { deno: denoBinary().version, flags: [...denoFlags] };
@@ -72,12 +78,13 @@ export function guestRuntime(): { deno: string; flags: string[] } {
 type Answer = { message: Exclude<SliceMessage, { type: "failed" }>; payload: Uint8Array };
 
 /** Starts a fresh guest that runs exactly one bundle. A guest that hangs, dies or sends garbage answers with a Problem. */
-export async function openSlice(spec: SliceSpec): Promise<Result<Slice>> {
+export async function openSlice(spec: SliceSpec, signal?: AbortSignal): Promise<Result<Slice>> {
   if (spec.entry.kind === "transform" && spec.output === undefined) {
     throw new TypeError("A transform's slice needs its output contract.");
   }
-  const timeoutMs = spec.limits?.batchTimeoutMs ?? defaultTimeoutMs;
-  const conversation = converse(spec.limits?.memoryMb, timeoutMs);
+  const opening: Limit = { of: "opening", ms: spec.limits?.openTimeoutMs ?? defaultOpenTimeoutMs };
+  const batchLimit: Limit = { of: "batch", ms: spec.limits?.batchTimeoutMs ?? defaultTimeoutMs };
+  const conversation = converse(spec.limits?.memoryMb);
   const bundle = Buffer.from(spec.bundle);
   const lookups = Object.entries(spec.lookups ?? {});
   const opened = await conversation.ask(
@@ -95,6 +102,8 @@ export async function openSlice(spec: SliceSpec): Promise<Result<Slice>> {
       ),
     },
     [bundle, ...lookups.flatMap(([, lookup]) => lookup.batches)],
+    opening,
+    signal,
   );
   if (!opened.ok) {
     await conversation.close();
@@ -104,8 +113,9 @@ export async function openSlice(spec: SliceSpec): Promise<Result<Slice>> {
   if (!columns) return fail(conversation.refuse("It reads columns that are not there."));
   const stats = { batches: 0, rows: 0, busyMs: 0, droppedLines: 0 };
   return ok({
-    async run(batch, signal) {
-      const answer = await conversation.ask({ type: "run" }, [batch], signal);
+    async run(batch, signal, timeoutMs) {
+      const limit: Limit = timeoutMs === undefined ? batchLimit : { of: "batch", ms: timeoutMs };
+      const answer = await conversation.ask({ type: "run" }, [batch], limit, signal);
       if (!answer.ok) return answer;
       const taken = batchOf(answer.value, spec.entry.kind === "metrics");
       if (!taken) return fail(conversation.refuse("Its answer does not add up."));
@@ -119,7 +129,7 @@ export async function openSlice(spec: SliceSpec): Promise<Result<Slice>> {
       return ok(taken);
     },
     async finish() {
-      const answer = await conversation.ask({ type: "finish" }, []);
+      const answer = await conversation.ask({ type: "finish" }, [], batchLimit);
       if (!answer.ok) return answer;
       const { message } = answer.value;
       const asked = spec.entry.kind === "metrics" ? spec.entry.indexes.length : 0;
@@ -129,7 +139,12 @@ export async function openSlice(spec: SliceSpec): Promise<Result<Slice>> {
     },
     async resample(request, units, signal) {
       const bytes = new Uint8Array(units.buffer, units.byteOffset, units.byteLength);
-      const answer = await conversation.ask({ type: "resample", ...request }, [bytes], signal);
+      const answer = await conversation.ask(
+        { type: "resample", ...request },
+        [bytes],
+        batchLimit,
+        signal,
+      );
       if (!answer.ok) return answer;
       const { message } = answer.value;
       if (message.type !== "resampled" || message.values.length > request.resamples)
@@ -144,7 +159,7 @@ export async function openSlice(spec: SliceSpec): Promise<Result<Slice>> {
 
 /** What a bundle holds: its transforms, their inputs and lookups, and its metrics. Runs none of their functions. */
 export async function describeBundle(bundle: string): Promise<Result<BundleDescription>> {
-  const conversation = converse(undefined, defaultTimeoutMs);
+  const conversation = converse(undefined);
   const bytes = Buffer.from(bundle);
   const opened = await conversation.ask(
     {
@@ -156,6 +171,7 @@ export async function describeBundle(bundle: string): Promise<Result<BundleDescr
       lookups: {},
     },
     [bytes],
+    { of: "opening", ms: defaultTimeoutMs },
   );
   void conversation.close();
   if (!opened.ok) return opened;
@@ -165,15 +181,17 @@ export async function describeBundle(bundle: string): Promise<Result<BundleDescr
   return ok(message.description);
 }
 
-function converse(memoryMb: number | undefined, timeoutMs: number) {
+function converse(memoryMb: number | undefined) {
   const guest = openGuestProcess("slice", memoryMb);
-  const waiting: { resolve(result: Result<Answer>): void }[] = [];
+  const waiting: { limit: Limit; resolve(result: Result<Answer>): void }[] = [];
   let ended: Problem | undefined;
   let watchdog: NodeJS.Timeout | undefined;
 
   function watch(): void {
     clearTimeout(watchdog);
-    if (waiting.length > 0) watchdog = setTimeout(() => guest.kill(hung(timeoutMs)), timeoutMs);
+    const [next] = waiting;
+    if (next === undefined) return;
+    watchdog = setTimeout(() => guest.kill(hung(next.limit)), next.limit.ms);
   }
 
   guest.listen({
@@ -216,6 +234,7 @@ function converse(memoryMb: number | undefined, timeoutMs: number) {
     ask(
       header: object,
       payloads: readonly Uint8Array[],
+      limit: Limit,
       signal?: AbortSignal,
     ): Promise<Result<Answer>> {
       if (ended) return Promise.resolve(fail(ended));
@@ -224,6 +243,7 @@ function converse(memoryMb: number | undefined, timeoutMs: number) {
       const abort = (): void => guest.kill(interrupted);
       signal?.addEventListener("abort", abort, { once: true });
       waiting.push({
+        limit,
         resolve(result) {
           signal?.removeEventListener("abort", abort);
           resolve(result);
@@ -296,11 +316,15 @@ const interrupted: Problem = {
   hint: "Run again when you like.",
 };
 
-function hung(timeoutMs: number): Problem {
+function hung({ of, ms }: Limit): Problem {
+  const isBatch = of === "batch";
+  const what = isBatch ? "A batch" : "Loading the bundle and its lookups";
   return {
     code: "guest-hung",
-    message: `A batch took longer than ${timeoutMs / 1000} s, and its guest was ended.`,
-    hint: "Look for a loop that does not end, or for work that grows with each record.",
+    message: `${what} took longer than ${ms / 1000} s, and its guest was ended.`,
+    hint: isBatch
+      ? "Look for a loop that does not end, or for work that grows with each record."
+      : "Look for a loop outside of the functions, or make the lookups smaller.",
   };
 }
 

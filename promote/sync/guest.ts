@@ -6,8 +6,13 @@ import type { Column } from "#snapshots/table.ts";
 import { openGuestStage, type GuestStage } from "./guest-stage.ts";
 import type { ReleaseSpec } from "./release-spec.ts";
 
-/** How long a guest may take over one batch before it counts as hung; shorter while a poison record is searched for. */
-export type GuestLimits = { batchTimeoutMs?: number; searchTimeoutMs?: number };
+/** How long a guest may take to load its release, for one batch, and for a piece of a batch in which poison is searched for. */
+export type GuestLimits = {
+  openTimeoutMs?: number;
+  batchTimeoutMs?: number;
+  searchTimeoutMs?: number;
+};
+const OPEN_TIMEOUT_MS = 120_000;
 const BATCH_TIMEOUT_MS = 20_000;
 const SEARCH_TIMEOUT_MS = 2_000;
 
@@ -18,33 +23,43 @@ export function openReleaseGuest(
   release: ReleaseSpec,
   place: { store: ContentStore; root: string; limits?: GuestLimits },
 ): GuestStage {
-  const { batchTimeoutMs = BATCH_TIMEOUT_MS, searchTimeoutMs = SEARCH_TIMEOUT_MS } =
-    place.limits ?? {};
+  const {
+    openTimeoutMs = OPEN_TIMEOUT_MS,
+    batchTimeoutMs = BATCH_TIMEOUT_MS,
+    searchTimeoutMs = SEARCH_TIMEOUT_MS,
+  } = place.limits ?? {};
   let lookups: Lookups | undefined;
-  return openGuestStage(async ({ isSearching }) => {
-    if (lookups === undefined) {
-      const read = await readLookups(release, place);
-      if (!read.ok) return read;
-      lookups = read.value;
-    }
-    return openGuest(release, lookups, isSearching ? searchTimeoutMs : batchTimeoutMs);
-  }, release.maxParts);
+  return openGuestStage({
+    async open(signal) {
+      if (lookups === undefined) {
+        const read = await readLookups(release, place);
+        if (!read.ok) return read;
+        lookups = read.value;
+      }
+      return openGuest(release, lookups, openTimeoutMs, signal);
+    },
+    maxParts: release.maxParts,
+    batchTimeoutMs,
+    searchTimeoutMs,
+    random: Math.random,
+  });
 }
 
 function openGuest(
   release: ReleaseSpec,
   lookups: Lookups,
-  batchTimeoutMs: number,
+  openTimeoutMs: number,
+  signal: AbortSignal,
 ): Promise<Result<Slice>> {
-  return openSlice({
+  const spec = {
     bundle: release.bundle,
-    entry: { kind: "transform", name: release.transform },
+    entry: { kind: "transform" as const, name: release.transform },
     input: release.input,
     output: release.output,
     lookups,
-    limits: { batchTimeoutMs },
-    ...(release.sourceMap === undefined ? {} : { sourceMap: release.sourceMap }),
-  });
+    limits: { openTimeoutMs },
+  };
+  return openSlice(spec, signal);
 }
 
 async function readLookups(

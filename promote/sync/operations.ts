@@ -1,5 +1,5 @@
 import type { Decoded } from "./decode/decode.ts";
-import type { Chunk } from "./guest-stage.ts";
+import type { Chunk } from "./poison.ts";
 import {
   CLEAR,
   WRITE,

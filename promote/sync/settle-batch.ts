@@ -1,7 +1,7 @@
 import type { Problem } from "#snapshots/problem.ts";
 import { deadLetter, type DeadLetter, type Stage } from "./dead-letters.ts";
 import type { Decoded } from "./decode/decode.ts";
-import type { Chunk } from "./guest-stage.ts";
+import type { Chunk } from "./poison.ts";
 import { effectsOf, type Effects } from "./operations.ts";
 import type { Sink, SinkContract, SourceRecord } from "./ports.ts";
 import { NOTHING, type Counts } from "./progress.ts";
