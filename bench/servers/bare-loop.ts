@@ -28,7 +28,8 @@ async function run(task: Task, onFirst: () => void): Promise<Measured> {
     await consumer.connect();
     await consumer.subscribe({ topic: task.topic, fromBeginning: true });
     await consumer.run({
-      partitionsConsumedConcurrently: 2,
+      // All of the topic's, as many batches as the pipeline has on their way.
+      partitionsConsumedConcurrently: 4,
       async eachBatch(payload) {
         try {
           const { batch } = payload;

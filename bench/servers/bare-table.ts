@@ -2,9 +2,14 @@ import { Client } from "cassandra-driver";
 import type { CassandraConnection } from "#promote/sync/connections.ts";
 import type { Flight } from "./bare-flight.ts";
 
-const IN_FLIGHT = 256;
+/** The sink's own settings of its client: what is compared is what lies between Kafka and the clients, not how these are set. */
+const IN_FLIGHT = 512;
+const SETTINGS = {
+  socketOptions: { coalescingThreshold: 1 << 16 },
+  pooling: { maxRequestsPerConnection: 4096 },
+};
 
-/** Rows of one batch, each `null` for a delete, written by offset (`USING TIMESTAMP`), 256 requests at a time. */
+/** Rows of one batch, each `null` for a delete, written by offset (`USING TIMESTAMP`), 512 requests at a time. */
 export type BareTable = {
   write(flights: readonly Flight[]): Promise<void>;
   close(): Promise<void>;
@@ -14,7 +19,7 @@ export async function openBareTable(
   { contactPoints, localDataCenter, keyspace }: CassandraConnection,
   name: string,
 ): Promise<BareTable> {
-  const client = new Client({ contactPoints, localDataCenter });
+  const client = new Client({ contactPoints, localDataCenter, ...SETTINGS });
   const table = `${keyspace}.${name}`;
   await client.execute(
     `create table ${table} (id bigint primary key, date timestamp, delay bigint, distance bigint, origin text, destination text, late boolean)`,
