@@ -94,8 +94,8 @@ export function openTransition(
 }
 
 /**
- * As `openEpoch`, where what comes next is handled otherwise (by another release) and ordered as it was: if it lies in a transition, it stays in it,
- * and what is known to come after that transition begins there again.
+ * As `openEpoch`, where what comes next is handled otherwise (by another release) and ordered as it was: what lies in a transition stays in it, and
+ * what is known to come after it begins there again.
  */
 export function openAlike(
   state: DatabaseSync,
@@ -105,17 +105,16 @@ export function openAlike(
   owner: string,
 ): Epoch | undefined {
   return whileOwned(state, id, epoch, owner, (epochs) => {
-    const at = epochOf(epochs, epoch, epoch.firstOffset);
-    const isWithin = at?.ordering === "timestamp";
-    const going = isWithin ? at : movingTransition(epochs, epoch, nowMs);
+    const ahead = transitionAhead(epochs, epoch, epoch.firstOffset);
+    const going = ahead?.of ?? movingTransition(epochs, epoch, nowMs);
     if (going === undefined) return opening(epochs, epoch);
-    if (!isWithin || epoch.above !== undefined) return joining(epochs, epoch, going.untilMs);
-    const { transition, untilMs, origin } = at;
+    if (ahead === undefined || epoch.above !== undefined)
+      return joining(epochs, epoch, going.untilMs);
+    const { transition, untilMs, origin } = ahead.of;
     const order = { ordering: "timestamp" as const, transition, untilMs, origin };
     const opened: Epoch = { ...epoch, ...order, epoch: nextNumber(epochs, undefined) };
-    const end = endOfEpoch(epochs, epoch, at);
-    if (end === Infinity) return [opened];
-    const after = { ...epoch, firstOffset: end };
+    if (ahead.end === Infinity) return [opened];
+    const after = { ...epoch, firstOffset: ahead.end };
     return [opened, ...opening([...epochs, opened], after)];
   });
 }
@@ -157,6 +156,22 @@ function joining(epochs: readonly Epoch[], fresh: NewEpoch, untilMs: number): [E
       origin: isWithin ? own.origin : epoch.firstOffset,
     },
   ];
+}
+
+/** The last transition with records at or after `offset`, and where its records end. */
+export function transitionAhead(
+  epochs: readonly Epoch[],
+  stretch: Stretch,
+  offset: number,
+): { of: Transition; end: number } | undefined {
+  const own = epochs.filter((epoch) => isSameStretch(epoch, stretch));
+  const inOffsetOrder = own
+    .filter((epoch) => epochOf(own, stretch, Math.max(offset, epoch.firstOffset)) === epoch)
+    .toSorted((a, b) => a.firstOffset - b.firstOffset);
+  const last = inOffsetOrder.findLastIndex(({ ordering }) => ordering === "timestamp");
+  const of = inOffsetOrder[last];
+  if (of?.ordering !== "timestamp") return undefined;
+  return { of, end: inOffsetOrder[last + 1]?.firstOffset ?? Infinity };
 }
 
 /** The topic's transition where it is not over by the clock and the stretch has not gone past it. */

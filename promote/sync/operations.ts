@@ -121,20 +121,16 @@ function newerOf(
   request: EffectsRequest,
   portionOf: (record: number) => number,
 ): (record: number, than: number) => boolean {
-  const { portions, records } = request;
+  const { portions } = request;
   const both = new BigInt64Array(2);
   const setVersion = versions(request, portionOf, both);
   return (record, than) => {
     const portion = portionOf(record);
-    if (portion !== portionOf(than)) {
-      setVersion(0, than, WRITE);
-      setVersion(1, record, WRITE);
-      return (both[1] ?? 0n) > (both[0] ?? 0n);
-    }
-    if (portions[portion]?.epoch.ordering === "offset") return record > than;
-    const difference =
-      (records[record]?.timestampMs ?? 0) - (records[than]?.timestampMs ?? 0) || record - than;
-    return difference > 0;
+    if (portion === portionOf(than) && portions[portion]?.epoch.ordering === "offset")
+      return record > than;
+    setVersion(0, than, WRITE);
+    setVersion(1, record, WRITE);
+    return (both[1] ?? 0n) > (both[0] ?? 0n);
   };
 }
 
@@ -151,7 +147,7 @@ function versions(
     if (epoch === undefined || found === undefined) return;
     const { offset, timestampMs } = found;
     if (epoch.ordering === "offset") byOffset(index, epoch.epoch, offset, kind);
-    else byTime(index, epoch.epoch, timestampMs, Math.max(0, offset - epoch.firstOffset), kind);
+    else byTime(index, epoch, timestampMs, offset, kind);
   };
 }
 

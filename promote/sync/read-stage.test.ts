@@ -35,7 +35,7 @@ async function openReading(rewritten: () => Judged | undefined = () => undefined
     owner: "w",
     release: "r",
     now: () => new Date(0),
-    reader: { offsetAt: async () => 0 },
+    reader: { offsetAt: async () => 0, ranges: async () => [] },
     growth: GROWTH,
   });
   const partition = { ...stretch, first: 0, committed: null };

@@ -51,6 +51,7 @@ export async function readBatches(parts: ReadParts): Promise<void> {
   let isRewriting = false;
 
   while (!reading.aborted) {
+    for (const epoch of parts.stretches.settle()) observe({ kind: "epoch", epoch });
     const isGathering = !gathered.isEmpty();
     if (!isGathering) {
       const again = await parts.rewritten();

@@ -159,3 +159,44 @@ test("a database of the first layout is brought to this one, and says the same",
   }
   rmSync(folder, { recursive: true });
 });
+
+test("a transition that is open when its versions become others goes on above what was written in it", () => {
+  const folder = mkdtempSync(join(tmpdir(), "penstock-state-"));
+  const path = join(folder, "state.db");
+  const old = openSyncState(path);
+  old.exec(`
+    alter table sync_epochs drop column transition;
+    alter table sync_epochs drop column origin;
+    insert into sync_releases values ('r1', '{}', 'b');
+    insert into sync_epochs values
+      ('staging', 'delays', 1024, 'flights', 'one', 0, 0, 'r1', 'start', 'then', 'offset', 1, null),
+      ('staging', 'delays', 1025, 'flights', 'one', 0, 40, 'r1', 'partitions added', 'then', 'timestamp', 2, 5000),
+      ('staging', 'delays', 1025, 'flights', 'one', 1, 0, 'r1', 'partitions added', 'then', 'timestamp', 2, 5000),
+      ('staging', 'over', 1024, 'flights', 'one', 0, 0, 'r1', 'partitions added', 'then', 'timestamp', 2, 5000),
+      ('staging', 'over', 9216, 'flights', 'one', 0, 90, 'r1', 'order by offset again', 'then', 'offset', 2, null);
+    insert into sync_offsets values ('staging', 'delays', 'flights', 'one', 0, 70, 'w1');`);
+  old.close();
+  for (let round = 0; round < 2; round++) {
+    const now = openSyncState(path);
+    const shown = (name: string): unknown[] =>
+      listEpochs(now, { ...id, name }).map(({ epoch, partition, firstOffset, ...order }) => [
+        epoch,
+        partition,
+        firstOffset,
+        order.ordering === "offset" ? "offset" : [order.transition, order.origin, order.untilMs],
+      ]);
+    expect(shown("delays")).toEqual([
+      [1024, 0, 0, "offset"],
+      [1025, 0, 40, [1025, 40, 5000]],
+      [1025, 1, 0, [1025, 0, 5000]],
+      [9217, 0, 70, [9217, 70, 5000]],
+      [9217, 1, 0, [9217, 0, 5000]],
+    ]);
+    expect(shown("over")).toEqual([
+      [1024, 0, 0, [1024, 0, 5000]],
+      [9216, 0, 90, "offset"],
+    ]);
+    now.close();
+  }
+  rmSync(folder, { recursive: true });
+});

@@ -1,4 +1,5 @@
 import { DatabaseSync } from "node:sqlite";
+import { TRANSITION_SPAN } from "./version.ts";
 
 /**
  * Sync's own tables in the workspace's state database: epochs, offsets with the counts up to them, releases that epochs name,
@@ -31,11 +32,27 @@ function migrate(database: DatabaseSync): void {
       select environment, name, epoch, topic, incarnation, partition, first_offset, release, reason, opened_at from sync_epochs_1`);
     database.exec("drop table sync_epochs_1");
   }
+  if (has("sync_epochs", "ordering") && !has("sync_epochs", "transition")) {
+    database.exec("alter table sync_epochs add column transition integer");
+    database.exec("alter table sync_epochs add column origin integer");
+    database.exec(REOPENED_TRANSITIONS);
+  }
   if (has("sync_offsets", "next_offset") && !has("sync_offsets", "owner"))
     database.exec("alter table sync_offsets add column owner text");
   if (has("sync_pipelines", "is_paused") && !has("sync_pipelines", "resumes"))
     database.exec("alter table sync_pipelines add column resumes integer not null default 0");
 }
+
+/** Versions within a transition were others before: one that goes on does so in another transition, above what was written. */
+const REOPENED_TRANSITIONS = `
+insert into sync_epochs (environment, name, epoch, topic, incarnation, partition, first_offset, release, reason, opened_at, ordering, partitions, until_ms)
+  select environment, name,
+    (select max(epoch) + ${TRANSITION_SPAN} from sync_epochs as every_one where every_one.environment = old.environment and every_one.name = old.name),
+    topic, incarnation, partition, coalesce(next_offset, first_offset), release, reason, opened_at, ordering, partitions, until_ms
+  from sync_epochs as old left join sync_offsets using (environment, name, topic, incarnation, partition)
+  where ordering = 'timestamp' and not exists (
+    select 1 from sync_epochs as later where later.environment = old.environment and later.name = old.name
+      and later.topic = old.topic and later.partition = old.partition and later.epoch > old.epoch)`;
 
 /** Runs `body` in one transaction that is durable when this returns. */
 export function inTransaction<T>(database: DatabaseSync, body: () => T): T {
@@ -70,6 +87,7 @@ create table if not exists sync_epochs (
   release text not null references sync_releases (release),
   reason text not null, opened_at text not null,
   ordering text not null default 'offset', partitions integer not null default 1, until_ms real,
+  transition integer, origin integer,
   primary key (environment, name, epoch, topic, incarnation, partition)
 ) strict;
 create table if not exists sync_offsets (

@@ -5,12 +5,17 @@ import type { SourceRecord } from "./ports.ts";
 import { commitProgress, NOTHING, readOffset, readProgress } from "./progress.ts";
 import { openSyncState } from "./state.ts";
 import { openStretches, type Piece, type Stretches } from "./stretches.ts";
+import { transitionVersionWriter } from "./version.ts";
 
 const id = { environment: "staging", name: "delays" };
 const MINUTE = 60_000;
 let state: DatabaseSync;
 let nowMs = 1_000_000_000_000;
 let offsetsByTime: number[];
+/** Of the topic, by partition. */
+let ends: number[];
+let asked: number;
+let isAway: boolean;
 
 beforeEach(() => {
   state = openSyncState(":memory:");
@@ -18,6 +23,9 @@ beforeEach(() => {
     state.prepare("insert into sync_releases values (?, '{}', 'b')").run(release);
   nowMs = 1_000_000_000_000;
   offsetsByTime = [];
+  ends = [0, 0];
+  asked = 0;
+  isAway = false;
 });
 
 describe("partitions added to a topic", () => {
@@ -58,6 +66,7 @@ describe("partitions added to a topic", () => {
     if (epoch?.ordering !== "timestamp") throw new Error("no transition");
     const before = { ...records(0, 1)[0], offset: 0, timestampMs: epoch.untilMs - 1 };
     const after = { ...before, offset: 1, timestampMs: epoch.untilMs };
+    nowMs = epoch.untilMs;
     const pieces = worker.cut(delivery(0, [before as SourceRecord, after as SourceRecord]));
     if ("code" in pieces) throw new Error(pieces.message);
     expect(pieces.map((piece: Piece) => [piece.epoch.ordering, piece.records.length])).toEqual([
@@ -74,18 +83,169 @@ describe("partitions added to a topic", () => {
   });
 });
 
-test("a swap and a rollback within a transition each open an epoch above the last, one for all partitions", async () => {
+test("a swap and a rollback within a transition stay in it: times still decide between what each partition had read before and after", async () => {
   const worker = open("w1");
   const other = open("w2");
   await assign(worker, [0], 1);
   await assign(worker, [0], 2);
   await assign(other, [1], 2);
-  // The other worker is later with both.
-  const numbers = [worker, other].map((one) => [swapped(one, "r2"), swapped(one, "r1")]);
-  expect(numbers).toEqual([
-    [1025 + 8192, 1025 + 2 * 8192],
-    [1025 + 8192, 1025 + 2 * 8192],
+  const [first] = cutAll(worker, records(0, 50));
+  const swaps = [worker, other].flatMap((one) => [...one.swap("r2"), ...one.swap("r1")]);
+  expect(swaps.map(({ epoch, release, ...order }) => [epoch, release, order])).toEqual([
+    [1025 + 8192, "r2", expect.objectContaining({ partition: 0, transition: 1025, origin: 0 })],
+    [1026 + 8192, "r1", expect.objectContaining({ partition: 0, transition: 1025, origin: 0 })],
+    [1027 + 8192, "r2", expect.objectContaining({ partition: 1, transition: 1025, origin: 0 })],
+    [1028 + 8192, "r1", expect.objectContaining({ partition: 1, transition: 1025, origin: 0 })],
   ]);
+  // What the slower partition has of a moment before is older, whichever release handles it.
+  const earlier = { ...records(0, 1)[0], timestampMs: nowMs - 1 } as SourceRecord;
+  const [late] = other.cut(delivery(1, [earlier])) as Piece[];
+  expect(versionIn(late, earlier)).toBeLessThan(versionIn(first, records(0, 1)[0]));
+  expect(versionIn(cutAll(worker, records(50, 51))[0], records(50, 51)[0])).toBeGreaterThan(
+    versionIn(first, records(49, 50)[0]),
+  );
+});
+
+test("a worker that swaps before it notices that the topic has grown goes into the transition that another has opened", async () => {
+  const worker = open("w1");
+  const other = open("w2");
+  await assign(worker, [0], 2);
+  await assign(other, [1], 2);
+  await assign(worker, [0], 3);
+  cutAll(other, records(0, 90), 1);
+  expect(other.swap("r2")).toMatchObject([{ ordering: "timestamp", firstOffset: 90, origin: 90 }]);
+  const [grown] = await assign(other, [1], 3);
+  const [same] = listEpochs(state, id).filter(({ reason }) => reason === "partitions added");
+  expect(grown).toMatchObject({
+    from: 0,
+    epoch: { transition: same?.epoch, firstOffset: 0, origin: 90 },
+  });
+});
+
+describe("a transition whose time is over", () => {
+  const growth = { transitionMs: MINUTE, lookBackMs: 0 };
+
+  /** A worker that has read 10 records of partition 0 in a transition, and nothing of partition 1. */
+  async function grown(): Promise<Stretches> {
+    const worker = open("w1", growth);
+    await assign(worker, [0], 1);
+    await assign(worker, [0, 1], 2);
+    cutAll(worker, records(0, 10));
+    return worker;
+  }
+
+  async function settled(worker: Stretches): Promise<unknown[]> {
+    worker.settle();
+    await answered();
+    return worker
+      .settle()
+      .map(({ partition, firstOffset, ordering }) => [partition, firstOffset, ordering]);
+  }
+
+  test("ends where the log ends, whatever the records' times say", async () => {
+    const worker = await grown();
+    ends = [10, 500];
+    expect(worker.settle()).toEqual([]);
+    expect(asked).toBe(0);
+    nowMs += MINUTE;
+    expect(await settled(worker)).toEqual([
+      [0, 10, "offset"],
+      [1, 500, "offset"],
+    ]);
+    const old = records(10, 20).map((record) => ({ ...record, timestampMs: 1 }));
+    expect(cutAll(worker, old).map(({ epoch }) => epoch.ordering)).toEqual(["offset"]);
+    // The partition that is far behind is in the transition until then.
+    const behind = cutAll(worker, records(490, 510, 1), 1);
+    expect(behind.map((piece) => [piece.epoch.ordering, piece.records.length])).toEqual([
+      ["timestamp", 10],
+      ["offset", 10],
+    ]);
+    expect(worker.settle()).toEqual([]);
+    expect(asked).toBe(1);
+  });
+
+  test("keeps what was read while the broker was asked", async () => {
+    const worker = await grown();
+    nowMs += MINUTE;
+    ends = [10, 0];
+    worker.settle();
+    const [piece] = cutAll(worker, records(10, 30, 1));
+    expect(piece?.epoch.ordering).toBe("timestamp");
+    await answered();
+    expect(worker.settle().map((one) => one.firstOffset)).toEqual([30, 0]);
+  });
+
+  test("is asked for again where the broker is away, once a second", async () => {
+    const worker = await grown();
+    nowMs += MINUTE;
+    isAway = true;
+    expect(await settled(worker)).toEqual([]);
+    worker.settle();
+    expect(asked).toBe(1);
+    nowMs += 1000;
+    isAway = false;
+    expect(await settled(worker)).toHaveLength(2);
+  });
+
+  test("ends where the log ends when a worker comes back a day later, and what it reads again stays where it was", async () => {
+    const before = cutAll(await grown(), records(0, 40));
+    nowMs += 1440 * MINUTE;
+    ends = [40, 0];
+    const worker = open("w2", growth);
+    const [taken] = await assign(worker, [0], 2);
+    expect(taken?.from).toBe(0);
+    expect(await settled(worker)).toEqual([[0, 40, "offset"]]);
+    const again = cutAll(worker, [...records(0, 40, 1), ...records(40, 50, 1)]);
+    expect(again.map(({ epoch }) => epoch.epoch)).toEqual([
+      before[0]?.epoch.epoch,
+      expect.any(Number),
+    ]);
+  });
+
+  test("ends for the worker that has the partition, not for one that had it", async () => {
+    const worker = await grown();
+    const other = open("w2", growth);
+    await assign(other, [0], 2);
+    nowMs += MINUTE;
+    ends = [10, 0];
+    expect(await settled(worker)).toEqual([[1, 0, "offset"]]);
+    expect(await settled(other)).toEqual([[0, 10, "offset"]]);
+  });
+
+  test("is ended by no record dated ahead, while time goes on nor after it", async () => {
+    const worker = await grown();
+    const ahead = { ...records(10, 11)[0], timestampMs: nowMs + 9e9 } as SourceRecord;
+    expect(cutAll(worker, [ahead])[0]?.epoch.ordering).toBe("timestamp");
+    nowMs += MINUTE;
+    expect(cutAll(worker, [{ ...ahead, offset: 11 }])[0]?.epoch.ordering).toBe("timestamp");
+  });
+
+  test("and then a swap: what lies before its end stays in it", async () => {
+    const worker = await grown();
+    nowMs += MINUTE;
+    ends = [10, 500];
+    await settled(worker);
+    worker.swap("r2");
+    const pieces = cutAll(worker, records(490, 510, 1), 1);
+    expect(pieces.map(({ epoch }) => [epoch.ordering, epoch.release, epoch.firstOffset])).toEqual([
+      ["timestamp", "r2", 0],
+      ["offset", "r2", 500],
+    ]);
+    expect(worker.renew(place(0), "repair")?.ordering).toBe("offset");
+    const known = listEpochs(state, id);
+    expect(epochOf(known, place(1), 499)).toMatchObject({ transition: 1025, origin: 0 });
+  });
+
+  test("lets nothing be written again above it before its end is read", async () => {
+    const worker = await grown();
+    nowMs += MINUTE;
+    expect(worker.renew(place(1), "repair")).toBeUndefined();
+    ends = [10, 500];
+    await settled(worker);
+    expect(worker.renew(place(1), "repair")).toBeUndefined();
+    cutAll(worker, records(0, 501, 1), 1);
+    expect(worker.renew(place(1), "repair")?.firstOffset).toBe(501);
+  });
 });
 
 test("a worker whose partition another has taken opens no epoch in it, though it has not heard of that yet", async () => {
@@ -159,7 +319,7 @@ test("a commit that comes just before its partition is taken counts, and is gone
       );
       return new Date(nowMs);
     },
-    reader: { offsetAt: async () => 0 },
+    reader: { offsetAt: async () => 0, ranges: async () => [] },
     growth: { transitionMs: MINUTE, lookBackMs: MINUTE },
   });
   const [taken] = await assign(other, [0], 1);
@@ -251,17 +411,31 @@ test("a swap opens an epoch in each partition at what is read next, and cuts a d
 function open(owner: string, growth = { transitionMs: MINUTE, lookBackMs: MINUTE }): Stretches {
   const reader = {
     offsetAt: async (_topic: string, partition: number) => offsetsByTime[partition] ?? 0,
+    async ranges(topic: string) {
+      asked++;
+      if (isAway) throw new Error("the broker is away");
+      return ends.map((end, partition) => ({ topic, partition, first: 0, end }));
+    },
   };
   const now = (): Date => new Date(nowMs);
   return openStretches({ id, state, owner, release: "r1", now, reader, growth });
 }
 
-function swapped(worker: Stretches, release: string): number {
-  return worker.swap(release)[0]?.epoch ?? 0;
+/** What was asked of the broker. */
+function answered(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }
 
-function cutAll(worker: Stretches, of: SourceRecord[]): Piece[] {
-  const pieces = worker.cut(delivery(0, of));
+function versionIn(piece: Piece | undefined, record: SourceRecord | undefined): bigint {
+  if (piece?.epoch.ordering !== "timestamp" || record === undefined)
+    throw new Error("no transition");
+  const version = new BigInt64Array(1);
+  transitionVersionWriter(version)(0, piece.epoch, record.timestampMs, record.offset, 1);
+  return version[0] ?? 0n;
+}
+
+function cutAll(worker: Stretches, of: SourceRecord[], partition = 0): Piece[] {
+  const pieces = worker.cut(delivery(partition, of));
   if ("code" in pieces) throw new Error(pieces.message);
   return pieces;
 }
@@ -289,10 +463,10 @@ function delivery(partition: number, of: SourceRecord[]) {
   return { topic: "flights", partition, records: of, next: (of.at(-1)?.offset ?? -1) + 1 };
 }
 
-function records(from: number, to: number): SourceRecord[] {
+function records(from: number, to: number, timestampMs = nowMs): SourceRecord[] {
   return Array.from({ length: to - from }, (_, i) => ({
     offset: from + i,
-    timestampMs: nowMs,
+    timestampMs,
     key: null,
     value: null,
     headers: [],

@@ -3,9 +3,13 @@ import type { Problem } from "#snapshots/problem.ts";
 import {
   endOfEpoch,
   epochOf,
+  isSameStretch,
   listEpochs,
+  movingTransition,
+  openAlike,
   openEpoch,
   openTransition,
+  transitionAhead,
   type Epoch,
   type NewEpoch,
   type PipelineId,
@@ -35,8 +39,8 @@ export type StretchesOptions = {
   owner: string;
   release: string;
   now: () => Date;
-  /** To look up offsets by time, in a topic that has grown. */
-  reader: Pick<TopicReader, "offsetAt">;
+  /** To look up offsets by time, and how far a topic reaches, where one has grown. */
+  reader: Pick<TopicReader, "offsetAt" | "ranges">;
   growth: Growth;
 };
 
@@ -60,6 +64,11 @@ export type Stretches = {
   /** What is read from now on is handled by another release. The new epochs are durable when this returns. */
   swap(release: string): Epoch[];
   /**
+   * Ends transitions whose time is over, once it is known how far the topic reaches: what is appended from then on is ordered by offset again, in the
+   * epochs that it gives. What lies before stays in the transition, however late it is read. Never waits; called between deliveries.
+   */
+  settle(): Epoch[];
+  /**
    * Opens a new epoch at where a stretch is read now, so that what lies before can be written again above what is there. Undefined when it is
    * not read here (any more), or while a transition lets times decide: there is no above within it.
    */
@@ -67,16 +76,23 @@ export type Stretches = {
   list(): { stretch: Stretch; position: number }[];
 };
 
+type Place = { stretch: Stretch; position: number; partitions: number; claim: string };
+/** How far topics reached when they were asked at `atMs`, or soon after. */
+type Ends = { ranges: PartitionRange[]; atMs: number };
+
+const ASK_AGAIN_MS = 1000;
+const SETTLED = "order by offset again";
+
 export function openStretches(options: StretchesOptions): Stretches {
   const { id, state, owner } = options;
   let release = options.release;
   let learnedAt = options.now();
   let epochs = listEpochs(state, id);
-  const held = new Map<
-    string,
-    { stretch: Stretch; position: number; partitions: number; claim: string }
-  >();
+  const held = new Map<string, Place>();
   let claims = 0;
+  /** The ends of topics with a transition that is over, where they have come. */
+  let ends: Ends | undefined;
+  let askedMs = -Infinity;
 
   const newestOf = (stretch: Stretch): Epoch | undefined =>
     epochs.findLast(
@@ -98,20 +114,51 @@ export function openStretches(options: StretchesOptions): Stretches {
     openedAt: options.now().toISOString(),
   });
 
-  function transitionOf(stretch: Stretch): { untilMs: number } | undefined {
-    const last = epochs.findLast(
-      (epoch) => epoch.topic === stretch.topic && epoch.incarnation === stretch.incarnation,
-    );
-    const isMoving = last?.ordering === "timestamp" && last.untilMs > options.now().getTime();
-    return isMoving ? last : undefined;
+  function open(fresh: NewEpoch, claim: string): Epoch | undefined {
+    return openAlike(state, id, fresh, options.now().getTime(), claim);
   }
 
-  /** A transition that is not over goes on in it, so that times keep deciding between partitions. */
-  function open(fresh: NewEpoch, claim: string): Epoch | undefined {
-    const transition = transitionOf(fresh);
-    return transition === undefined
-      ? openEpoch(state, id, fresh, claim)
-      : openTransition(state, id, fresh, transition.untilMs, claim);
+  /** Those whose newest epoch is a transition that was over by the clock at `nowMs`. */
+  function overdue(nowMs: number): Place[] {
+    return [...held.values()].filter(({ stretch }) => {
+      const newest = epochs.findLast((epoch) => isSameStretch(epoch, stretch));
+      return newest?.ordering === "timestamp" && newest.untilMs <= nowMs;
+    });
+  }
+
+  /** One request at a time: a broker that is away answers when it is back. */
+  async function ask(topics: ReadonlySet<string>, atMs: number): Promise<void> {
+    askedMs = Infinity;
+    try {
+      const ranges = await Promise.all([...topics].map((topic) => options.reader.ranges(topic)));
+      ends = { ranges: ranges.flat(), atMs };
+    } catch {
+      // The source says what is wrong with the topic.
+    } finally {
+      askedMs = options.now().getTime();
+    }
+  }
+
+  function settle(): Epoch[] {
+    const known = ends;
+    ends = undefined;
+    const opened = known === undefined ? [] : endTransitions(known);
+    const nowMs = options.now().getTime();
+    const due = overdue(nowMs);
+    if (due.length > 0 && nowMs - askedMs >= ASK_AGAIN_MS)
+      void ask(new Set(due.map(({ stretch }) => stretch.topic)), nowMs);
+    return opened;
+  }
+
+  function endTransitions({ ranges, atMs }: Ends): Epoch[] {
+    const opened = overdue(atMs).flatMap(({ stretch, partitions, position, claim }) => {
+      const range = ranges.find((one) => keyOf(one) === keyOf(stretch));
+      if (range === undefined) return [];
+      const from = Math.max(range.end, position);
+      return openEpoch(state, id, draft(stretch, partitions, from, SETTLED), claim) ?? [];
+    });
+    epochs = listEpochs(state, id);
+    return opened;
   }
 
   /** Another worker opened it for a release this one has not heard of yet. */
@@ -188,12 +235,13 @@ export function openStretches(options: StretchesOptions): Stretches {
     const { stretch, partitions, claim } = place;
     const { records } = delivery;
     const pieces: Piece[] = [];
+    const nowMs = options.now().getTime();
     for (let from = 0; from < records.length;) {
       const offset = records[from]?.offset ?? 0;
       let epoch = epochOf(epochs, stretch, offset);
       if (epoch === undefined) return unassigned(delivery);
-      if (isOver(epoch, records[from])) {
-        const fresh = draft(stretch, partitions, offset, "order by offset again");
+      if (isOver(epoch, records[from], nowMs)) {
+        const fresh = draft(stretch, partitions, offset, SETTLED);
         // Another worker's by now: what this one still writes is older than that one's.
         epoch = openEpoch(state, id, fresh, claim) ?? epoch;
         epochs = listEpochs(state, id);
@@ -201,7 +249,7 @@ export function openStretches(options: StretchesOptions): Stretches {
       const end = endOfEpoch(epochs, stretch, epoch);
       const current = epoch;
       const found = records.findIndex(
-        (record, i) => i > from && (record.offset >= end || isOver(current, record)),
+        (record, i) => i > from && (record.offset >= end || isOver(current, record, nowMs)),
       );
       const to = needsCut(records, end, epoch) && found > 0 ? found : records.length;
       pieces.push({
@@ -223,6 +271,7 @@ export function openStretches(options: StretchesOptions): Stretches {
       for (const partition of partitions) held.delete(keyOf(partition));
     },
     cut,
+    settle,
     swap(next) {
       release = next;
       learnedAt = options.now();
@@ -237,8 +286,13 @@ export function openStretches(options: StretchesOptions): Stretches {
     },
     renew(stretch, reason) {
       const place = held.get(keyOf(stretch));
-      if (place === undefined || transitionOf(place.stretch) !== undefined) return undefined;
-      const fresh = draft(place.stretch, place.partitions, place.position, reason);
+      if (place === undefined) return undefined;
+      epochs = listEpochs(state, id);
+      const { stretch: own, position, partitions } = place;
+      const nowMs = options.now().getTime();
+      if (transitionAhead(epochs, own, position) !== undefined) return undefined;
+      if (movingTransition(epochs, own, nowMs) !== undefined) return undefined;
+      const fresh = draft(own, partitions, position, reason);
       const opened = openEpoch(state, id, fresh, place.claim);
       epochs = listEpochs(state, id);
       return opened;
@@ -251,10 +305,10 @@ function reasonFor(newest: Epoch | undefined): string {
   return newest === undefined ? "start" : "topic made again";
 }
 
-function isOver(epoch: Epoch, record: SourceRecord | undefined): boolean {
-  return (
-    epoch.ordering === "timestamp" && record !== undefined && record.timestampMs >= epoch.untilMs
-  );
+/** By the records themselves, as after a long stop; what is dated after now says nothing of when it was written. */
+function isOver(epoch: Epoch, record: SourceRecord | undefined, nowMs: number): boolean {
+  if (epoch.ordering === "offset" || record === undefined) return false;
+  return record.timestampMs >= epoch.untilMs && record.timestampMs <= nowMs;
 }
 
 function needsCut(records: readonly SourceRecord[], end: number, epoch: Epoch): boolean {

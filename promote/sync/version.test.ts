@@ -1,5 +1,5 @@
 import * as fc from "fast-check";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import {
   FIRST_EPOCH,
   partsOfVersion,
@@ -36,24 +36,106 @@ test("versions order by epoch, then offset, then write over clear", () => {
   );
 });
 
-test("a transition epoch orders by time, then sequence, then kind, between the epochs before and after it", () => {
-  const time = fc.integer({ min: 0, max: 2 ** 41 - 1 });
-  const sequence = fc.integer({ min: 0, max: 8191 });
-  const start = fc.integer({ min: FIRST_EPOCH + 1, max: 2 ** 21 - 1 - TRANSITION_SPAN });
-  const record = fc.tuple(time, sequence, kind);
-  fc.assert(
-    fc.property(start, record, record, offset, (e, a, b, o) => {
-      const column = new BigInt64Array(2);
-      const write = transitionVersionWriter(column);
-      write(0, e, ...a);
-      write(1, e, ...b);
-      const [first = 0n, second = 0n] = column;
-      const order = a[0] - b[0] || a[1] - b[1] || a[2] - b[2];
-      expect(Math.sign(order)).toBe(first > second ? 1 : first < second ? -1 : 0);
-      expect(first).toBeGreaterThan(versionOf(e - 1, o, 1));
-      expect(first).toBeLessThan(versionOf(e + TRANSITION_SPAN, o, 0));
-    }),
+const AROUND = Date.parse("2026-11-26T12:00:00Z");
+const start = fc.integer({ min: FIRST_EPOCH + 1, max: 2 ** 21 - 1 - TRANSITION_SPAN });
+
+function timed(
+  transition: number,
+  { timestampMs, offset, kind: k = 1 }: { timestampMs: number; offset: number; kind?: 0 | 1 },
+  origin = 0,
+): bigint {
+  const column = new BigInt64Array(2);
+  const of = { transition, untilMs: AROUND, origin };
+  transitionVersionWriter(column)(1, of, timestampMs, offset, k);
+  return column[1] ?? 0n;
+}
+
+describe("a transition", () => {
+  const anyTime = fc.oneof(
+    fc.integer({ min: AROUND - 1e6, max: AROUND + 1e6 }),
+    fc.integer({ min: 0, max: 2 * AROUND }),
+    fc.constantFrom(
+      -1,
+      -(2 ** 62),
+      2 ** 62,
+      0,
+      AROUND - 2 ** 29,
+      AROUND - 2 ** 29 - 1,
+      AROUND + 0.5,
+    ),
   );
+
+  test("orders records of one partition and one time by offset, however many they are, then by kind", () => {
+    fc.assert(
+      fc.property(start, anyTime, offset, offset, offset, (e, timestampMs, a, b, origin) => {
+        const [low, high] = [Math.min(a, b), Math.max(a, b)];
+        fc.pre(low < high);
+        const [first, second] = [low, high].map((o) =>
+          timed(e, { timestampMs, offset: o }, origin),
+        );
+        expect(first).toBeLessThan(second ?? 0n);
+        expect(timed(e, { timestampMs, offset: low, kind: 0 }, origin)).toBe((first ?? 0n) - 1n);
+      }),
+    );
+  });
+
+  test.each([8191, 8192, 2 ** 22, 2 ** 23 - 1, 2 ** 23, 2 ** 32, 2 ** 41 - 1])(
+    "orders the record at offset %d after the one before it, both of one millisecond",
+    (at) => {
+      for (const timestampMs of [AROUND, AROUND + 2 ** 40, Date.parse("2001-04-01")])
+        expect(timed(2000, { timestampMs, offset: at })).toBe(
+          timed(2000, { timestampMs, offset: at - 1 }) + 2n,
+        );
+    },
+  );
+
+  test("orders records of different partitions by time, within what the distance of their offsets allows", () => {
+    const ways = [
+      { from: AROUND - 2 ** 29, to: AROUND + 2 ** 29 - 2 ** 18 - 1, offsets: 2 ** 23 },
+      { from: AROUND - 2 ** 41 + 2 ** 29, to: AROUND - 2 ** 29, offsets: 2 ** 12 },
+    ];
+    for (const { from, to, offsets } of ways) {
+      const time = fc.integer({ min: from, max: to });
+      const distance = fc.integer({ min: 1 - offsets, max: offsets - 1 });
+      fc.assert(
+        fc.property(start, time, time, distance, (e, a, b, apart) => {
+          fc.pre(a < b);
+          const at = 2 ** 40;
+          const older = timed(e, { timestampMs: a, offset: at }, at);
+          expect(older).toBeLessThan(timed(e, { timestampMs: b, offset: at + apart, kind: 0 }, at));
+        }),
+      );
+    }
+  });
+
+  test("lies between the epochs before and after it, and gives back numbers of its own", () => {
+    fc.assert(
+      fc.property(
+        start,
+        anyTime,
+        offset,
+        offset,
+        kind,
+        offset,
+        (e, timestampMs, o, origin, k, other) => {
+          const version = timed(e, { timestampMs, offset: o, kind: k }, origin);
+          expect(version).toBeGreaterThan(versionOf(e - 1, other, 1));
+          expect(version).toBeLessThan(versionOf(e + TRANSITION_SPAN, other, 0));
+          expect(version).toBeLessThan(2n ** 63n);
+          const parts = partsOfVersion(version);
+          expect(versionOf(parts.epoch, parts.offset, parts.kind)).toBe(version);
+          expect(parts.epoch - e).toBeGreaterThanOrEqual(0);
+          expect(parts.epoch - e).toBeLessThan(TRANSITION_SPAN);
+        },
+      ),
+    );
+  });
+
+  test("that would reach beyond 63 bits is refused", () => {
+    const last = 2 ** 21 - TRANSITION_SPAN;
+    expect(timed(last, { timestampMs: 2 ** 62, offset: 2 ** 41 - 1 })).toBeLessThan(2n ** 63n);
+    expect(() => timed(last + 1, { timestampMs: 0, offset: 0 })).toThrow(RangeError);
+  });
 });
 
 test("the first epoch is above any wall clock in microseconds for a century", () => {
