@@ -90,6 +90,30 @@ describe("moving to servers and back", () => {
     expect(parsed.ok ? "" : parsed.problem.message).toMatch(message);
   });
 
+  test.each([
+    [
+      "routing: origin",
+      "table",
+      /delays sets `routing`, which is for a search index in Elasticsearch/,
+    ],
+    [
+      "gcGraceSeconds: 2592000",
+      "search",
+      /delays sets `gcGraceSeconds`, which is for a table in Cassandra/,
+    ],
+  ])("%s needs its sink on servers", (setting, sink, message) => {
+    const set = text.replace("sinks:", `${setting}\n    sinks:`);
+    const [name = "", value = ""] = setting.split(": ");
+    const settings = { [name]: name === "routing" ? value : Number(value) };
+    expect(unwrap(parseEnvironment("production", withServers(set, servers))).pipelines).toEqual({
+      delays: { ...pipeline, release: other, ...settings },
+    });
+    for (const wrong of [set, withServers(set.replace("[table, search]", `[${sink}]`), servers)])
+      expect(parseEnvironment("production", wrong)).toMatchObject({
+        problem: { code: "environment-invalid", message: expect.stringMatching(message) },
+      });
+  });
+
   test("a derived topic belongs to servers only", () => {
     const derived = text.replace("[table, search]", "[{ topic: late-flights }]");
     expect(parseEnvironment("production", derived).ok).toBe(false);
@@ -111,6 +135,10 @@ describe("parseEnvironment", () => {
       /64 hex digits/,
     ],
     ["kind: embedded\nreplicas: 3\n", /replicas/],
+    [
+      `kind: embedded\npipelines: { delays: { release: ${release}, topic: t, sinks: [table], gcGraceSeconds: 0 } }\n`,
+      /gcGraceSeconds/,
+    ],
   ])("names what is wrong in %j", (content, message) => {
     const parsed = parseEnvironment("staging", content);
     expect(parsed).toMatchObject({ ok: false, problem: { code: "environment-invalid" } });

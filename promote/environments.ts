@@ -13,6 +13,9 @@ const topicName = z
   .string()
   .regex(/^[A-Za-z0-9][\w.-]*$/, "a topic's name has letters, digits, dot, dash and underscore");
 
+/** Twenty years, as for a time to live. */
+const MAX_GC_GRACE_SECONDS = 630_720_000;
+
 const pipelineSchema = z.strictObject({
   release: z
     .string()
@@ -37,6 +40,10 @@ const pipelineSchema = z.strictObject({
   latencyMs: z.int().min(10).max(60_000).exactOptional(),
   /** A timestamp column of the output; the sinks let go of a row when it has passed. */
   expiresAt: z.string().min(1).exactOptional(),
+  /** A column of the identity whose value places a document of the search index on its shard. */
+  routing: z.string().min(1).exactOptional(),
+  /** How long the Cassandra table remembers deletes at least (docs/cassandra.md). */
+  gcGraceSeconds: z.int().min(1).max(MAX_GC_GRACE_SECONDS).exactOptional(),
 });
 
 const common = {
@@ -93,12 +100,12 @@ export function parseEnvironment(name: string, text: string): Result<Environment
     });
   }
   const parsed = environmentSchema.safeParse(document.toJS() ?? {});
-  const missing = parsed.success ? missingServer(parsed.data) : undefined;
-  if (missing !== undefined)
+  const misfit = parsed.success ? misfitOf(parsed.data) : undefined;
+  if (misfit !== undefined)
     return fail({
       code: "environment-invalid",
-      message: `${file}: ${missing}`,
-      hint: "Add its address, or take the sink away, and commit the file.",
+      message: `${file}: ${misfit.message}`,
+      hint: misfit.hint,
       at: { file },
     });
   if (parsed.success) return ok({ name, ...parsed.data });
@@ -111,20 +118,62 @@ export function parseEnvironment(name: string, text: string): Result<Environment
   });
 }
 
-/** Why a pipeline's sink has nowhere to write, if so. */
-function missingServer(environment: z.infer<typeof environmentSchema>): string | undefined {
-  for (const [name, { sinks }] of Object.entries(environment.pipelines)) {
-    if (environment.kind === "embedded") {
-      const isTopic = sinks.some((sink) => typeof sink !== "string");
-      if (isTopic) return `${name} writes to a topic, which only an environment of servers has.`;
-      continue;
-    }
-    if (sinks.includes("table") && environment.cassandra === undefined)
-      return `${name} writes to a table, but no \`cassandra\` is named.`;
-    if (sinks.includes("search") && environment.elasticsearch === undefined)
-      return `${name} writes to a search index, but no \`elasticsearch\` is named.`;
+type Misfit = { message: string; hint: string };
+
+/** A sink that has nowhere to write, or a setting of a sink that is not there. */
+function misfitOf(environment: z.infer<typeof environmentSchema>): Misfit | undefined {
+  for (const [name, pipeline] of Object.entries(environment.pipelines)) {
+    const message =
+      missingServer(environment, name, pipeline.sinks) ?? missingSink(environment, name, pipeline);
+    if (message !== undefined) return message;
   }
   return undefined;
+}
+
+function missingServer(
+  environment: z.infer<typeof environmentSchema>,
+  name: string,
+  sinks: DesiredPipeline["sinks"],
+): Misfit | undefined {
+  const hint = "Add its address, or take the sink away, and commit the file.";
+  if (environment.kind === "embedded") {
+    const isTopic = sinks.some((sink) => typeof sink !== "string");
+    if (!isTopic) return undefined;
+    return {
+      message: `${name} writes to a topic, which only an environment of servers has.`,
+      hint,
+    };
+  }
+  if (sinks.includes("table") && environment.cassandra === undefined)
+    return { message: `${name} writes to a table, but no \`cassandra\` is named.`, hint };
+  if (sinks.includes("search") && environment.elasticsearch === undefined)
+    return {
+      message: `${name} writes to a search index, but no \`elasticsearch\` is named.`,
+      hint,
+    };
+  return undefined;
+}
+
+const SETTINGS = [
+  { setting: "routing", sink: "search", of: "a search index in Elasticsearch" },
+  { setting: "gcGraceSeconds", sink: "table", of: "a table in Cassandra" },
+] as const;
+
+function missingSink(
+  { kind }: z.infer<typeof environmentSchema>,
+  name: string,
+  pipeline: DesiredPipeline,
+): Misfit | undefined {
+  const found = SETTINGS.find(
+    ({ setting, sink }) =>
+      pipeline[setting] !== undefined && (kind === "embedded" || !pipeline.sinks.includes(sink)),
+  );
+  if (found === undefined) return undefined;
+  const { setting, of } = found;
+  return {
+    message: `${name} sets \`${setting}\`, which is for ${of}; it writes to none here.`,
+    hint: `Take ${setting} away, or add that sink, and commit the file.`,
+  };
 }
 
 /** Moves an environment to servers; pipelines, approvals and comments stay as they are. */

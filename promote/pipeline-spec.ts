@@ -1,15 +1,27 @@
 import { PLAIN_STREAM, type StreamSettings } from "#snapshots/stream-settings.ts";
 import type { DesiredPipeline, Environment } from "./environments.ts";
 import type { Release } from "./release-files.ts";
+import type { ReleaseManifest } from "./release-format.ts";
 import type { PipelineSpec, Where } from "./sync/pipeline-spec.ts";
+
+/** What of a release runs. */
+type Runnable = Pick<Release, "transform" | "hash" | "bundle" | "sourceMap"> & {
+  manifest: {
+    input: Pick<ReleaseManifest["input"], "columns" | "identity">;
+    output: Pick<ReleaseManifest["output"], "columns" | "maxParts">;
+    lookups: ReleaseManifest["lookups"];
+  };
+};
 
 /** A release as the streaming runtime is told to run it: the bytes of the bundle, by the contracts they were judged on. */
 export function pipelineSpec(
   environment: Environment,
-  { topic, sinks, start, deadLetters, latencyMs, expiresAt }: DesiredPipeline,
-  { transform, hash, bundle, sourceMap, manifest }: Release,
+  pipeline: DesiredPipeline,
+  { transform, hash, bundle, sourceMap, manifest }: Runnable,
   stream: StreamSettings = PLAIN_STREAM,
 ): PipelineSpec {
+  const { topic, sinks, start, deadLetters, latencyMs } = pipeline;
+  const { expiresAt, routing, gcGraceSeconds } = pipeline;
   const { columns, maxParts } = manifest.output;
   const { identity } = manifest.input;
   const lookups = Object.entries(manifest.lookups).map(
@@ -27,6 +39,8 @@ export function pipelineSpec(
     ...(deadLetters === undefined ? {} : { deadLetterTopic: deadLetters }),
     ...(latencyMs === undefined ? {} : { latencyMs }),
     ...(expiresAt === undefined ? {} : { expiresAt }),
+    ...(routing === undefined ? {} : { routing }),
+    ...(gcGraceSeconds === undefined ? {} : { gcGraceSeconds }),
     bundle,
     transform,
     input: manifest.input.columns,

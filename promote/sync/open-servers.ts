@@ -72,7 +72,8 @@ function openServerSink(
   surroundings: Surroundings,
 ): Promise<Sink> {
   const owner = ownerOf(spec);
-  const expiry = spec.expiresAt === undefined ? {} : { expiresAt: spec.expiresAt };
+  const { expiresAt, routing, gcGraceSeconds } = spec;
+  const expiry = expiresAt === undefined ? {} : { expiresAt };
   if (typeof choice !== "string") {
     const { topic } = choice;
     return openKafkaSink({ name: topic, topic, connection: servers.kafka, surroundings });
@@ -85,6 +86,7 @@ function openServerSink(
       table: spec.name,
       owner,
       ...expiry,
+      ...(gcGraceSeconds === undefined ? {} : { gcGraceSeconds }),
     });
   if (choice === "search" && servers.elasticsearch !== undefined)
     return openElasticsearchSink({
@@ -94,6 +96,7 @@ function openServerSink(
       surroundings,
       index: spec.name.toLowerCase(),
       ...expiry,
+      ...(routing === undefined ? {} : { routing }),
     });
   // Environments are checked when they are read (environments.ts).
   throw new Error(`${owner} writes to ${choice}, but its environment names no server for it`);

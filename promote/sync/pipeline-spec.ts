@@ -42,6 +42,10 @@ export type PipelineSpec = ReleaseSpec & {
   latencyMs?: number;
   /** A timestamp column of the output: rows are gone from the sinks after it. */
   expiresAt?: string;
+  /** A column of the identity whose value places a document of the search index on its shard. */
+  routing?: string;
+  /** How long the Cassandra table remembers deletes at least. */
+  gcGraceSeconds?: number;
 };
 
 export function sinkName(choice: SinkChoice): string {

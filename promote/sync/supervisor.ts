@@ -418,7 +418,8 @@ export async function planApart(
 
 /** Equal for two specs that read from and write to the same places. */
 function portsOf(spec: PipelineSpec): string {
-  const { topic, where, sinks, start, deadLetterTopic, latencyMs, expiresAt, stream } = spec;
+  const { topic, where, sinks, start, deadLetterTopic, latencyMs, stream } = spec;
+  const { expiresAt, routing, gcGraceSeconds } = spec;
   return JSON.stringify([
     topic,
     where,
@@ -427,6 +428,8 @@ function portsOf(spec: PipelineSpec): string {
     deadLetterTopic,
     latencyMs,
     expiresAt,
+    routing,
+    gcGraceSeconds,
     stream,
   ]);
 }

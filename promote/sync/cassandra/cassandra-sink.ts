@@ -23,7 +23,7 @@ export type CassandraSinkOptions = {
   owner: string;
   /** A timestamp column of the contract: when its row expires. */
   expiresAt?: string;
-  /** How long deletes are remembered at least: longer than anything older can still be delivered (docs/cassandra.md). */
+  /** How long deletes are remembered at least: longer than anything older can still be delivered (docs/cassandra.md). Absent: what the table has, ten days for a new one. */
   gcGraceSeconds?: number;
   /** Requests in flight of one batch; each brings a record. */
   lanes?: number;
@@ -31,7 +31,6 @@ export type CassandraSinkOptions = {
   log?: Log;
 };
 
-const TEN_DAYS = 864_000;
 const LANES = 512;
 
 /**
@@ -56,7 +55,7 @@ export async function openCassandraSink(options: CassandraSinkOptions): Promise<
       owner: options.owner,
       dataCenter: connection.localDataCenter,
       replicas: connection.replicas,
-      gcGraceSeconds: options.gcGraceSeconds ?? TEN_DAYS,
+      gcGraceSeconds: options.gcGraceSeconds,
     };
     const { expiresAt } = options;
     return ok({ client: client.value, connection, place, settings, contract, expiresAt });

@@ -19,7 +19,9 @@ export type Catalog = {
   owner: string | undefined;
   /** In the order they were made. */
   fields: Field[];
-  table: { columns: string[]; compaction: string; defaultTtl: number } | undefined;
+  table:
+    | { columns: string[]; compaction: string; defaultTtl: number; gcGraceSeconds: number }
+    | undefined;
 };
 
 /** The mapping of every Penstock table in a keyspace; people may read it, only `prepare` writes it. */
@@ -37,7 +39,7 @@ export async function readCatalog(
   const ask = async (query: string, params: string[], consistency = types.consistencies.one) =>
     (await client.execute(query, params, { prepare: false, consistency })).rows;
   const tables = await ask(
-    "select table_name, compaction, default_time_to_live from system_schema.tables where keyspace_name = ?",
+    "select table_name, compaction, default_time_to_live, gc_grace_seconds from system_schema.tables where keyspace_name = ?",
     [keyspace],
   );
   const keyspaces = await ask(
@@ -72,6 +74,7 @@ export async function readCatalog(
             columns: columns.map((row) => String(row["column_name"])),
             compaction: text(Object(found["compaction"])["class"]) ?? "",
             defaultTtl: Number(found["default_time_to_live"] ?? 0),
+            gcGraceSeconds: Number(found["gc_grace_seconds"]),
           },
   };
 }

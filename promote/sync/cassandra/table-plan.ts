@@ -15,13 +15,15 @@ export type CassandraTable = {
 
 export type TablePlan = { statements: string[]; table: CassandraTable };
 
-/** What a new table is made with. */
+/** What a table is made with; `gcGraceSeconds`, where it is said, one that is there is given as well. */
 export type TableSettings = {
   owner: string;
   dataCenter: string;
   replicas: number;
-  gcGraceSeconds: number;
+  gcGraceSeconds: number | undefined;
 };
+
+const TEN_DAYS = 864_000;
 
 const SOURCE: [name: string, cql: string] = [
   SYSTEM_COLUMNS.source,
@@ -91,6 +93,9 @@ export function planTable(
     ])
       if (!there.has(name))
         statements.push(`alter table ${fullName(place)} add ${quoteCql(name)} ${cql}`);
+    const { gcGraceSeconds = catalog.table.gcGraceSeconds } = settings;
+    if (gcGraceSeconds !== catalog.table.gcGraceSeconds)
+      statements.push(`alter table ${fullName(place)} with gc_grace_seconds = ${gcGraceSeconds}`);
   }
   const written = new Set([...keys, ...stored].flatMap((field) => field.physical));
   for (const name of Object.values(SYSTEM_COLUMNS)) written.add(name);
@@ -121,7 +126,7 @@ function createTable(place: Place, fields: readonly Field[], settings: TableSett
     ...definitions(columns),
   ].map(([name, cql]) => `${quoteCql(name)} ${cql}`);
   const partition = keys.flatMap((field) => field.physical).map(quoteCql);
-  return `create table if not exists ${fullName(place)} (${definition.join(", ")}, primary key ((${partition.join(", ")}), ${SYSTEM_COLUMNS.part})) with gc_grace_seconds = ${settings.gcGraceSeconds}`;
+  return `create table if not exists ${fullName(place)} (${definition.join(", ")}, primary key ((${partition.join(", ")}), ${SYSTEM_COLUMNS.part})) with gc_grace_seconds = ${settings.gcGraceSeconds ?? TEN_DAYS}`;
 }
 
 function definitions(fields: readonly Field[]): [name: string, cql: string][] {
