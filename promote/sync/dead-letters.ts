@@ -98,21 +98,22 @@ export function replaceDeadLetters(
   insertDeadLetters(state, id, letters);
 }
 
-/** Where the records are that a sink refused, or that an expectation kept from every sink; dismissed or not, they are not in it. */
+/** Where the records are that a sink refused, or that an expectation kept from every sink, these `isWhole`; dismissed or not, they are not in it. */
 export function sinkRefusals(
   state: DatabaseSync,
   id: PipelineId,
   sink: string,
-): (Stretch & { offset: number })[] {
+): (Stretch & { offset: number; isWhole: boolean })[] {
   const place = z.object({
     topic: z.string(),
     incarnation: z.string(),
     partition: z.number(),
     offset: z.number(),
+    isWhole: z.number().transform((whole) => whole === 1),
   });
   return state
     .prepare(
-      `select topic, incarnation, partition, record_offset as "offset" from sync_dead_letters where environment = ? and name = ? and stage in (?, 'validate')`,
+      `select topic, incarnation, partition, record_offset as "offset", stage = 'validate' as "isWhole" from sync_dead_letters where environment = ? and name = ? and stage in (?, 'validate')`,
     )
     .all(id.environment, id.name, `sink:${sink}`)
     .map((row) => place.parse(row));

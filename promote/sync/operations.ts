@@ -27,6 +27,8 @@ export type EffectsRequest = {
   chunk: Chunk | undefined;
   /** Records a sink has rejected: as if they had not come. */
   without: ReadonlySet<number>;
+  /** Parts of records a sink has rejected (`record · maxParts + part`): they are cleared, so that no part of an older version stands beside the others. */
+  withoutParts?: ReadonlySet<number>;
 };
 
 /**
@@ -35,7 +37,7 @@ export type EffectsRequest = {
  * becomes operations.
  */
 export function effectsOf(request: EffectsRequest): Effects {
-  const { contract, decoded, records, chunk } = request;
+  const { contract, decoded, records, chunk, withoutParts } = request;
   const { maxParts } = contract;
   const live = liveRecords(request);
   const portionOf = portionFinder(request);
@@ -71,7 +73,8 @@ export function effectsOf(request: EffectsRequest): Effects {
     const offset = records[record]?.offset ?? 0;
     const place = placeOf[portionOf(record)] ?? 0;
     for (let part = 0; part < maxParts; part++, i++) {
-      const row = rowOf(record, part);
+      const isRejected = withoutParts?.has(record * maxParts + part) === true;
+      const row = isRejected ? -1 : rowOf(record, part);
       const kind = row < 0 ? CLEAR : WRITE;
       batch.kind[i] = kind;
       setVersion(i, record, kind);

@@ -7,7 +7,10 @@ import { openJsonDecoder } from "./decode/decode.ts";
 import { openDuckdbSink } from "./embedded/duckdb-sink.ts";
 import { collect, firstEpoch, freshPlace, living, specOf } from "./fixture.ts";
 import { openReleaseGuest } from "./guest.ts";
-import type { Sink, SourceRecord } from "./ports.ts";
+import { openRowLedger } from "./embedded/row-ledger.ts";
+import { selectOperations } from "./operations.ts";
+import { WRITE, WRITTEN, type Sink, type SourceRecord } from "./ports.ts";
+import { versionOf } from "./version.ts";
 import { openTurns, settleBatch } from "./settle-batch.ts";
 
 const place = freshPlace();
@@ -80,6 +83,82 @@ test("a version one sink rejects is a dead letter of that sink, which keeps the 
   ]);
   expect([await delayIn(table), await delayIn(search)]).toEqual([[3], [1]]);
   await Promise.all([table.close(), search.close(), guest.close()]);
+});
+
+test("a part that a sink rejects is missing: no part of an older version stands beside the others of its record", async () => {
+  const spec = await specOf(place, {
+    apply:
+      "(f) => Array.from({ length: 2 }, (_, i) => ({ ...f, distance: f.distance + i, late: false }))",
+    maxParts: 2,
+  });
+  const decoder = unwrap(openJsonDecoder(spec));
+  const guest = openReleaseGuest(spec, place);
+  const contract = { key: decoder.key, columns: spec.output, maxParts: 2 };
+  const path = join(directory, "parts.duckdb");
+  const table = await openDuckdbSink({ name: "table", path });
+  expect(await table.prepare(contract)).toBeUndefined();
+  const strict: Sink = {
+    ...table,
+    // As Cassandra has it: what cannot be held is known before anything is sent, of each row by itself.
+    async write(batch, signal) {
+      const isBad = [...batch.offset].map(
+        (offset, i) => offset === 1 && batch.part[i] === 1 && batch.kind[i] === WRITE,
+      );
+      const outcomes = await table.write(
+        selectOperations(
+          batch,
+          isBad.flatMap((bad, i) => (bad ? [] : [i])),
+        ),
+        signal,
+      );
+      let next = 0;
+      return isBad.map((bad) =>
+        bad ? { kind: "reject", reason: "too large" } : (outcomes[next++] ?? WRITTEN),
+      );
+    },
+  };
+  const stretch = { topic: "t", incarnation: "i", partition: 0 };
+  const epoch = firstEpoch(stretch);
+  const signal = new AbortController().signal;
+  const write = async (offset: number, distance: number) => {
+    const value = { id: 7, date: "2001-04-01", delay: 1, distance, origin: "A", destination: "B" };
+    const bytes = Buffer.from(JSON.stringify(value));
+    const records = [{ offset, timestampMs: 0, key: null, headers: [], value: bytes }];
+    const decoded = decoder.decode(records, 0);
+    const chunks = unwrap(await guest.run(decoded, signal));
+    const portions = [{ stretch, epoch, records }];
+    const item = { portions, contract, records, decoded, chunks, hasSourceMap: false };
+    const options = { signal, random: () => 0, observe: () => undefined, at: "now" };
+    return settleBatch([strict], item, options);
+  };
+  await write(0, 10);
+  expect(await write(1, 20)).toMatchObject([
+    { counts: { read: 1, deadLettered: 1 }, deadLetters: [{ offset: 1, reason: "too large" }] },
+  ]);
+  const rows = living(await collect(table.scan()));
+  expect(rows.map((row) => [row.part, row.values?.["distance"]])).toEqual([[0, 20]]);
+
+  const ledger = await openRowLedger();
+  const row = (part: number, offset: number, json: string | null) => ({
+    key: "[7]",
+    part,
+    version: versionOf(1024, offset, 1),
+    topic: "t",
+    partition: 0,
+    offset,
+    row: json,
+  });
+  ledger.expect([row(0, 0, "a"), row(1, 0, "b"), row(0, 1, "c"), row(1, 1, "d")], true);
+  ledger.refuse([{ topic: "t", partition: 0, offset: 1, isWhole: false }]);
+  ledger.find([{ ...row(0, 1, "c"), isOld: false }]);
+  expect(await ledger.counts()).toMatchObject({ left: 1, right: 1, equal: 1, removed: 0 });
+  await ledger.forget();
+  ledger.refuse([{ topic: "t", partition: 0, offset: 1, isWhole: false }]);
+  // A mixture of two versions is a difference.
+  ledger.find([row(0, 1, "c"), row(1, 0, "b")].map((one) => ({ ...one, isOld: false })));
+  expect(await ledger.counts()).toMatchObject({ left: 2, right: 2, equal: 1, changed: 1 });
+  await ledger.close();
+  await Promise.all([table.close(), guest.close()]);
 });
 
 async function delayIn(sink: Sink): Promise<unknown[]> {

@@ -2,8 +2,8 @@ import type { Problem } from "#snapshots/problem.ts";
 import { deadLetter, type DeadLetter, type Stage } from "./dead-letters.ts";
 import type { Decoded } from "./decode/decode.ts";
 import type { Chunk } from "./poison.ts";
-import { effectsOf, type Effects } from "./operations.ts";
-import type { Sink, SinkContract, SourceRecord } from "./ports.ts";
+import { effectsOf, type Effects, type EffectsRequest } from "./operations.ts";
+import { WRITE, type Sink, type SinkContract, type SourceRecord } from "./ports.ts";
 import { NOTHING, type Counts } from "./progress.ts";
 import type { Portion } from "./stretches.ts";
 import { writeSettled, type RetryOptions, type Settled } from "./retry.ts";
@@ -71,20 +71,25 @@ function piecesOf(item: Transformed): Piece[] {
   const chunks: (Chunk | undefined)[] = item.chunks.length > 0 ? [...item.chunks] : [undefined];
   return chunks.map((chunk, i) => {
     const tombstones = i === 0 ? item.decoded.tombstones : [];
-    return { chunk, tombstones, effects: effectsFor(item, chunk, tombstones, NONE) };
+    return { chunk, tombstones, effects: effectsFor(item, chunk, tombstones, openRejected()) };
   });
 }
 
-const NONE: ReadonlySet<number> = new Set();
+/** What a sink has rejected, whole records or parts of them: see `EffectsRequest`. */
+type Rejected = Required<Pick<EffectsRequest, "without" | "withoutParts">>;
+
+function openRejected(): { [K in keyof Rejected]: Set<number> } {
+  return { without: new Set(), withoutParts: new Set() };
+}
 
 function effectsFor(
   item: Transformed,
   chunk: Chunk | undefined,
   tombstones: readonly number[],
-  without: ReadonlySet<number>,
+  rejected: Rejected,
 ): Effects {
   const { contract, portions, records, decoded } = item;
-  return effectsOf({ contract, portions, records, decoded, tombstones, chunk, without });
+  return effectsOf({ contract, portions, records, decoded, tombstones, chunk, ...rejected });
 }
 
 async function writePieces(
@@ -100,31 +105,39 @@ async function writePieces(
   };
   for (const piece of pieces) {
     let { effects } = piece;
-    // A rejected newest version leaves room for the one before it, as if it had never come: whatever the batching, the same state.
+    const rejected = openRejected();
+    // A rejected newest version leaves room for the one before it, as if it had never come: whatever the batching, the same state. Of several parts,
+    // one that is rejected is missing: the others may be written already, over what came before.
     for (let isSettled = false; !isSettled;) {
       if (effects.batch.count === 0) break;
       const settled = await writeSettled(sink, effects.batch, options);
       if (!Array.isArray(settled)) return settled;
-      isSettled = !noteOutcomes(settled, effects, report);
-      if (!isSettled)
-        effects = effectsFor(item, piece.chunk, piece.tombstones, new Set(report.rejected.keys()));
+      isSettled = !noteOutcomes(settled, effects, report, rejected);
+      if (!isSettled) effects = effectsFor(item, piece.chunk, piece.tombstones, rejected);
     }
   }
   return report;
 }
 
-/** True when a record was rejected. */
+/** True when something was rejected that had not been. */
 function noteOutcomes(
   settled: readonly Settled[],
-  { recordOf }: Effects,
+  { batch, recordOf }: Effects,
   report: SinkReport,
+  rejected: ReturnType<typeof openRejected>,
 ): boolean {
+  const { maxParts } = batch.contract;
   let hasRejected = false;
   settled.forEach((outcome, i) => {
     const record = recordOf[i] ?? 0;
     if (outcome.kind === "reject") {
-      hasRejected ||= !report.rejected.has(record);
-      report.rejected.set(record, outcome.reason);
+      const isPart = maxParts > 1 && batch.kind[i] === WRITE;
+      const { into, what } = isPart
+        ? { into: rejected.withoutParts, what: record * maxParts + (batch.part[i] ?? 0) }
+        : { into: rejected.without, what: record };
+      hasRejected ||= !into.has(what);
+      into.add(what);
+      if (!report.rejected.has(record)) report.rejected.set(record, outcome.reason);
     }
     if (outcome.kind !== "written") return;
     report.written[record] = 1;

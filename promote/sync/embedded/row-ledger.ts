@@ -46,13 +46,16 @@ export type LedgerDifference = {
  * version of each key and part counts.
  */
 export type RowLedger = {
-  expect(rows: readonly LedgerRow[]): void;
+  /** `isPart`: of a record that may have several. */
+  expect(rows: readonly LedgerRow[], isPart?: boolean): void;
   /** Identities with records beyond the cut. */
   move(keys: readonly string[]): void;
   /** `isOld`: written from before the log's start, so that nothing says what it should be. */
   find(rows: readonly (LedgerRow & { isOld: boolean })[]): void;
-  /** Records the sink refused: dead letters, whose effects are not expected in it. */
-  refuse(places: readonly { topic: string; partition: number; offset: number }[]): void;
+  /** Records the sink refused: dead letters, whose effects are not expected in it. Of several parts it may hold some, unless `isWhole`. */
+  refuse(
+    places: readonly { topic: string; partition: number; offset: number; isWhole: boolean }[],
+  ): void;
   /** Forgets what was found and refused, for the next sink. */
   forget(): Promise<void>;
   counts(): Promise<LedgerCounts>;
@@ -70,11 +73,11 @@ export async function openRowLedger(): Promise<RowLedger> {
   const connection = await instance.connect();
   const row =
     "key VARCHAR, part INTEGER, version BIGINT, topic VARCHAR, partition INTEGER, record_offset BIGINT, json VARCHAR";
-  await connection.run(`create table effects (${row})`);
+  await connection.run(`create table effects (${row}, is_part BOOLEAN)`);
   await connection.run(`create table found (${row}, is_old BOOLEAN)`);
   await connection.run("create table moving (key VARCHAR)");
   await connection.run(
-    "create table refused (topic VARCHAR, partition INTEGER, record_offset BIGINT)",
+    "create table refused (topic VARCHAR, partition INTEGER, record_offset BIGINT, is_whole BOOLEAN)",
   );
   const effects = await connection.createAppender("effects");
   let found = await connection.createAppender("found");
@@ -101,9 +104,10 @@ export async function openRowLedger(): Promise<RowLedger> {
   }
 
   return {
-    expect(rows) {
+    expect(rows, isPart = false) {
       for (const one of rows) {
         append(effects, one);
+        effects.appendBoolean(isPart);
         effects.endRow();
       }
     },
@@ -121,10 +125,11 @@ export async function openRowLedger(): Promise<RowLedger> {
       }
     },
     refuse(places) {
-      for (const { topic, partition, offset } of places) {
+      for (const { topic, partition, offset, isWhole } of places) {
         refused.appendVarchar(topic);
         refused.appendInteger(partition);
         refused.appendBigInt(BigInt(offset));
+        refused.appendBoolean(isWhole);
         refused.endRow();
       }
     },
@@ -191,10 +196,11 @@ export async function openRowLedger(): Promise<RowLedger> {
 
 /** Living rows of both sides, each key and part with one verdict. */
 const JUDGED = `create or replace temp table judged as
-with newest as (
-  select key, part, max(version) as version, arg_max({ 'partition': partition, 'record_offset': record_offset, 'json': json }, version) as it
-  from effects anti join refused using (topic, partition, record_offset) group by key, part
-), expected as (select key, part, it.partition as partition, it.record_offset as record_offset, it.json as json from newest where it.json is not null),
+with refusals as (select topic, partition, record_offset, bool_or(is_whole) as is_whole from refused group by all),
+newest as (
+  select key, part, max(version) as version, arg_max({ 'partition': partition, 'record_offset': record_offset, 'json': json, 'optional': r.topic is not null }, version) as it
+  from effects left join refusals r using (topic, partition, record_offset) where r.topic is null or (is_part and not r.is_whole) group by key, part
+), expected as (select key, part, it.partition as partition, it.record_offset as record_offset, it.json as json, it.optional as optional from newest where it.json is not null),
 recorded as (select key, arg_max(it.partition, version) as partition from newest group by key),
 moved as (select distinct key from moving)
 select coalesce(e.key, f.key) as key, coalesce(e.part, f.part) as part,
@@ -202,7 +208,8 @@ select coalesce(e.key, f.key) as key, coalesce(e.part, f.part) as part,
   case when e.json = f.json then 'equal' when m.key is not null then 'moving' when e.key is null and f.is_old then 'unverifiable'
     when e.key is null then 'added' when f.key is null then 'removed' else 'changed' end as verdict
 from expected e full join (select * from found where json is not null) f on e.key = f.key and e.part = f.part
-left join moved m on m.key = coalesce(e.key, f.key) left join recorded k on k.key = coalesce(e.key, f.key)`;
+left join moved m on m.key = coalesce(e.key, f.key) left join recorded k on k.key = coalesce(e.key, f.key)
+where f.key is not null or not e.optional`;
 
 const COUNTS = `select count(e_json) as l, count(f_json) as r, count(*) filter (verdict = 'equal') as equal,
   count(*) filter (verdict = 'changed') as changed, count(*) filter (verdict = 'added') as added, count(*) filter (verdict = 'removed') as removed,
