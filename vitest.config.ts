@@ -30,7 +30,8 @@ export default defineConfig({
         },
       },
       // Real servers, one of each for all files: one file at a time. `npm run stack -- start` brings them up. They are programs of others
-      // with clocks of their own: a test that one of them held up is tried once more, and the report says so.
+      // with clocks of their own: a test that one of them held up is tried once more, and the report says so. Not those of faults
+      // (`retry: 0`): a race that loses a row in one run of two is what they are to find.
       {
         extends: true,
         test: {

@@ -28,7 +28,7 @@ const canMount =
 
 test.skipIf(!canMount)(
   "a full disk beneath the embedded sinks: the pipeline says so, goes on once there is room, and the sinks equal a batch run",
-  { timeout: 600_000 },
+  { timeout: 600_000, retry: 0 },
   async () => {
     const place = freshPlace();
     const state = openSyncState(place.statePath);

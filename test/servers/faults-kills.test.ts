@@ -14,7 +14,7 @@ afterAll(() => stage.remove());
 
 test(
   "20 SIGKILLs of the worker in 200,000 records: both sinks equal a batch run, dead letters and counts are exact",
-  { timeout: 1_800_000 },
+  { timeout: 1_800_000, retry: 0 },
   async () => {
     const random = seeded(SEED);
     const { records, broken } = flightsOf(random, {

@@ -26,7 +26,7 @@ const { kafkaProxied } = servers;
 
 test.skipIf(kafkaProxied === undefined)(
   "connections cut, delayed and truncated on the way to Kafka, Cassandra and Elasticsearch: the sinks equal a batch run",
-  { timeout: 900_000 },
+  { timeout: 900_000, retry: 0 },
   async () => {
     const random = seeded(SEED);
     const port = Number(kafkaProxied?.split(":")[1]) + 1;
@@ -73,7 +73,7 @@ test.skipIf(kafkaProxied === undefined)(
 
 test.skipIf(kafkaProxied === undefined)(
   "an answer of Kafka's that was cut short is not taken for the beginning of the next connection's",
-  { timeout: 120_000 },
+  { timeout: 120_000, retry: 0 },
   async () => {
     stage = await openStage(1);
     const count = 3000;
@@ -103,7 +103,7 @@ async function specStraight() {
 
 test(
   "Elasticsearch answers 429, 503, and errors of single items: what it refused for now is sent again, and the sinks equal a batch run",
-  { timeout: 900_000 },
+  { timeout: 900_000, retry: 0 },
   async () => {
     const random = seeded(SEED);
     const proxy = await openFaultProxy(`http://${servers.elasticsearch}`);

@@ -17,7 +17,7 @@ afterAll(() => stage.remove());
 
 test(
   "without any fault: 20,000 records through Kafka leave Cassandra and Elasticsearch as a batch run does",
-  { timeout: 900_000 },
+  { timeout: 900_000, retry: 0 },
   async () => {
     const { records, broken } = flightsOf(seeded(SEED), {
       count: RECORDS,
@@ -38,7 +38,7 @@ test(
 
 test(
   "offsets set back to the start, the group's and the pipeline's own: all is delivered again, and nothing changes",
-  { timeout: 900_000 },
+  { timeout: 900_000, retry: 0 },
   async () => {
     const spec = await stage.spec();
     const expected = livingOf(await expectedOf(stage, spec), spec);

@@ -74,7 +74,7 @@ const frozen = (server: ServerName) =>
   ] as const;
 
 // Servers at addresses that were given are not ours to kill.
-describe.skipIf(!isOurs)("while records flow", { timeout: 900_000 }, () => {
+describe.skipIf(!isOurs)("while records flow", { timeout: 900_000, retry: 0 }, () => {
   test("the broker, Cassandra and Elasticsearch are killed and come back: one worker goes on through all of it, and the sinks equal a batch run", async () => {
     const struck = await underFaults([
       killed("elasticsearch"),

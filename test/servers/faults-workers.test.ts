@@ -15,7 +15,7 @@ afterEach(() => stage.remove());
 
 test(
   "two workers share the partitions through kills and newcomers: each record counts once, and the sinks equal a batch run",
-  { timeout: 900_000, retry: 2 },
+  { timeout: 900_000, retry: 0 },
   async () => {
     stage = await openStage(PARTITIONS);
     const { records, broken } = flightsOf(seeded(SEED), {
