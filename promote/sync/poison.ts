@@ -97,7 +97,7 @@ async function sampleFails(rows: number, parts: PoisonParts): Promise<Problem | 
   }
   return {
     code: "guest-keeps-failing",
-    message: `The release's guest failed on ${SAMPLE} records of one batch, each on its own, and on every one that was tried. The last time: ${reason}`,
+    message: `The release's guest failed on ${SAMPLE} records of one batch, each on its own, and none that was tried passed. The last time: ${reason}`,
     hint: "Fix the transform and promote a new release; the stream goes on from the record it stopped at. Resuming tries other records of the batch.",
   };
 }
