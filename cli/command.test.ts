@@ -48,6 +48,7 @@ const verbs = [
   "verify",
   "replay",
   "backfill",
+  "generations",
   "register",
   "status",
   "open",
@@ -242,5 +243,10 @@ test(
     const registered = await penstock(["register", "staging:slow", "--subject", "slow-value"]);
     expect(registered).toMatchObject({ code: 2 });
     expect(registered.stderr).toContain("names no schema registry");
+    const indices = await penstock(["generations", "staging:slow"]);
+    expect(indices).toMatchObject({ code: 2 });
+    expect(indices.stderr).toContain("staging:slow has no index in Elasticsearch");
+    const both = await penstock(["generations", "staging:slow", "--read", "1", "--drop", "2"]);
+    expect(both.stderr).toContain("two acts");
   },
 );

@@ -5,6 +5,7 @@ import { backfillVerb } from "./backfill.ts";
 import { diffVerb } from "./diff.ts";
 import { environmentsVerb } from "./environments.ts";
 import { freezeVerb } from "./freeze.ts";
+import { generationsVerb } from "./generations.ts";
 import { initVerb } from "./init.ts";
 import { openVerb } from "./open.ts";
 import { promoteVerb } from "./promote.ts";
@@ -45,6 +46,7 @@ for (const add of [
   verifyVerb,
   replayVerb,
   backfillVerb,
+  generationsVerb,
   registerVerb,
   statusVerb,
   openVerb,

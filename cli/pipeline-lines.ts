@@ -13,6 +13,7 @@ type Status = {
   filtered: number;
   stale: number;
   deadLettered: number;
+  sinks: readonly { name: string; readers?: string | undefined }[];
 };
 
 const titles = ["environment", "pipeline", "release", "state"];
@@ -25,7 +26,12 @@ export function pipelineLines(pipelines: readonly Status[], indent = ""): string
     const counts = [p.lag, perSecond, p.read, p.written, p.filtered, p.stale, p.deadLettered];
     return [p.environment, p.name, p.release.slice(0, 6), p.state, ...counts.map(count)];
   });
-  return columns([...titles, ...numbers], rows, indent);
+  const behind = pipelines.flatMap(({ environment, name, sinks }) =>
+    sinks.flatMap(({ name: sink, readers }) =>
+      readers === undefined ? [] : [`${indent}${environment}:${name}, ${sink}: ${readers}`],
+    ),
+  );
+  return [...columns([...titles, ...numbers], rows, indent), ...behind];
 }
 
 /** One pipeline in one line, for a pipe. */

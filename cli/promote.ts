@@ -35,6 +35,12 @@ export function promoteVerb(program: Command): void {
     );
 }
 
+/** A statement or request in a line. */
+function within(change: string): string {
+  const line = change.replaceAll(/\s+/g, " ");
+  return line.length > 120 ? `${line.slice(0, 119)}…` : line;
+}
+
 export type Promoted = { summary: string; commit: string | null; problem?: Problem };
 
 /** A commit that stands although its pipeline could not follow is a failed check. */
@@ -86,6 +92,10 @@ async function printPlan(
   }
   for (const { message, breaks } of plan.contract.changes) {
     print(`  ${breaks ? paint("red", "breaks:") : "contract:"} ${message}`);
+  }
+  for (const { sink, changes, readers } of plan.sinks) {
+    for (const change of changes) print(`  ${sink}: ${within(change)}`);
+    for (const sentence of readers) print(`  ${paint("yellow", `${sink}:`)} ${sentence}`);
   }
   print(`  approvals: ${plan.approvals.given} of ${plan.approvals.needed}`);
   if (plan.blocked)

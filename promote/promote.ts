@@ -11,6 +11,7 @@ import {
 } from "./environments.ts";
 import { history, previousRelease } from "./history.ts";
 import { countApprovals, refusal } from "./permission.ts";
+import { pipelineSpec } from "./pipeline-spec.ts";
 import { readRelease, type Release } from "./release-files.ts";
 import type { Workbench } from "./workbench.ts";
 
@@ -24,6 +25,8 @@ export type Promoted = {
   commit: string | null;
   /** A sentence for a person. */
   summary: string;
+  /** What it means for who reads the sinks, also in the summary; empty where nothing changes for them. */
+  readers: string[];
   /** Set when the commit stands but the pipeline could not follow: it will be tried again at the next start. */
   problem?: Problem;
 };
@@ -91,7 +94,15 @@ async function install(
     const { refused } = await workbench.reconcile();
     const problem = problemFor(refused, name, transform);
     const summary = `${name} already runs ${transform} ${release.hash.slice(0, 6)}; nothing to change.`;
-    return ok({ ...outcome, previous, changed: false, commit: null, summary, ...problem });
+    return ok({
+      ...outcome,
+      previous,
+      changed: false,
+      commit: null,
+      summary,
+      readers: [],
+      ...problem,
+    });
   }
 
   const by = request.by ?? workbench.person;
@@ -101,6 +112,8 @@ async function install(
     topic: topic.value,
     sinks: before?.sinks ?? ["table", "search"],
   };
+  const planned = await workbench.sync.plan(pipelineSpec(environment.value, pipeline, release));
+  const readers = planned.ok ? planned.value.flatMap((sink) => sink.readers) : [];
   const path = environmentPath(name);
   const subject =
     action === "promote"
@@ -135,9 +148,10 @@ async function install(
   const { refused: notStarted } = await workbench.reconcile();
   const verb = action === "promote" ? "now asks for" : "is rolled back to";
   const instead = previous ? `, in place of ${previous.slice(0, 6)}` : "";
-  const summary = `${name} ${verb} ${transform} ${release.hash.slice(0, 6)}${instead}.`;
+  const done = `${name} ${verb} ${transform} ${release.hash.slice(0, 6)}${instead}.`;
+  const summary = [done, ...readers].join(" ");
   const problem = problemFor(notStarted, name, transform);
-  return ok({ ...outcome, previous, changed: true, commit, summary, ...problem });
+  return ok({ ...outcome, previous, changed: true, commit, summary, readers, ...problem });
 }
 
 /** The topic a release's pipeline reads: the one its input's source names. */

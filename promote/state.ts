@@ -20,7 +20,15 @@ export type AuditRow = {
   id: number;
   at: string;
   by: string;
-  action: "promote" | "rollback" | "approve" | "build" | "pause" | "resume";
+  action:
+    | "promote"
+    | "rollback"
+    | "approve"
+    | "build"
+    | "pause"
+    | "resume"
+    | "read-generation"
+    | "drop-generation";
   environment: string | null;
   transform: string;
   release: string | null;

@@ -184,6 +184,28 @@ export type StoredRow = {
   stray?: string;
 };
 
+/** One of the indices a sink has made, one after another, for contracts that break with each other. */
+export type Generation = {
+  generation: number;
+  index: string;
+  /** Living ones, as far as a search sees them. */
+  rows: number;
+  /** Whether people read it, and whether the contract asked with is written to it. */
+  isRead: boolean;
+  isWritten: boolean;
+};
+
+export type Generations = {
+  /** Newest first. */
+  list(contract: SinkContract): Promise<Result<Generation[]>>;
+  /** What promoting this contract means for who reads, in sentences; empty where nothing changes for them. */
+  foretell(contract: SinkContract): Promise<Result<string[]>>;
+  /** Turns all readers to a generation, in one step. */
+  read(generation: number): Promise<Result<void>>;
+  /** Deletes one that is neither read nor what this contract is written to. */
+  drop(generation: number, contract: SinkContract): Promise<Result<void>>;
+};
+
 /**
  * Where keyed state goes.
  *
@@ -213,6 +235,10 @@ export type Sink = {
    * (a breaking change made a new index), they are turned to what is written. Absent where rows are read where they are written.
    */
   turnReaders?(): Promise<Problem | undefined>;
+  /** Absent where a sink has one place for all contracts. */
+  generations?: Generations;
+  /** That people read something else than what is written, in a sentence; undefined where they do not. About once a second, for status. */
+  readersBehind?(): Promise<string | undefined>;
   /** Living rows. About once a second, for status; may be an estimate. */
   count(): Promise<number>;
   /** Every row, and every tombstone the sink can show, in any order; for verify. */

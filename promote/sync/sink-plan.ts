@@ -7,7 +7,13 @@ import type { PipelineSpec } from "./pipeline-spec.ts";
 import type { Sink, SinkContract } from "./ports.ts";
 
 /** What a release would make or alter in one sink: a statement or request each; or why that cannot be said. */
-export type SinkPlan = { sink: string; changes: string[]; problem?: Problem };
+export type SinkPlan = {
+  sink: string;
+  changes: string[];
+  /** What it means for who reads, in sentences. */
+  readers: string[];
+  problem?: Problem;
+};
 
 /** What the sinks of a release hold. */
 export function contractOf(spec: ReleaseSpec): Result<SinkContract> {
@@ -24,13 +30,23 @@ export async function planSinks(
   if (!contract.ok) return contract;
   const plans = await Promise.all(
     sinks.map(async (sink): Promise<SinkPlan> => {
-      const planned = await Promise.race([sink.plan(contract.value), silence(sink)]);
+      const planned = await Promise.race([planSink(sink, contract.value), silence(sink)]);
       return planned.ok
-        ? { sink: sink.name, changes: planned.value }
-        : { sink: sink.name, changes: [], problem: planned.problem };
+        ? { sink: sink.name, ...planned.value }
+        : { sink: sink.name, changes: [], readers: [], problem: planned.problem };
     }),
   );
   return ok(plans);
+}
+
+async function planSink(
+  sink: Sink,
+  contract: SinkContract,
+): Promise<Result<Pick<SinkPlan, "changes" | "readers">>> {
+  const changes = await sink.plan(contract);
+  if (!changes.ok) return changes;
+  const readers = await (sink.generations?.foretell(contract) ?? ok([]));
+  return readers.ok ? ok({ changes: changes.value, readers: readers.value }) : readers;
 }
 
 const PATIENCE_MS = 8000;

@@ -31,7 +31,8 @@ export type PipelineStatus = Counts & {
   recordsPerSecond: number;
   /** Records per second over the last minute, oldest first. */
   history: number[];
-  sinks: { name: string; rows: number; problem?: Problem }[];
+  /** `readers`: that people read something else than what is written, in a sentence. */
+  sinks: { name: string; rows: number; readers?: string; problem?: Problem }[];
   guestRestarts: number;
   workers: {
     worker: string;
@@ -139,9 +140,11 @@ function sinksOf(reports: readonly WorkerReport[]): PipelineStatus["sinks"] {
   return [...names].map((name) => {
     const rows = reports.flatMap((report) => report.sinks.filter((sink) => sink.name === name));
     const problem = reports.flatMap((report) => report.backoffs[name] ?? [])[0];
+    const readers = rows.flatMap((sink) => sink.readers ?? [])[0];
     return {
       name,
       rows: Math.max(...rows.map((sink) => sink.rows)),
+      ...(readers === undefined ? {} : { readers }),
       ...(problem === undefined ? {} : { problem }),
     };
   });

@@ -280,17 +280,21 @@ export function openSupervisor(first: PipelineSpec, place: Place): Supervisor {
     for (const sink of open.sinks)
       measuring.ask(
         sink,
-        () => sink.count(),
-        (rows) => {
-          if (isOpen()) change({ sinks: counted(open.sinks, sink.name, rows) });
+        () => Promise.all([sink.count(), sink.readersBehind?.()]),
+        ([rows, readers]) => {
+          const one = { name: sink.name, rows, ...(readers === undefined ? {} : { readers }) };
+          if (isOpen()) change({ sinks: counted(open.sinks, one) });
         },
       );
   }
 
   /** The sinks that have been counted, each with its last known number. */
-  function counted(sinks: readonly Sink[], name: string, rows: number): WorkerReport["sinks"] {
+  function counted(
+    sinks: readonly Sink[],
+    one: WorkerReport["sinks"][number],
+  ): WorkerReport["sinks"] {
     const known = new Map(live.sinks.map((sink) => [sink.name, sink]));
-    known.set(name, { name, rows });
+    known.set(one.name, one);
     return sinks.flatMap((sink) => known.get(sink.name) ?? []);
   }
 

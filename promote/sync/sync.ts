@@ -8,12 +8,14 @@ import { askBackfill, type Backfill } from "./backfill.ts";
 import { listConflicts, type SeenConflict } from "./conflicts.ts";
 import { listDeadLetters, type DeadLetter } from "./dead-letters.ts";
 import type { PipelineEvent } from "./events.ts";
+import { withGenerations } from "./generations.ts";
 import { registerContract, type Registration } from "./decode/register-contract.ts";
 import { listExpectationHistory } from "./expectations/history.ts";
 import type { GuestLimits } from "./guest.ts";
-import { listEpochs, type Epoch } from "./epochs.ts";
+import { listEpochs, type Epoch, type PipelineId } from "./epochs.ts";
 import type { Tuning } from "./tuning.ts";
 import type { PipelineSpec } from "./pipeline-spec.ts";
+import type { Generation } from "./ports.ts";
 import { readProgress, setPaused } from "./progress.ts";
 import { replayDeadLetters, type LetterChoice, type Replay } from "./replay.ts";
 import { listRewrites, type Rewrite } from "./rewrites.ts";
@@ -57,11 +59,7 @@ export type Sync = {
     page: { offset: number; limit: number },
   ): { total: number; letters: DeadLetter[] };
   /** Sends dead letters through the release that runs now, in the order of their topic. */
-  replay(
-    spec: PipelineSpec,
-    letters: LetterChoice,
-    signal?: AbortSignal,
-  ): Promise<Result<Replay>>;
+  replay(spec: PipelineSpec, letters: LetterChoice, signal?: AbortSignal): Promise<Result<Replay>>;
   /** Compares every sink with a batch run of the topic, at a cut. `samples`: how many differences to bring. */
   verify(
     spec: PipelineSpec,
@@ -82,6 +80,14 @@ export type Sync = {
   ): Promise<Result<Repair>>;
   /** Writes every record the topic holds again, by the release that runs now. */
   backfill(spec: PipelineSpec, signal?: AbortSignal): Promise<Result<Backfill>>;
+  /** The indices it has made in Elasticsearch, newest first, as this release sees them. */
+  generations(spec: PipelineSpec): Promise<Result<Generation[]>>;
+  /** Turns readers to one of them, or drops one that is neither read nor written. */
+  actOnGeneration(
+    spec: PipelineSpec,
+    act: "read" | "drop",
+    generation: number,
+  ): Promise<Result<void>>;
   /** Registers the output contract of a release at its environment's schema registry. */
   register(spec: PipelineSpec, subject: string): Promise<Result<Registration>>;
   /** How often each of the source's expectations was met, minute by minute; and the writers' schemas that could not be read. */
@@ -138,6 +144,7 @@ export function openSync(options: SyncOptions): Sync {
       for (const listener of listeners) listener();
     },
   };
+  const portsPlace = { folders: place.folders, root: place.root };
   let elsewhere: WorkerReport[] = [];
 
   function lookAt(supervisor: Supervisor): void {
@@ -164,6 +171,14 @@ export function openSync(options: SyncOptions): Sync {
     }
     return [...byPipeline.values()].flatMap(([first, ...rest]) =>
       first === undefined ? [] : [statusOf([first, ...rest], readProgress(state, first).counts)],
+    );
+  }
+
+  /** What each worker says of a pipeline. */
+  function reportsOf({ environment, name }: PipelineId): WorkerReport[] {
+    const own = [...supervisors.values()].map((supervisor) => supervisor.report());
+    return [...own, ...elsewhere].filter(
+      (report) => report.environment === environment && report.name === name,
     );
   }
 
@@ -267,6 +282,15 @@ export function openSync(options: SyncOptions): Sync {
     },
     backfill: (spec, signal) =>
       lookerOf(spec).looking(({ reader }) => askBackfill(state, spec, reader, new Date()), signal),
+    generations: (spec) =>
+      withGenerations(spec, portsPlace, (generations, contract) => generations.list(contract)),
+    async actOnGeneration(spec, act, generation) {
+      const other = reportsOf(spec).find(({ release }) => release !== spec.release);
+      if (act === "drop" && other !== undefined) return fail(stillRuns(other));
+      return withGenerations(spec, portsPlace, (generations, contract) =>
+        act === "read" ? generations.read(generation) : generations.drop(generation, contract),
+      );
+    },
     async register(spec, subject) {
       const registry = openSpecRegistry(spec, place);
       if (!registry.ok) return registry;
@@ -291,6 +315,14 @@ export function openSync(options: SyncOptions): Sync {
 
 function keyOf(environment: string, name: string): string {
   return JSON.stringify([environment, name]);
+}
+
+function stillRuns({ environment, name, release, pid, host }: WorkerReport): Problem {
+  return {
+    code: "release-still-runs",
+    message: `The worker ${pid} on ${host} still runs ${environment}:${name} by release ${release.slice(0, 6)}, which may write to that index.`,
+    hint: "Try again once it follows the last commit.",
+  };
 }
 
 function noRegistry({ environment }: PipelineSpec): Problem {

@@ -40,7 +40,10 @@ const reportSchema = z.object({
   ),
   /** Whether the ends of the partitions have been asked for since they were assigned: before, lag says nothing. */
   isMeasured: z.boolean(),
-  sinks: z.array(z.object({ name: z.string(), rows: z.number() })),
+  /** `readers`: that people read something else than what is written. */
+  sinks: z.array(
+    z.object({ name: z.string(), rows: z.number(), readers: z.string().exactOptional() }),
+  ),
   recordsPerSecond: z.number(),
   /** Records per second over the last minute, oldest first. */
   history: z.array(z.number()),

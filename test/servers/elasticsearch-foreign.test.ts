@@ -75,7 +75,7 @@ test(
     );
 
     const { plan } = unwrap(await sync.repair(spec, { ...quiet, isApplied: true }));
-    expect(plan).toMatchObject({ clears: 8, strays: [{ sink: "search", documents: 6 }] });
+    expect(plan).toMatchObject({ strays: [{ sink: "search", documents: 6 }] });
     await until("repaired", () => {
       const rewrites = sync.rewrites(spec.environment, spec.name);
       return rewrites.length > 0 && rewrites.every(({ state }) => state === "done");

@@ -1,12 +1,6 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
-import {
-  beginGeneration,
-  dropGeneration,
-  listGenerations,
-  switchAlias,
-} from "#promote/sync/elasticsearch/generations.ts";
 import { collect } from "#promote/sync/fixture.ts";
-import type { SinkContract } from "#promote/sync/ports.ts";
+import type { Generations, Sink, SinkContract } from "#promote/sync/ports.ts";
 import { unwrap } from "#snapshots/problem.ts";
 import { scratchIndex, type ScratchIndex } from "./elasticsearch-scratch.ts";
 import { batchOf, type Operation } from "./sink-batches.ts";
@@ -33,6 +27,11 @@ const row = (id: number, offset: number, code: unknown, epoch = 1024): Operation
   epoch,
 });
 
+function generationsOf({ generations }: Sink): Generations {
+  if (generations === undefined) throw new Error("a sink without generations");
+  return generations;
+}
+
 /** What people see. */
 async function read(): Promise<Record<string, unknown>> {
   await scratch.refresh();
@@ -41,49 +40,83 @@ async function read(): Promise<Record<string, unknown>> {
   return Object.fromEntries(hits.map(({ _source }) => [_source.id, _source.code]));
 }
 
-test("a column of another type goes to a new index while people read the old one, until the alias is switched", async () => {
+test("a column of another type goes to a new index while people read the old one, until they are turned; each step says what it means for them", async () => {
   const sink = await scratch.open();
+  const generations = generationsOf(sink);
+  const [first, second] = ["000001", "000002"].map((number) => `${scratch.read}-${number}`);
+  expect(unwrap(await generations.foretell(OLD))).toEqual([]);
   await sink.prepare(OLD);
   await sink.write(batchOf(OLD, [row(1, 0, 10), row(2, 1, 20)]));
+  expect(unwrap(await generations.foretell(OLD))).toEqual([]);
   // The next release.
+  expect(unwrap(await generations.foretell(NEW))).toEqual([
+    expect.stringMatching(
+      `a new index, ${second}\\. People go on reading ${first}, which receives nothing .*penstock backfill staging:delays`,
+    ),
+  ]);
   const plan = unwrap(await sink.plan(NEW));
   expect(plan).toEqual([expect.stringMatching(/^PUT \/test-.*-flights-000002 \{/)]);
+  expect(await sink.readersBehind?.()).toBeUndefined();
   expect(await sink.prepare(NEW)).toBeUndefined();
   expect(unwrap(await sink.plan(NEW))).toEqual([]);
   await sink.write(batchOf(NEW, [row(1, 5, "ten", 1025)]));
   expect(await read()).toEqual({ 1: 10, 2: 20 });
+  expect(await sink.readersBehind?.()).toMatch(
+    `People read ${first}, which receives nothing any more: ${second} is`,
+  );
+  // Back before the backfill: what people read is written again, and lacks what the new release wrote.
+  expect(unwrap(await generations.foretell(OLD))).toEqual([
+    expect.stringMatching(
+      `${first} again, which people read. What was written to ${second} alone is not there until`,
+    ),
+  ]);
   // A worker still at the release before, and a record delivered again: their rows go where they went.
   const late = await scratch.open();
   await late.prepare(OLD);
   await late.write(batchOf(OLD, [row(3, 2, 30)]));
+  expect(await late.readersBehind?.()).toBeUndefined();
   await late.close();
   expect(await read()).toEqual({ 1: 10, 2: 20, 3: 30 });
-  // The backfill, then the switch.
+  // The backfill, then the turn.
   await sink.write(batchOf(NEW, [row(1, 0, "stale", 1025), row(2, 1, "twenty", 1025)]));
-  const generations = unwrap(await listGenerations(scratch.options));
-  expect(generations).toMatchObject([
-    { generation: 2, isRead: false },
-    { generation: 1, isRead: true },
+  await scratch.refresh();
+  expect(unwrap(await generations.list(NEW))).toEqual([
+    { generation: 2, index: second, rows: 2, isRead: false, isWritten: true },
+    { generation: 1, index: first, rows: 3, isRead: true, isWritten: false },
   ]);
-  expect(await dropGeneration(scratch.options, 1)).toMatchObject({
-    problem: { code: "elasticsearch-generation-read" },
+  expect(await generations.drop(1, NEW)).toMatchObject({ problem: { code: "generation-read" } });
+  expect(await generations.drop(2, NEW)).toMatchObject({ problem: { code: "generation-written" } });
+  expect(await generations.drop(7, NEW)).toMatchObject({
+    problem: { code: "generation-unknown", hint: "It has: 2, 1." },
   });
-  unwrap(await switchAlias(scratch.options, 2));
+  expect(await sink.turnReaders?.()).toBeUndefined();
   expect(await read()).toEqual({ 1: "ten", 2: "twenty" });
-  unwrap(await dropGeneration(scratch.options, 1));
+  expect(await sink.readersBehind?.()).toBeUndefined();
+  expect(unwrap(await generations.foretell(NEW))).toEqual([]);
+  // Back after the turn: people would read what receives nothing.
+  expect(unwrap(await generations.foretell(OLD))).toEqual([
+    expect.stringMatching(
+      `to ${first}, which lacks what was written to ${second} alone\\. People go on reading ${second}, .*penstock generations staging:delays --read 1`,
+    ),
+  ]);
+  expect(await generations.drop(1, OLD)).toMatchObject({ problem: { code: "generation-written" } });
+  unwrap(await generations.drop(1, NEW));
   expect(await sink.count()).toBe(2);
   expect(unwrap(await sink.plan(NEW))).toEqual([]);
+  // Its index is gone: an old release that comes back gets a new one.
+  expect(unwrap(await generations.foretell(OLD))).toEqual([
+    expect.stringMatching(`a new index, ${scratch.read}-000003`),
+  ]);
   await sink.close();
 });
 
-test("readers find every row at every moment of a switch", async () => {
+test("readers find every row at every moment of a turn", async () => {
   const sink = await scratch.open();
+  const operations = (code: unknown) => Array.from({ length: 50 }, (_, id) => row(id, id, code));
   await sink.prepare(OLD);
-  const operations = Array.from({ length: 50 }, (_, id) => row(id, id, id));
-  await sink.write(batchOf(OLD, operations));
-  expect(unwrap(await beginGeneration(scratch.options, OLD))).toBe(2);
-  await sink.prepare(OLD);
-  await sink.write(batchOf(OLD, operations));
+  await sink.write(batchOf(OLD, operations(1)));
+  await sink.prepare(NEW);
+  await sink.write(batchOf(NEW, operations("one")));
   await scratch.refresh();
   const switching = new AbortController();
   const counts = new Set<string>();
@@ -91,7 +124,7 @@ test("readers find every row at every moment of a switch", async () => {
     while (!switching.signal.aborted)
       counts.add(JSON.stringify(await scratch.ask("GET", `/${scratch.read}/_count`)));
   })();
-  for (const generation of [2, 1, 2, 1, 2]) unwrap(await switchAlias(scratch.options, generation));
+  for (const generation of [2, 1, 2, 1, 2]) unwrap(await generationsOf(sink).read(generation));
   switching.abort();
   await reading;
   expect([...counts]).toEqual([expect.stringMatching(/^\{"count":50,/)]);
@@ -102,8 +135,9 @@ test("many workers preparing at once make one index", async () => {
   const sinks = await Promise.all([1, 2, 3, 4].map(() => scratch.open()));
   const problems = await Promise.all(sinks.map((sink) => sink.prepare(OLD)));
   expect(problems).toEqual([undefined, undefined, undefined, undefined]);
-  expect(unwrap(await listGenerations(scratch.options))).toHaveLength(1);
-  await Promise.all(sinks.map((sink) => sink.close()));
+  const lister = await scratch.open();
+  expect(unwrap(await generationsOf(lister).list(OLD))).toHaveLength(1);
+  await Promise.all([lister, ...sinks].map((sink) => sink.close()));
 });
 
 test.each([
@@ -116,7 +150,7 @@ test.each([
   await sink.prepare(contract(column("x", before)));
   expect(await sink.prepare(contract(column("x", after)))).toBeUndefined();
   expect(unwrap(await sink.plan(contract(column("x", before))))).toEqual([]);
-  expect(unwrap(await listGenerations(scratch.options))).toHaveLength(1);
+  expect(unwrap(await generationsOf(sink).list(OLD))).toHaveLength(1);
   await sink.close();
 });
 
@@ -131,7 +165,7 @@ test.each([
   const sink = await scratch.open();
   await sink.prepare(contract(column("x", before)));
   expect(await sink.prepare(contract(column("x", after)))).toBeUndefined();
-  expect(unwrap(await listGenerations(scratch.options))).toHaveLength(2);
+  expect(unwrap(await generationsOf(sink).list(OLD))).toHaveLength(2);
   await sink.close();
 });
 

@@ -13,6 +13,7 @@ import type { VerifyProgress, VerifyReport } from "#promote/sync/verify/verify.t
 import { wantedSpec } from "#promote/wanted-spec.ts";
 import type { Workbench } from "#promote/workbench.ts";
 import { fail, ok, ProblemError, unwrap, type Result } from "#snapshots/problem.ts";
+import { generationRoutes } from "./generations.ts";
 import { body, count, name, path, query } from "./door.ts";
 import { streamWork } from "./long-work.ts";
 
@@ -68,6 +69,7 @@ export function pipelineRoutes(workbench: Workbench) {
   }
 
   return new Hono()
+    .route("/", generationRoutes(workbench))
     .get("/", (c) =>
       c.json({
         pipelines: sync.status(),

@@ -7,7 +7,7 @@ import type { BulkShape } from "./bulk-body.ts";
 import { usualLimits, type SendBody } from "./bulk-limits.ts";
 import { sendBulk } from "./bulk-send.ts";
 import { writeBulk } from "./bulk-write.ts";
-import { switchAlias } from "./generations.ts";
+import { openGenerations, readersBehind } from "./generations.ts";
 import {
   attempt,
   openPlace,
@@ -30,13 +30,14 @@ type Prepared = {
  * it is answered: the translog is synced per request. Documents become visible to searches with the index's own refresh.
  *
  * A contract the index cannot hold begins a new generation: this sink then writes there, while people read the one before until
- * `switchAlias` (generations.ts).
+ * `turnReaders`.
  */
 export async function openElasticsearchSink(options: ElasticsearchSinkOptions): Promise<Sink> {
   const opened = openPlace(options);
   if (!opened.ok) return unopenedSink(options.name, opened.problem);
   const place = opened.value;
   const { client, names } = place;
+  const generations = openGenerations(place);
   const limits = usualLimits();
   const spare: JsonText[] = [];
   let prepared: Prepared | undefined;
@@ -73,8 +74,12 @@ export async function openElasticsearchSink(options: ElasticsearchSinkOptions): 
     },
     async turnReaders() {
       if (prepared === undefined) return undefined;
-      const turned = await switchAlias(options, prepared.generation);
+      const turned = await generations.read(prepared.generation);
       return turned.ok ? undefined : turned.problem;
+    },
+    generations,
+    async readersBehind() {
+      return prepared === undefined ? undefined : readersBehind(place, prepared.generation);
     },
     async count() {
       return prepared === undefined ? 0 : countRead(place);

@@ -27,7 +27,7 @@ export type IndexPlan = { requests: IndexRequest[]; target: number };
 
 /**
  * A contract goes to the newest generation whose mapping holds it, so that a record of an earlier release, delivered again, finds the index that release
- * wrote to. Where none does, a new generation begins: people go on reading the one before until `switchAlias`.
+ * wrote to. Where none does, a new generation begins: people go on reading the one before until `turnReaders`.
  */
 export function planIndex(state: IndexState, wish: IndexWish): Result<IndexPlan> {
   const problem = refusal(state, wish);
@@ -51,7 +51,7 @@ export function planIndex(state: IndexState, wish: IndexWish): Result<IndexPlan>
 }
 
 /** Why a wish can never be met by the indices that are there. */
-export function refusal(state: IndexState, wish: IndexWish): Problem | undefined {
+function refusal(state: IndexState, wish: IndexWish): Problem | undefined {
   const { names, owner, key } = wish;
   const stranger = state.strangers[0];
   if (stranger !== undefined)
@@ -118,7 +118,7 @@ function typesOf({ columns }: IndexMeta): Map<string, SqlType> {
 }
 
 /** The next generation. It is read at once when there was none before. */
-export function creation(
+function creation(
   { generations }: IndexState,
   wish: IndexWish,
 ): { number: number; request: IndexRequest } {
@@ -166,7 +166,7 @@ function metaOf(wish: IndexWish, columns: readonly TypedColumn[]): IndexMeta {
 }
 
 /** Among templates that match a name the longest pattern wins: `flights-delays-*` over `flights-*`. */
-export function templateRequests({ template }: IndexState, wish: IndexWish): IndexRequest[] {
+function templateRequests({ template }: IndexState, wish: IndexWish): IndexRequest[] {
   const { names, owner, replicas } = wish;
   const meta = { penstock: { format: 1, owner, replicas } };
   if (isDeepStrictEqual(template, meta)) return [];

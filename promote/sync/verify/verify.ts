@@ -201,6 +201,8 @@ function isOlderThanLog(
   cuts: readonly Cut[],
   epochs: readonly Epoch[],
 ): boolean {
+  // Made by hand, whatever version the sink gave it.
+  if (partition < 0) return false;
   const cut = cuts.find((one) => one.topic === topic && one.partition === partition);
   const { epoch: number } = partsOfVersion(version);
   const epoch = epochs.findLast(

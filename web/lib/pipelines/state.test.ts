@@ -58,4 +58,12 @@ test("a sink that backs off is named beside those that are fine, and its problem
   const other = { code: "away", message: "Kafka does not answer." };
   expect(troubles({ problem: other, sinks }).map(({ key }) => key)).toEqual(["", "search"]);
   expect(troubles({ sinks: [{ name: "table", rows: 5 }] })).toEqual([]);
+  const readers = "People read flights-000001, which receives nothing any more.";
+  expect(troubles({ sinks: [{ name: "search", rows: 5, readers }] })).toEqual([
+    {
+      key: "readers of search",
+      title: "Readers of search are behind.",
+      problem: { code: "readers-behind", message: readers },
+    },
+  ]);
 });

@@ -88,6 +88,18 @@ export function troubles({ problem, sinks }: Pick<PipelineStatus, "problem" | "s
     ...one,
     title: `Sink ${one.key} is backing off${fine.length > 0 ? `; ${fine.join(", ")} is fine` : ""}.`,
   }));
+  const behind = sinks.flatMap(({ name, readers }): Trouble[] =>
+    readers === undefined
+      ? []
+      : [
+          {
+            key: `readers of ${name}`,
+            title: `Readers of ${name} are behind.`,
+            problem: { code: "readers-behind", message: readers },
+          },
+        ],
+  );
   const isOfSink = ofSinks.some((one) => one.problem.message === problem?.message);
-  return problem && !isOfSink ? [{ key: "", problem }, ...told] : told;
+  const all = [...told, ...behind];
+  return problem && !isOfSink ? [{ key: "", problem }, ...all] : all;
 }
