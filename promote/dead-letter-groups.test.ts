@@ -1,9 +1,11 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { openDeadLetterView, type DeadLetterView } from "./dead-letter-groups.ts";
+import type { DatabaseSync } from "node:sqlite";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { openDeadLetterView, type DeadLetterView, type Shelf } from "./dead-letter-groups.ts";
 import { insertDeadLetters, type DeadLetter } from "./sync/dead-letters.ts";
+import { setDismissed } from "./sync/dismissals.ts";
 import { openSyncState } from "./sync/state.ts";
 
 const id = { environment: "staging", name: "delays" };
@@ -23,30 +25,37 @@ const letter = (offset: number, more: Partial<DeadLetter>): DeadLetter => ({
   ...more,
 });
 
+const late = (delay: number) => ({
+  stage: "validate" as const,
+  reason: `expectation "day": column \`delay\` is ${delay}, above 180`,
+});
+const refused = (sink: string) => ({ stage: `sink:${sink}` as const, reason: "too large" });
+const flights = { topic: "flights", partition: 0 };
+
 let folder: string;
+let state: DatabaseSync;
 let view: DeadLetterView;
-beforeAll(() => {
+beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "penstock-letters-"));
   const path = join(folder, "state.db");
-  const state = openSyncState(path);
-  const late = (delay: number) => ({
-    stage: "validate" as const,
-    reason: `expectation "day": column \`delay\` is ${delay}, above 180`,
-  });
+  state = openSyncState(path);
   insertDeadLetters(state, id, [letter(1, {}), letter(2, late(200)), letter(3, late(300))]);
   insertDeadLetters(state, id, [letter(4, late(400))]);
   insertDeadLetters(state, { ...id, environment: "production" }, [letter(9, {})]);
-  state.close();
   view = openDeadLetterView(path);
 });
-afterAll(() => {
+afterEach(() => {
   view.close();
+  state.close();
   rmSync(folder, { recursive: true });
 });
 
-test("letters of one stage and cause are a group, the largest first, with when it began and went on", () => {
-  const { total, groups } = view.groups(id);
-  expect(total).toBe(4);
+const largest = async (shelf: Shelf = "open"): Promise<string> =>
+  (await view.groups(id, shelf)).groups[0]?.id ?? "";
+
+test("letters of one stage and cause are a group, the largest first, with when it began and went on", async () => {
+  const { groups, ...counts } = await view.groups(id);
+  expect(counts).toEqual({ total: 4, open: 4, dismissed: 0, groupsTotal: 2 });
   expect(groups).toMatchObject([
     {
       stage: "validate",
@@ -59,17 +68,89 @@ test("letters of one stage and cause are a group, the largest first, with when i
   ]);
 });
 
-test("a group is read a page at a time, newest first, and replayed oldest first", () => {
-  const group = view.groups(id).groups[0]?.id ?? "";
-  const page = view.letters(id, group, { offset: 1, limit: 1 });
+test("a group, or all, is read a page at a time, newest first, and replayed oldest first", async () => {
+  const group = await largest();
+  const page = await view.letters(id, { group, offset: 1, limit: 1 });
   expect([page.total, page.letters.map(({ offset }) => offset)]).toEqual([3, [3]]);
-  expect(view.places(id, group).map(({ offset }) => offset)).toEqual([2, 3, 4]);
+  const all = await view.letters(id, { offset: 1, limit: 2 });
+  expect([all.total, all.letters.map(({ offset }) => offset)]).toEqual([4, [3, 2]]);
+  expect((await view.places(id, { group })).map(({ offset }) => offset)).toEqual([2, 3, 4]);
+  const until = "2026-11-25T10:00:03.000Z";
+  expect((await view.places(id, { group, until })).map(({ offset }) => offset)).toEqual([2, 3]);
 });
 
-test("one letter is there to its last byte, with its group; another pipeline's is not", () => {
-  const found = view.letter(id, { topic: "flights", partition: 0, offset: 2 });
-  expect(found?.group).toBe(view.groups(id).groups[0]?.id);
-  expect(new TextDecoder().decode(found?.value ?? new Uint8Array())).toBe('{"n":2}');
+test("a list has the beginning of a key and value and their sizes, a letter every byte of them", async () => {
+  const value = new Uint8Array(1_000_000).fill(7);
+  insertDeadLetters(state, id, [letter(5, { value, key: new TextEncoder().encode("k") })]);
+  const { letters } = await view.letters(id, { offset: 0, limit: 2 });
+  expect(letters[0]?.value?.sizeBytes).toBe(1_000_000);
+  expect(letters[0]?.value?.start).toEqual(value.slice(0, 256));
+  expect(letters[0]?.key).toEqual({ start: new TextEncoder().encode("k"), sizeBytes: 1 });
+  expect(letters[1]?.key).toBeNull();
+  const found = view.letter(id, { ...flights, offset: 5 });
+  expect(Buffer.from(found?.value ?? []).equals(value)).toBe(true);
+});
+
+test("one letter is there with its group and headers; another pipeline's is not", async () => {
+  const found = view.letter(id, { ...flights, offset: 2 });
+  expect(found?.group).toBe(await largest());
   expect(new TextDecoder().decode(found?.headers[0]?.value)).toBe("feed");
-  expect(view.letter(id, { topic: "flights", partition: 0, offset: 9 })).toBeUndefined();
+  expect(view.letter(id, { ...flights, offset: 9 })).toBeUndefined();
+});
+
+test("of a record that several stages refused each letter is found, and names the others", () => {
+  insertDeadLetters(state, id, [letter(5, refused("table")), letter(5, refused("search"))]);
+  insertDeadLetters(state, id, [letter(5, { incarnation: "b" })]);
+  const at = { ...flights, offset: 5 };
+  const table = view.letter(id, { ...at, incarnation: "a", stage: "sink:table" });
+  const search = view.letter(id, { ...at, stage: "sink:search" });
+  expect(table?.stage).toBe("sink:table");
+  expect(table?.others).toEqual([{ stage: "sink:search", group: search?.group }]);
+  expect(view.letter(id, at)).toMatchObject({ stage: "decode", incarnation: "b", others: [] });
+  expect(view.letter(id, { ...at, stage: "transform" })).toBeUndefined();
+});
+
+test("what somebody dismissed is on a shelf of its own", async () => {
+  const group = await largest();
+  const places = await view.places(id, { group, until: "2026-11-25T10:00:03.000Z" });
+  await setDismissed(state, id, places, { at: "now", by: "Ada" });
+  expect(await view.groups(id)).toMatchObject({ total: 2, open: 2, dismissed: 2 });
+  expect(await view.groups(id, "dismissed")).toMatchObject({
+    total: 2,
+    groups: [{ id: group, count: 2 }],
+  });
+  const [open, dismissed] = await Promise.all(
+    (["open", "dismissed"] as const).map((shelf) =>
+      view.letters(id, { group, shelf, offset: 0, limit: 9 }),
+    ),
+  );
+  expect(open?.letters.map(({ offset }) => offset)).toEqual([4]);
+  expect(dismissed?.letters.map(({ offset }) => offset)).toEqual([3, 2]);
+  expect(view.letter(id, { ...flights, offset: 2 })?.dismissal).toEqual({ at: "now", by: "Ada" });
+  expect(view.letter(id, { ...flights, offset: 4 })?.dismissal).toBeUndefined();
+});
+
+test("of many groups the largest are told, and how many there are", async () => {
+  const odd = Array.from({ length: 600 }, (_, i) =>
+    letter(10 + i, { reason: `no way for ${"abcdefghij"[i % 10]}${"x".repeat(i)}` }),
+  );
+  insertDeadLetters(state, id, odd);
+  const { groups, groupsTotal } = await view.groups(id);
+  expect([groups.length, groupsTotal, groups[0]?.count]).toEqual([500, 602, 3]);
+});
+
+test("other work goes on while a box of many letters is gone through", async () => {
+  state.exec(`with recursive n (i) as (select 10 union all select i + 1 from n where i < 20000)
+    insert into sync_dead_letters (environment, name, topic, incarnation, partition, record_offset, stage, reason, release, headers, record_at, at)
+    select 'staging', 'delays', 'flights', 'a', 0, i, 'decode', 'no ' || i, 'r1', '[]', 0, 'then' from n`);
+  let turns = 0;
+  let isOver = false;
+  const count = (): void => {
+    turns++;
+    if (!isOver) setImmediate(count);
+  };
+  setImmediate(count);
+  await view.groups(id);
+  isOver = true;
+  expect(turns).toBeGreaterThan(5);
 });

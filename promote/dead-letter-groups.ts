@@ -1,8 +1,15 @@
 import { createHash } from "node:crypto";
 import { DatabaseSync } from "node:sqlite";
+import { setImmediate } from "node:timers/promises";
 import { z } from "zod";
 import { foldReason, sharedReason, type Folded } from "./dead-letter-causes.ts";
-import type { DeadLetter, Stage } from "./sync/dead-letters.ts";
+import {
+  deadLetterRow,
+  letterOf,
+  type DeadLetter,
+  type LetterPlace,
+  type Stage,
+} from "./sync/dead-letters.ts";
 import type { PipelineId } from "./sync/epochs.ts";
 
 /** Dead letters of one stage and cause. `id` names it in an address: it stays while letters come and go. */
@@ -17,74 +24,131 @@ export type LetterGroup = {
   last: string;
 };
 
-export type LetterPlace = { topic: string; partition: number; offset: number };
+export type LetterGroups = {
+  total: number;
+  /** The largest first, and of many only those. */
+  groups: LetterGroup[];
+  groupsTotal: number;
+  /** How many letters are open, and how many somebody dismissed: `total` is one of them. */
+  open: number;
+  dismissed: number;
+};
 
-/** A pipeline's dead letters as the page reads them: looks on, changes nothing. Close it. */
+/** The beginning of a record's key or value. */
+export type Beginning = { start: Uint8Array; sizeBytes: number };
+
+/** A letter as a list has it: of its bytes only the beginning. */
+export type ListedLetter = Omit<DeadLetter, "key" | "value" | "headers"> & {
+  key: Beginning | null;
+  value: Beginning | null;
+};
+
+/** Who took a letter off the list, and when. */
+export type Dismissal = { at: string; by: string };
+
+export type OpenedLetter = DeadLetter & {
+  group: string;
+  dismissal: Dismissal | undefined;
+  /** Other stages that refused the same record, each with a letter of its own. */
+  others: { stage: Stage; group: string }[];
+};
+
+export type RoughPlace = Pick<LetterPlace, "topic" | "partition" | "offset"> & {
+  [K in "incarnation" | "stage"]?: LetterPlace[K] | undefined;
+};
+
+/** Which letters: those somebody dismissed, or the others. */
+export type Shelf = "open" | "dismissed";
+
+/** A pipeline's dead letters as the page reads them: looks on, changes nothing. A box of many letters is gone through in turns, so that other work goes on. */
 export type DeadLetterView = {
-  /** The largest group first. */
-  groups(id: PipelineId): { total: number; groups: LetterGroup[] };
-  /** A group's letters, newest first. */
+  groups(id: PipelineId, shelf?: Shelf): Promise<LetterGroups>;
+  /** Letters of a group, or of all, newest first. */
   letters(
     id: PipelineId,
-    group: string,
-    page: { offset: number; limit: number },
-  ): { total: number; letters: DeadLetter[] };
-  /** One record's letter; the newest, where several stages refused it. */
-  letter(id: PipelineId, place: LetterPlace): (DeadLetter & { group: string }) | undefined;
-  /** Where a group's records are, oldest first. */
-  places(id: PipelineId, group: string): LetterPlace[];
+    wanted: { group?: string | undefined; shelf?: Shelf; offset: number; limit: number },
+  ): Promise<{ total: number; letters: ListedLetter[] }>;
+  /** The newest letter of a place: without a stage of any, without an incarnation of any making of the topic. */
+  letter(id: PipelineId, place: RoughPlace): OpenedLetter | undefined;
+  /** Where a group's letters are, oldest first; with `until`, those that had failed by then. */
+  places(
+    id: PipelineId,
+    wanted: { group: string; shelf?: Shelf; until?: string | undefined },
+  ): Promise<LetterPlace[]>;
   close(): void;
 };
 
-/** `statePath`: the workspace's state database, in which the pipelines keep their letters. */
+const MOST_GROUPS = 500;
+const BEGINNING_BYTES = 256;
+/** After so many rows other work has its turn. */
+const TURN_ROWS = 2_000;
+
+/** `statePath`: the workspace's state database, in which the pipelines keep their letters. Close it. */
 export function openDeadLetterView(statePath: string): DeadLetterView {
   const state = new DatabaseSync(statePath, { readOnly: true, timeout: 10_000 });
 
-  /** Every letter's row and group, newest first; its bytes stay where they are. */
-  function* members({ environment, name }: PipelineId): Generator<Member> {
+  const inShelf = "environment = ? and name = ? and (dismissed_at is null) = ?";
+  const of = ({ environment, name }: PipelineId, shelf: Shelf) =>
+    [environment, name, shelf === "open" ? 1 : 0] as const;
+  const count = state.prepare(`select count(*) as count from sync_dead_letters where ${inShelf}`);
+  const countOf = (id: PipelineId, shelf: Shelf): number =>
+    countRow.parse(count.get(...of(id, shelf))).count;
+
+  /** Every letter's row and group; its bytes stay where they are. */
+  async function* members(id: PipelineId, shelf: Shelf): AsyncGenerator<Member> {
+    const groups = new Map<string, string>();
+    // A statement of its own: another look may go on between two turns.
     const rows = state
       .prepare(
-        `select rowid, stage, reason, at, topic, partition, record_offset as "offset" from sync_dead_letters
-         where environment = ? and name = ? order by rowid desc`,
+        `select rowid, stage, reason, at from sync_dead_letters indexed by sync_dead_letters_by_reason where ${inShelf}`,
       )
-      .iterate(environment, name);
+      .iterate(...of(id, shelf));
+    let seen = 0;
     for (const row of rows) {
-      const parsed = memberRow.parse(row);
-      const folded = foldReason(parsed.reason);
-      yield { ...parsed, folded, group: groupId(parsed.stage, folded) };
+      if (++seen % TURN_ROWS === 0) await setImmediate();
+      const member = memberRow.parse(row);
+      const folded = foldReason(member.reason);
+      const key = `${member.stage}\0${folded.cause}`;
+      const group = groups.get(key) ?? groupId(member.stage, folded);
+      groups.set(key, group);
+      yield { ...member, folded, group };
     }
   }
 
-  const membersOf = (id: PipelineId, group: string): Member[] =>
-    [...members(id)].filter((member) => member.group === group);
-
-  function letterAt(rowid: number): DeadLetter[] {
-    const row = state.prepare("select * from sync_dead_letters where rowid = ?").get(rowid);
-    return row === undefined ? [] : [letterOf(row)];
+  async function rowids(id: PipelineId, shelf: Shelf, group: string, until?: string) {
+    const found: number[] = [];
+    for await (const member of members(id, shelf))
+      if (member.group === group && (until === undefined || member.at <= until))
+        found.push(member.rowid);
+    return found;
   }
 
+  const listed = state.prepare(
+    `select topic, incarnation, partition, record_offset, stage, reason, release, record_at, at,
+       substr(record_key, 1, ${BEGINNING_BYTES}) as key_start, length(record_key) as key_bytes,
+       substr(record_value, 1, ${BEGINNING_BYTES}) as value_start, length(record_value) as value_bytes
+     from sync_dead_letters where environment = ? and name = ? and rowid = ?`,
+  );
+  const placed = state.prepare(
+    `select topic, incarnation, partition, record_offset as "offset", stage from sync_dead_letters
+     where environment = ? and name = ? and rowid = ?`,
+  );
+
   return {
-    groups(id) {
+    async groups(id, shelf = "open") {
       const groups = new Map<string, LetterGroup & { folded: Folded; differs: Set<number> }>();
-      let total = 0;
-      for (const { group, stage, at, folded } of members(id)) {
-        total++;
-        const known = groups.get(group);
-        if (known === undefined) {
-          const differs = new Set<number>();
-          const reason = "";
-          groups.set(group, {
-            id: group,
-            stage,
-            reason,
-            count: 1,
-            first: at,
-            last: at,
-            folded,
-            differs,
-          });
-          continue;
-        }
+      for await (const { group, stage, at, folded } of members(id, shelf)) {
+        const known = groups.get(group) ?? {
+          id: group,
+          stage,
+          reason: "",
+          count: 0,
+          first: at,
+          last: at,
+          folded,
+          differs: new Set<number>(),
+        };
+        groups.set(group, known);
         known.count++;
         if (at < known.first) known.first = at;
         if (at > known.last) known.last = at;
@@ -92,82 +156,125 @@ export function openDeadLetterView(statePath: string): DeadLetterView {
           if (value !== known.folded.values[i]) known.differs.add(i);
         });
       }
-      const shown = [...groups.values()].map(({ folded, differs, ...group }): LetterGroup => ({
-        ...group,
-        reason: sharedReason(folded, differs),
-      }));
+      const largest = [...groups.values()]
+        .toSorted((a, b) => b.count - a.count || (a.last < b.last ? 1 : -1))
+        .slice(0, MOST_GROUPS);
+      const [open, dismissed] = [countOf(id, "open"), countOf(id, "dismissed")];
       return {
-        total,
-        groups: shown.toSorted((a, b) => b.count - a.count || (a.last < b.last ? 1 : -1)),
+        total: shelf === "open" ? open : dismissed,
+        groups: largest.map(({ folded, differs, ...group }): LetterGroup => ({
+          ...group,
+          reason: sharedReason(folded, differs),
+        })),
+        groupsTotal: groups.size,
+        open,
+        dismissed,
       };
     },
-    letters(id, group, { offset, limit }) {
-      const all = membersOf(id, group);
-      const shown = all.slice(offset, offset + limit);
-      return { total: all.length, letters: shown.flatMap(({ rowid }) => letterAt(rowid)) };
+    async letters(id, { group, shelf = "open", offset, limit }) {
+      const letterAt = (rowid: number): ListedLetter[] => {
+        const row = listed.get(id.environment, id.name, rowid);
+        return row === undefined ? [] : [listedOf(row)];
+      };
+      if (group !== undefined) {
+        const all = (await rowids(id, shelf, group)).toSorted((a, b) => b - a);
+        return { total: all.length, letters: all.slice(offset, offset + limit).flatMap(letterAt) };
+      }
+      const rows = state
+        .prepare(
+          `select rowid from sync_dead_letters indexed by sync_dead_letters_by_reason where ${inShelf}
+           order by rowid desc limit ? offset ?`,
+        )
+        .all(...of(id, shelf), limit, offset)
+        .map((row) => rowidRow.parse(row).rowid);
+      return { total: countOf(id, shelf), letters: rows.flatMap(letterAt) };
     },
-    letter({ environment, name }, { topic, partition, offset }) {
-      const row = state
+    letter({ environment, name }, { topic, partition, offset, stage, incarnation }) {
+      const rows = state
         .prepare(
           `select * from sync_dead_letters where environment = ? and name = ? and topic = ? and partition = ? and record_offset = ?
-           order by rowid desc limit 1`,
+           order by rowid desc`,
         )
-        .get(environment, name, topic, partition, offset);
+        .all(environment, name, topic, partition, offset)
+        .map((row) => openedRow.parse(row));
+      const row = rows.find(
+        (one) =>
+          (stage === undefined || one.stage === stage) &&
+          (incarnation === undefined || one.incarnation === incarnation),
+      );
       if (row === undefined) return undefined;
-      const letter = letterOf(row);
-      return { ...letter, group: groupId(letter.stage, foldReason(letter.reason)) };
+      const others = rows.filter(
+        (one) => one.incarnation === row.incarnation && one.stage !== row.stage,
+      );
+      const { dismissed_at: at, dismissed_by: by } = row;
+      return {
+        ...letterOf(row),
+        group: groupOf(row),
+        dismissal: at === null ? undefined : { at, by: by ?? "" },
+        others: others.map((other) => ({ stage: other.stage, group: groupOf(other) })),
+      };
     },
-    places: (id, group) =>
-      membersOf(id, group)
-        .toReversed()
-        .map(({ topic, partition, offset }) => ({ topic, partition, offset })),
+    async places(id, { group, shelf = "open", until }) {
+      const all = (await rowids(id, shelf, group, until)).toSorted((a, b) => a - b);
+      const places: LetterPlace[] = [];
+      for (const [i, rowid] of all.entries()) {
+        if (i % TURN_ROWS === TURN_ROWS - 1) await setImmediate();
+        const row = placed.get(id.environment, id.name, rowid);
+        if (row !== undefined) places.push(placeRow.parse(row));
+      }
+      return places;
+    },
     close: () => state.close(),
   };
 }
 
 type Member = z.infer<typeof memberRow> & { folded: Folded; group: string };
 
+function groupOf({ stage, reason }: { stage: Stage; reason: string }): string {
+  return groupId(stage, foldReason(reason));
+}
+
 function groupId(stage: Stage, { cause }: Folded): string {
   return createHash("sha256").update(`${stage}\0${cause}`).digest("hex").slice(0, 12);
 }
 
-// Only the pipelines write it.
-const stage = z.string().transform((text) => text as Stage);
-const memberRow = z.object({
-  rowid: z.number(),
-  stage,
-  reason: z.string(),
-  at: z.string(),
-  topic: z.string(),
-  partition: z.number(),
-  offset: z.number(),
-});
-
-const letterRow = z.object({
+const countRow = z.object({ count: z.number() });
+const rowidRow = z.object({ rowid: z.number() });
+const { stage } = deadLetterRow.shape;
+const memberRow = rowidRow.extend({ stage, reason: z.string(), at: z.string() });
+const placeRow = z.object({
   topic: z.string(),
   incarnation: z.string(),
   partition: z.number(),
-  record_offset: z.number(),
+  offset: z.number(),
   stage,
-  reason: z.string(),
-  release: z.string(),
-  record_key: z.instanceof(Uint8Array).nullable(),
-  record_value: z.instanceof(Uint8Array).nullable(),
-  headers: z.string(),
-  record_at: z.number(),
-  at: z.string(),
+});
+const openedRow = deadLetterRow.extend({
+  dismissed_at: z.string().nullable(),
+  dismissed_by: z.string().nullable(),
 });
 
-function letterOf(row: unknown): DeadLetter {
-  const { record_offset, record_key, record_value, record_at, headers, ...rest } =
-    letterRow.parse(row);
-  const pairs = z.array(z.tuple([z.string(), z.string()])).parse(JSON.parse(headers));
+const bytes = z.instanceof(Uint8Array).nullable();
+const listedRow = deadLetterRow
+  .omit({ record_key: true, record_value: true, headers: true })
+  .extend({
+    key_start: bytes,
+    key_bytes: z.number().nullable(),
+    value_start: bytes,
+    value_bytes: z.number().nullable(),
+  });
+
+function listedOf(row: unknown): ListedLetter {
+  const { record_offset, record_at, key_start, key_bytes, value_start, value_bytes, ...rest } =
+    listedRow.parse(row);
   return {
     ...rest,
     offset: record_offset,
-    key: record_key,
-    value: record_value,
-    headers: pairs.map(([key, value]) => ({ key, value: Buffer.from(value, "base64") })),
     timestampMs: record_at,
+    key: key_bytes === null ? null : { start: key_start ?? new Uint8Array(), sizeBytes: key_bytes },
+    value:
+      value_bytes === null
+        ? null
+        : { start: value_start ?? new Uint8Array(), sizeBytes: value_bytes },
   };
 }

@@ -27,6 +27,8 @@ export type AuditRow = {
     | "build"
     | "pause"
     | "resume"
+    | "dismiss"
+    | "restore"
     | "read-generation"
     | "drop-generation";
   environment: string | null;

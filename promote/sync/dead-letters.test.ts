@@ -70,7 +70,7 @@ test("a verify knows of what a sink refused also when somebody has dismissed the
   expect(
     sinkRefusals(state, id, "table")
       .map(({ offset }) => offset)
-      .toSorted(),
+      .toSorted((a, b) => a - b),
   ).toEqual([1, 2]);
 });
 

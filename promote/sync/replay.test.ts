@@ -26,15 +26,18 @@ function letters(count: number, partitions: number, stage = "decode"): void {
     .run(count, partitions, stage);
 }
 
-const topic = (ranges: readonly PartitionRange[]): TopicReader => ({
+const unread = (): never => {
+  throw new Error("Asking for a replay reads no record.");
+};
+/** A topic of which partition 0, 1 … begins at so many records. */
+const beginsAt = (...firsts: readonly number[]): TopicReader => ({
   incarnation: async () => "one",
-  ranges: async () => [...ranges],
-  read: () => {
-    throw new Error("Asking for a replay reads no record.");
-  },
+  ranges: async (topic) =>
+    firsts.map((first, partition): PartitionRange => ({ topic, partition, first, end: 1e6 })),
+  offsetAt: unread,
+  read: unread,
+  close: async () => undefined,
 });
-const whole = (partitions: number): TopicReader =>
-  topic(Array.from({ length: partitions }, (_, partition) => ({ partition, first: 0, end: 1e6 })));
 const asked = (): { partition: number; from: number; offsets: number[] }[] =>
   listRewrites(state, id).map(({ partition, from, selection }) => ({
     partition,
@@ -44,7 +47,7 @@ const asked = (): { partition: number; from: number; offsets: number[] }[] =>
 
 test("two hundred thousand letters are replayed at once, a rewrite a partition, in offset order", async () => {
   letters(200_000, 1);
-  const replay = unwrap(await replayDeadLetters(state, id, "all", whole(1), now));
+  const replay = unwrap(await replayDeadLetters(state, id, "all", beginsAt(0), now));
   expect(replay).toEqual({ asked: 200_000, gone: 0 });
   const [only] = asked();
   expect([only?.from, only?.offsets.length, only?.offsets.at(-1)]).toEqual([0, 200_000, 199_999]);
@@ -56,10 +59,7 @@ test("only what was chosen, is there and was not dismissed is replayed; a record
   const place = { topic: "flights", incarnation: "one", partition: 1 };
   const both = (["decode", "sink:table"] as const).map((stage) => ({ ...place, offset: 5, stage }));
   await setDismissed(state, id, both, { at: "now", by: "Ada" });
-  const reader = topic([
-    { partition: 0, first: 4, end: 8 },
-    { partition: 1, first: 0, end: 8 },
-  ]);
+  const reader = beginsAt(4, 0);
   const choice = [0, 2, 4, 1, 5].map((offset) => ({
     topic: "flights",
     partition: offset % 2,

@@ -6,7 +6,8 @@ import type { ContentStore } from "#snapshots/store.ts";
 import type { Workspace } from "#snapshots/workspace.ts";
 import { askBackfill, type Backfill } from "./backfill.ts";
 import { listConflicts, type SeenConflict } from "./conflicts.ts";
-import { listDeadLetters, type DeadLetter } from "./dead-letters.ts";
+import { listDeadLetters, type DeadLetter, type LetterPlace } from "./dead-letters.ts";
+import { setDismissed } from "./dismissals.ts";
 import type { PipelineEvent } from "./events.ts";
 import { withGenerations } from "./generations.ts";
 import { registerContract, type Registration } from "./decode/register-contract.ts";
@@ -58,6 +59,12 @@ export type Sync = {
     name: string,
     page: { offset: number; limit: number },
   ): { total: number; letters: DeadLetter[] };
+  /** Takes dead letters off the list for somebody, or (null) puts them back; says how many. */
+  setDismissed(
+    id: PipelineId,
+    places: readonly LetterPlace[],
+    by: { at: string; by: string } | null,
+  ): Promise<number>;
   /** Sends dead letters through the release that runs now, in the order of their topic. */
   replay(spec: PipelineSpec, letters: LetterChoice, signal?: AbortSignal): Promise<Result<Replay>>;
   /** Compares every sink with a batch run of the topic, at a cut. `samples`: how many differences to bring. */
@@ -303,6 +310,7 @@ export function openSync(options: SyncOptions): Sync {
     }),
     rewrites: (environment, name) => listRewrites(state, { environment, name }),
     deadLetters: (environment, name, page) => listDeadLetters(state, { environment, name }, page),
+    setDismissed: (id, places, by) => setDismissed(state, id, places, by),
     epochs: (environment, name) => listEpochs(state, { environment, name }),
     async close() {
       clearInterval(timer);

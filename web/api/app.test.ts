@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { insertDeadLetters, type DeadLetter, type Stage } from "#promote/sync/dead-letters.ts";
+import { openSyncState } from "#promote/sync/state.ts";
 import { openWorkbench, type Workbench } from "#promote/workbench.ts";
 import { arrowToRows } from "#snapshots/arrow.ts";
 import { unwrap, type Problem } from "#snapshots/problem.ts";
@@ -351,4 +353,105 @@ test("a change is compared, released, promoted, approved, promoted again and rol
     letters: [],
   });
   expect((await get("/status")).body).toMatchObject({ pid: process.pid, name: "tiny" });
+});
+
+describe("dead letters", () => {
+  const id = { environment: "staging", name: "gone" };
+  const at = "/pipelines/staging/gone/dead-letters";
+  const place = { topic: "trips", incarnation: "a", partition: 0 };
+  const value = new Uint8Array(100_000).fill(0xff);
+  const letter = (offset: number, stage: Stage, more: Partial<DeadLetter> = {}): DeadLetter => ({
+    ...place,
+    offset,
+    stage,
+    reason: `row ${offset} is too large`,
+    release: "r1",
+    key: Buffer.from("Köln"),
+    value,
+    headers: [{ key: "trace", value: new Uint8Array([0xff, 0x01]) }],
+    timestampMs: 0,
+    at: `2026-11-25T10:00:0${offset}.000Z`,
+    ...more,
+  });
+  const addressOf = ({ topic, incarnation, partition, offset, stage }: DeadLetter): string =>
+    String(
+      new URLSearchParams({
+        topic,
+        incarnation,
+        stage,
+        partition: String(partition),
+        offset: String(offset),
+      }),
+    );
+  const groups = async (shelf = "open") => (await get(`${at}/groups?shelf=${shelf}`)).body;
+
+  beforeAll(() => {
+    const state = openSyncState(workbench.workspace.paths.state);
+    const both = [letter(1, "sink:table"), letter(1, "sink:search")];
+    insertDeadLetters(state, id, [...both, letter(2, "sink:table"), letter(3, "sink:table")]);
+    state.close();
+  });
+
+  test("a list is small however large the records, and each byte of one is there to be fetched", async () => {
+    const list = await app.request(`/api${at}?limit=1000`);
+    const text = await list.text();
+    expect(text.length).toBeLessThan(8_000);
+    expect(JSON.parse(text)).toMatchObject({
+      total: 4,
+      letters: [
+        {
+          offset: 3,
+          key: { encoding: "utf-8", text: "Köln", sizeBytes: 5, isCut: false },
+          value: { encoding: "base64", sizeBytes: 100_000, isCut: true },
+        },
+        { offset: 2 },
+        { offset: 1 },
+        { offset: 1 },
+      ],
+    });
+    const opened = await get(`${at}/letter?${addressOf(letter(3, "sink:table"))}`);
+    expect(opened.body).toMatchObject({
+      letter: {
+        value: { text: Buffer.from(value).toString("base64"), isCut: false },
+        headers: [{ key: "trace", value: { encoding: "base64", text: "/wE=" } }],
+      },
+    });
+    const file = await app.request(`/api${at}/letter/value?${addressOf(letter(3, "sink:table"))}`);
+    expect(Buffer.from(await file.arrayBuffer()).equals(value)).toBe(true);
+    expect(file.headers.get("content-disposition")).toBe('attachment; filename="trips-0-3.value"');
+    const key = await app.request(`/api${at}/letter/key?${addressOf(letter(3, "sink:table"))}`);
+    expect(await key.text()).toBe("Köln");
+  });
+
+  test("of a record that two sinks refused, the letter that is asked for is opened", async () => {
+    for (const stage of ["sink:table", "sink:search"] as const) {
+      const { body } = await get(`${at}/letter?${addressOf(letter(1, stage))}`);
+      expect(body).toMatchObject({ letter: { stage, others: [{}] } });
+    }
+    expect((await get(`${at}/letter?${addressOf(letter(1, "decode"))}`)).body.problem?.code).toBe(
+      "dead-letter-not-found",
+    );
+    expect((await get(`${at}/letter?topic=trips&offset=1&stage=read`)).status).toBe(400);
+  });
+
+  test("a group or a letter is dismissed, put back, and who did it is on record", async () => {
+    const [group] = (await groups())["groups"] as { id: string; count: number }[];
+    expect(group?.count).toBe(3);
+    const seen = { group: group?.id, until: "2026-11-25T10:00:02.000Z" };
+    expect((await send(`${at}/dismiss`, { letters: seen })).body).toEqual({ dismissed: 2 });
+    expect(await groups()).toMatchObject({ total: 2, dismissed: 2 });
+    expect(await groups("dismissed")).toMatchObject({ total: 2, groups: [{ count: 2 }] });
+    const one = { ...place, offset: 1, stage: "sink:table" };
+    expect((await send(`${at}/restore`, { letters: [one] })).body).toEqual({ restored: 1 });
+    const again = await send(`${at}/restore`, { letters: [one] });
+    expect(again.body.problem?.code).toBe("nothing-to-restore");
+    expect(await groups()).toMatchObject({ total: 3, dismissed: 1 });
+    const { body } = await get(`${at}/letter?${addressOf(letter(2, "sink:table"))}`);
+    expect(body).toMatchObject({ letter: { dismissal: { by: workbench.person } } });
+    const acts = workbench.state.auditRows({ environment: "staging", transform: "gone", limit: 9 });
+    expect(acts).toMatchObject([
+      { action: "restore", by: workbench.person, details: { letters: 1, places: [one] } },
+      { action: "dismiss", by: workbench.person, details: { letters: 2, group: group?.id } },
+    ]);
+  });
 });

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import type { Page } from "@playwright/test";
 import { expectAccessible } from "../accessibility.ts";
 import { expect, go, test } from "../walk.ts";
@@ -42,10 +43,12 @@ export function pipelineSteps(): void {
     await openTile(page, "staging");
     await page.getByRole("link", { name: /^Open all/ }).click();
     await expect(page.getByRole("heading", { level: 1, name: "Dead letters" })).toBeVisible();
-    await expect(page.getByRole("heading", { name: /records? could not pass, for/ })).toBeVisible();
+    await expect(
+      page.getByRole("heading", { name: /letters? of records that could not pass, for/ }),
+    ).toBeVisible();
     const groups = page.getByRole("region", { name: "Groups of dead letters" });
     await groups.getByRole("link", { name: /is "N\/A", which is not BIGINT/ }).click();
-    await expect(page).toHaveURL(/group=[0-9a-f]{12}&letter=flights/);
+    await expect(page).toHaveURL(/group=[0-9a-f]{12}&letter=flights%2F\d+%2F\d+%2Fdecode%2F/);
     const letter = page.getByRole("region", { name: "The letter", exact: true });
     await expect(letter).toContainText("The record is not what its source's contract says.");
     await expect(letter.getByRole("region", { name: "Record's value" })).toContainText(
@@ -68,6 +71,40 @@ export function pipelineSteps(): void {
     await expectAccessible(page, "the question before a replay");
     await question.getByRole("button", { name: "Not now" }).click();
     await expect(page.getByRole("dialog")).toHaveCount(0);
+
+    const downloading = page.waitForEvent("download");
+    await letter.getByRole("link", { name: "Download the value as it came" }).click();
+    const download = await downloading;
+    expect(download.suggestedFilename()).toMatch(/^flights-\d+-\d+\.value$/);
+    expect(JSON.parse(readFileSync(await download.path(), "utf8"))).toMatchObject({ delay: "N/A" });
+  });
+
+  test("a dead letter that needs nothing more is dismissed, looked at again and put back", async ({
+    page,
+  }) => {
+    await go(page, "Pipelines");
+    await openTile(page, "staging");
+    await page.getByRole("link", { name: /^Open all/ }).click();
+    const letter = page.getByRole("region", { name: "The letter", exact: true });
+    await letter.getByRole("button", { name: "Dismiss…" }).click();
+    const question = page.getByRole("dialog", { name: "Dismiss 1 letter in staging?" });
+    await expect(question).toContainText("stays out of the sinks");
+    await expectAccessible(page, "the question before a dismissal");
+    await question.getByRole("button", { name: "Dismiss 1" }).click();
+    await expect(page.getByRole("status").filter({ hasText: "1 letter dismissed." })).toBeVisible();
+    await expect(letter).toContainText("dismissed just now");
+
+    await page.getByRole("button", { name: /^Dismissed 1/ }).click();
+    await expect(page).toHaveURL(/shelf=dismissed/);
+    await expect(page.getByRole("heading", { name: /^1 dismissed letter, for one/ })).toBeVisible();
+    await expect(letter).toContainText("dismissed just now");
+    await expectAccessible(page, "dismissed dead letters");
+    await page.reload();
+    await page.getByRole("button", { name: "Put this group back" }).click();
+    await expect(page.getByRole("heading", { name: "No letter is dismissed." })).toBeVisible();
+    await page.getByRole("button", { name: /^Open \d/ }).click();
+    await expect(page.getByRole("heading", { name: /letters? of records that/ })).toBeVisible();
+    await expect(page.getByRole("group", { name: "Which letters" })).toHaveCount(0);
   });
 
   test("what ran and was written again is on the timeline; what is trivial is folded", async ({

@@ -7,6 +7,19 @@ test("a member a line, every number and text as it came", () => {
   );
 });
 
+test("a text that looks like JSON stays as it is", () => {
+  expect(laidOut('{"a":"[ ]","b":[ ],"c":[[]]}')).toBe(
+    '{\n  "a": "[ ]",\n  "b": [],\n  "c": [\n    []\n  ]\n}',
+  );
+});
+
+test("a value of a hundred thousand members, or as deep, is laid out", () => {
+  const members = JSON.stringify(Array.from({ length: 100_000 }, (_, id) => ({ id })));
+  expect(laidOut(members)?.split("\n")).toHaveLength(300_002);
+  const deep = "[".repeat(100_000) + "]".repeat(100_000);
+  expect(laidOut(deep)?.replaceAll(/\s/g, "")).toBe(deep);
+});
+
 test.each(["", "{", "N/A", '{"a":}'])("%j is no JSON and stays as it came", (text) => {
   expect(laidOut(text)).toBeUndefined();
 });

@@ -12,7 +12,8 @@ export type Rewrite = {
   epoch?: number;
   release?: string;
   reason: string;
-  state: "asked" | "running" | "done";
+  /** `written`: a backfill's, until every partition is and readers are turned. */
+  state: "asked" | "running" | "written" | "done";
   askedAt: string;
   written: number;
   deadLettered: number;
@@ -27,7 +28,7 @@ export type Rewriting = {
   key: string;
   reason: string;
   askedAt: string;
-  state: Rewrite["state"];
+  state: "asked" | "running" | "done";
   parts: Rewrite[];
   partsDone: number;
   written: number;
