@@ -57,8 +57,21 @@ export function converterFor(type: SqlType): Convert {
 /** A value as a person should see it in a reason: short, in JSON. */
 export function show(value: unknown): string {
   if (value === undefined) return "nothing";
+  if (typeof value === "number") return String(value);
+  if (!isWithinDepth(value, MOST_DEPTH)) return NESTED;
   const text = JSON.stringify(value);
   return text.length > 60 ? `${text.slice(0, 57)}…` : text;
+}
+
+/** `JSON.parse` takes any depth; what calls itself for each level, as `JSON.stringify` does, overflows the stack. */
+const MOST_DEPTH = 500;
+const NESTED = `a value nested deeper than ${MOST_DEPTH} levels`;
+
+function isWithinDepth(value: unknown, levels: number): boolean {
+  if (typeof value !== "object" || value === null) return true;
+  if (levels === 0) return false;
+  for (const inner of Object.values(value)) if (!isWithinDepth(inner, levels - 1)) return false;
+  return true;
 }
 
 function wrong(value: unknown, wanted: string): Converted {
@@ -75,7 +88,12 @@ function scalar(name: ScalarName): Convert {
     case "DOUBLE":
       return float(name);
     case "JSON":
-      return (value) => (typeof value === "string" ? value : JSON.stringify(value));
+      return (value) =>
+        typeof value === "string"
+          ? text(value)
+          : isWithinDepth(value, MOST_DEPTH)
+            ? JSON.stringify(value)
+            : new Refusal(`is ${NESTED}`);
     case "UUID":
       return (value) =>
         typeof value === "string" && UUID.test(value)
@@ -96,8 +114,14 @@ function scalar(name: ScalarName): Convert {
     case "TIMESTAMP WITH TIME ZONE":
       return moment(name);
     default:
-      return (value) => (typeof value === "string" ? value : wrong(value, "text"));
+      return text;
   }
+}
+
+/** Half of a surrogate pair has no UTF-8: written, it would become another character. */
+function text(value: unknown): Converted {
+  if (typeof value !== "string") return wrong(value, "text");
+  return value.isWellFormed() ? value : wrong(value, "Unicode text: half of a surrogate pair");
 }
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
@@ -136,9 +160,9 @@ const SPECIAL: Record<string, number> = {
 function float(name: "FLOAT" | "DOUBLE"): Convert {
   return (value) => {
     if (typeof value === "number") {
-      if (name === "FLOAT" && Number.isFinite(value) && !Number.isFinite(Math.fround(value)))
-        return wrong(value, "within FLOAT's range");
-      return value;
+      // JSON has no infinity: it is what a number too large was read as.
+      const held = name === "FLOAT" ? Math.fround(value) : value;
+      return Number.isFinite(held) ? value : wrong(value, `within ${name}'s range`);
     }
     const special = typeof value === "string" ? SPECIAL[value] : undefined;
     return special === undefined ? wrong(value, "a number") : special;

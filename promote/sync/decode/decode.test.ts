@@ -3,7 +3,9 @@ import { describe, expect, test } from "vitest";
 import { arrowToRows } from "#snapshots/arrow.ts";
 import { unwrap } from "#snapshots/problem.ts";
 import type { Column } from "#snapshots/table.ts";
-import { openJsonDecoder } from "./decode.ts";
+import { decodeBatch, openJsonDecoder } from "./decode.ts";
+import { layoutOf } from "./layout.ts";
+import type { KeyReader, RowReader } from "./rows.ts";
 import type { SourceRecord } from "../ports.ts";
 
 function record(value: unknown, key: string | null = null): SourceRecord {
@@ -95,6 +97,9 @@ describe("a value that does not is refused with its column and itself", () => {
     ["UBIGINT", "-1", /outside/],
     ["UBIGINT", 1e17, /send its digits as text/],
     ["BOOLEAN", 1, "column `x` is 1, which is not true or false"],
+    ["VARCHAR", "\ud800", /is "\\ud800", which is not Unicode text: half of a surrogate pair/],
+    ["JSON", "\udc00", /not Unicode text/],
+    ["MAP(VARCHAR, INTEGER)", [["a\ud800", 1]], /not Unicode text/],
     ["DOUBLE", "12", 'column `x` is "12", which is not a number'],
     ["FLOAT", 1e39, /within FLOAT's range/],
     ["DECIMAL(4,2)", "1.234", /more than 2 digits/],
@@ -121,6 +126,25 @@ describe("a value that does not is refused with its column and itself", () => {
     expect(decodeOne(type, value)).toEqual(expect.stringMatching(reason));
   });
 
+  test("a JSON column keeps its numbers as they were sent", () => {
+    const decoder = unwrap(openJsonDecoder(contractOf("JSON")));
+    const sent = ['{"n":[12345678901234567890,1e400,-0]}', "1e400", "12345678901234567890", "5"];
+    const decoded = decoder.decode(
+      sent.map((x) => record(`{"id":"a","x":${x}}`)),
+      0,
+    );
+    expect(decoded.values[1]).toEqual(sent);
+  });
+
+  test.each(["DOUBLE", "FLOAT", "BIGINT", "DECIMAL(4,1)"])(
+    "a number that JSON.parse makes infinite is no %s",
+    (type) => {
+      const decoder = unwrap(openJsonDecoder(contractOf(type)));
+      const { failures } = decoder.decode([record('{"id":"a","x":1e400}')], 0);
+      expect(failures[0]?.reason).toMatch(/^column `x` is Infinity, which is not/);
+    },
+  );
+
   test("a null passes where the contract allows it", () => {
     expect(decodeOne("INTEGER", null, true)).toBeNull();
   });
@@ -139,6 +163,64 @@ describe("a value that does not is refused with its column and itself", () => {
       { record: 0, stage: "decode", reason: expect.stringMatching(reason) },
     ]);
   });
+});
+
+describe("a record of any depth is a dead letter, and those behind it are rows", () => {
+  const deep = "[".repeat(100_000) + "]".repeat(100_000);
+
+  test.each<[column: string, text: string, reason: RegExp]>([
+    [
+      "VARCHAR",
+      deep,
+      /^the value is a value nested deeper than 500 levels, which is not an object/,
+    ],
+    ["VARCHAR", `{"id":"a","x":${deep}}`, /^column `x` is a value nested deeper than 500 levels/],
+    ["BIGINT", `{"id":"a","x":${deep}}`, /which is not BIGINT$/],
+    ["JSON", `{"id":"a","x":${deep}}`, /^column `x` is a value nested deeper than 500 levels$/],
+    ["INTEGER[][]", `{"id":"a","x":${deep}}`, /which is not INTEGER$/],
+  ])("%s", (type, text, reason) => {
+    const decoder = unwrap(openJsonDecoder(contractOf(type, true)));
+    const { rows, failures } = decoder.decode([record(text), record({ id: "b", x: null })], 0);
+    expect(rows).toBe(1);
+    expect(failures).toEqual([
+      { record: 0, stage: "decode", reason: expect.stringMatching(reason) },
+    ]);
+  });
+
+  test("what JSON allows at a depth that is kept is kept", () => {
+    const nested = "[".repeat(400) + "]".repeat(400);
+    const decoder = unwrap(openJsonDecoder(contractOf("JSON")));
+    expect(decoder.decode([record(`{"id":"a","x":${nested}}`)], 0).values[1]).toEqual([nested]);
+  });
+});
+
+test("whatever a reader throws on one record is that record's failure, and no trace of it is left", () => {
+  const layout = unwrap(layoutOf(contractOf("VARCHAR")));
+  const readRow: RowReader = {
+    of: "text",
+    read(text, row) {
+      row[0] = text;
+      if (text === "b") throw new RangeError("Maximum call stack size exceeded");
+      row[1] = text;
+      return undefined;
+    },
+  };
+  const readKey: KeyReader = () => {
+    throw new TypeError("no key");
+  };
+  const records = [record("a"), record("b"), record(null, "k"), record("c")];
+  const decoded = decodeBatch(layout, { readRow, readKey }, records, 0);
+  expect(decoded.values[0]).toEqual(["a", "c"]);
+  expect([...decoded.recordOfRow]).toEqual([0, 3]);
+  expect([...decoded.keyRow]).toEqual([0, -1, -1, 1]);
+  expect(decoded.failures).toEqual([
+    {
+      record: 1,
+      stage: "decode",
+      reason: "reading it failed: Maximum call stack size exceeded",
+    },
+    { record: 2, stage: "decode", reason: "reading it failed: no key" },
+  ]);
 });
 
 describe("identity", () => {

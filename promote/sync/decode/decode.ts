@@ -93,31 +93,24 @@ export function decodeBatch(
   let identified = 0;
 
   const identify = (record: number, of: readonly Kept[]): void => {
+    token[record] = identityToken(of);
     for (let i = 0; i < keys.length; i++) keys[i]?.push(of[i] ?? null);
     keyRow[record] = identified++;
-    token[record] = identityToken(of);
   };
 
   // One for all records: it is looked at and let go.
   const identity: Kept[] = key.map(() => null);
-  for (const [index, record] of records.entries()) {
+  /** A row or a tombstone more, or why the record is neither; nothing is added before all that may fail is done. */
+  function take(index: number, record: SourceRecord): string | undefined {
     if (record.value === null) {
       const found = isEvent ? NO_IDENTITY : record.key === null ? NO_KEY : readKey(record.key);
-      if ("reason" in found) {
-        failures.push({ record: index, stage: "decode", reason: found.reason });
-        continue;
-      }
-      tombstones.push(index);
+      if ("reason" in found) return found.reason;
       identify(index, found.values);
-      continue;
+      tombstones.push(index);
+      return undefined;
     }
     const reason = read(index, record.value, row);
-    if (reason !== undefined) {
-      failures.push({ record: index, stage: "decode", reason });
-      continue;
-    }
-    for (let c = 0; c < input.length; c++) values[c]?.push(row[c] ?? null);
-    recordOfRow[rows++] = index;
+    if (reason !== undefined) return reason;
     if (isEvent) {
       identity[0] = partition;
       identity[1] = record.offset;
@@ -125,6 +118,20 @@ export function decodeBatch(
       for (let i = 0; i < keyAt.length; i++) identity[i] = row[keyAt[i] ?? 0] ?? null;
     }
     identify(index, identity);
+    for (let c = 0; c < input.length; c++) values[c]?.push(row[c] ?? null);
+    recordOfRow[rows++] = index;
+    return undefined;
+  }
+
+  for (const [index, record] of records.entries()) {
+    let reason: string | undefined;
+    try {
+      reason = take(index, record);
+    } catch (cause) {
+      // What a reader trips over is still one record, which must not stop those behind it.
+      reason = `reading it failed: ${cause instanceof Error ? cause.message : String(cause)}`;
+    }
+    if (reason !== undefined) failures.push({ record: index, stage: "decode", reason });
   }
 
   return {

@@ -41,6 +41,11 @@ describe("csv", () => {
     ["a,,,", ["a", null, null, null]],
     ["a,-5,,\r\n", ["a", -5, null, null]],
     ['"a,b ""c""",1,,"[1,2]"', ['a,b "c"', 1, null, [1, 2]]],
+    ["a,-5,,\r", ["a", -5, null, null]],
+    ['"a",-5,,\r', ["a", -5, null, null]],
+    ["\uFEFFa,-5,,", ["a", -5, null, null]],
+    ['\uFEFF"a",-5,,\r\n', ["a", -5, null, null]],
+    ["a\uFEFF,-5,,", ["a\uFEFF", -5, null, null]],
     ['"",,,', ["", null, null, null]],
     ['"two\nlines",,,', ["two\nlines", null, null, null]],
   ])("%j", (line, row) => {
@@ -63,9 +68,28 @@ describe("csv", () => {
     expect(decoded.failures[0]?.reason).toContain(reason);
   });
 
+  test("a field of any depth fails its record", () => {
+    const deep = `a,,,${"[".repeat(6000)}${"]".repeat(6000)}`;
+    const decoded = decode({ format: "csv" }, columns, [record(deep), record("a,,,")]);
+    expect(decoded.rows).toBe(1);
+    expect(decoded.failures[0]?.reason).toContain("nested deeper than 500 levels");
+  });
+
   test("another delimiter", () => {
     const decoded = decode({ format: "csv", delimiter: ";" }, columns, [record("a,b;1;;")]);
     expect(decoded.values.map(([value]) => value)).toEqual(["a,b", 1, null, null]);
+  });
+
+  test("a number beyond what floating point holds is not infinity", () => {
+    const input = [{ name: "x", type: "DOUBLE", nullable: false }];
+    const { failures } = decode({ format: "csv" }, input, [record("-1e400"), record("-Infinity")]);
+    expect(failures).toEqual([
+      {
+        record: 0,
+        stage: "decode",
+        reason: "column `x` is -Infinity, which is not within DOUBLE's range",
+      },
+    ]);
   });
 
   test.each<[type: string, text: string, kept: unknown]>([

@@ -1,5 +1,6 @@
 import type { TypedColumn } from "../identity.ts";
 import { converterFor, Refusal, show, type Converted, type Kept } from "../json-values.ts";
+import { mayRound, parseExactly } from "./exact-json.ts";
 import { missingNull, textOf, type KeyReader, type RowReader } from "./rows.ts";
 
 type ColumnReader = {
@@ -7,6 +8,7 @@ type ColumnReader = {
   nullable: boolean;
   convert: (value: unknown) => Converted;
   isInherited: boolean;
+  isJson: boolean;
 };
 
 function readerOf(column: TypedColumn): ColumnReader {
@@ -15,12 +17,14 @@ function readerOf(column: TypedColumn): ColumnReader {
     nullable: column.nullable,
     convert: converterFor(column.type),
     isInherited: column.name in {},
+    isJson: column.type.kind === "scalar" && column.type.name === "JSON",
   };
 }
 
 /** A JSON object by column name (docs/types.md, column JSON). What the contract does not name is passed over. */
 export function jsonRows(input: readonly TypedColumn[]): RowReader {
   const columns = input.map(readerOf);
+  const hasJson = columns.some(({ isJson }) => isJson);
   const read = (text: string, row: Kept[]): string | undefined => {
     const parsed = parseJson(text);
     if (parsed === undefined) return `the value is not JSON: ${show(text)}`;
@@ -28,6 +32,7 @@ export function jsonRows(input: readonly TypedColumn[]): RowReader {
     if (typeof object !== "object" || object === null || Array.isArray(object))
       return `the value is ${show(object)}, which is not an object`;
     const fields = object as Record<string, unknown>; // a JSON object, compared in the line above
+    const isRounded = hasJson && mayRound(text);
     for (let c = 0; c < columns.length; c++) {
       const column = columns[c];
       if (column === undefined) continue;
@@ -41,11 +46,19 @@ export function jsonRows(input: readonly TypedColumn[]): RowReader {
       }
       const converted = column.convert(field);
       if (converted instanceof Refusal) return `column \`${column.name}\` ${converted.reason}`;
-      row[c] = converted;
+      row[c] = column.isJson && isRounded ? exactly(text, column.name, converted) : converted;
     }
     return undefined;
   };
   return { of: "text", read };
+}
+
+/** A JSON column is the JSON that was sent: its numbers are nobody's to round. */
+function exactly(text: string, name: string, converted: Kept): Kept {
+  const whole = parseExactly(text);
+  const field: unknown =
+    typeof whole === "object" && whole !== null ? Reflect.get(whole, name) : null;
+  return typeof field === "object" ? JSON.stringify(field) : converted;
 }
 
 /** The value itself, or an array, or an object by column name. Text may stand unquoted. */

@@ -24,9 +24,11 @@ export function textConverterFor(type: SqlType): (value: string) => Converted {
 }
 
 function fromJson(value: string, convert: (value: unknown) => Converted): Converted {
+  let parsed: unknown;
   try {
-    return convert(JSON.parse(value));
+    parsed = JSON.parse(value);
   } catch {
     return new Refusal(`is ${show(value)}, which is not JSON`);
   }
+  return convert(parsed);
 }
