@@ -83,6 +83,7 @@ const compatible = record(
   },
   { name: "delay", type: ["null", "long"], default: null },
   { name: "id", type: "string" },
+  { name: "seen", type: { type: "long", logicalType: "timestamp-millis" }, default: 0 },
 );
 const incompatible = record({ name: "id", type: "string" }, { name: "delay", type: "double" });
 
@@ -101,6 +102,7 @@ describe("a writer's schema evolves under a running decoder", () => {
         delay: { long: 2n ** 40n },
         fare: { bytes: Buffer.from([123]) },
         at: 1001,
+        seen: 0,
       }),
       old.write({ id: "c", delay: -1, at: 2 }),
     ]);

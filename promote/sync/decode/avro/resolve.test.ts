@@ -33,6 +33,8 @@ describe("a writer's type that resolves to the column's gives the exact value", 
     ["BIGINT", "long", 2n ** 53n - 1n, 2 ** 53 - 1],
     ["BIGINT", "long", -(2n ** 53n) + 1n, -(2 ** 53) + 1],
     ["BIGINT", "long", 34359738368n, 34359738368],
+    ["BIGINT", long("timestamp-millis"), 985e9, 985e9],
+    ["INTEGER", { type: "int", logicalType: "date" }, 7, 7],
     ["HUGEINT", "long", -(2n ** 63n), -(2n ** 63n)],
     ["UBIGINT", "long", 2n ** 63n - 1n, 2n ** 63n - 1n],
     ["UBIGINT", decimal(20, 0), Buffer.from("00ffffffffffffffff", "hex"), 2n ** 64n - 1n],
@@ -162,7 +164,8 @@ describe("types that do not resolve are a conflict that names both", () => {
     ],
     ["FLOAT", "double", 1, "is double in the writer's schema, which the contract's FLOAT cannot"],
     ["BIGINT", "string", "1", "is string"],
-    ["BIGINT", long("timestamp-millis"), 1, "is long (timestamp-millis)"],
+    ["VARCHAR", long("timestamp-millis"), 1, "is long (timestamp-millis)"],
+    ["INTEGER", long("timestamp-millis"), 1, "is long (timestamp-millis)"],
     ["TIMESTAMP", "long", 1, "is long in"],
     ["TIMESTAMP WITH TIME ZONE", long("local-timestamp-micros"), 1, "(local-timestamp-micros)"],
     ["DECIMAL(4,1)", "double", 1, "is double in"],
@@ -263,6 +266,28 @@ describe("a schema that grows", () => {
         conflict:
           "field `id` is not in the writer's schema, and the contract's VARCHAR has no default",
       }),
+    ]);
+  });
+
+  test("a record with none of the contract's fields is another record, whatever may be null", async () => {
+    const nullable = input.map((column) => ({ ...column, nullable: true }));
+    const other: Schema = { type: "record", name: "Other", fields: [{ name: "z", type: "int" }] };
+    const flight = recordSchema({ name: "delay", type: "int" });
+    const either = [flight, other] as unknown as Schema; // a union, which avsc's types nest no further
+    const decoded = await decodeAvro({ input: nullable, key: [] }, { 1: other, 2: either }, [
+      write(1, other, { z: 1 }),
+      write(2, either, { Flight: { delay: 5 } }),
+      write(2, either, { Other: { z: 1 } }),
+    ]);
+    expect(decoded.values[1]).toEqual([5]);
+    expect(decoded.failures.map(({ record }) => record)).toEqual([0, 2]);
+    expect(decoded.conflicts).toMatchObject([
+      {
+        schemaId: 1,
+        conflict:
+          "record Other of the writer's schema has none of the contract's fields `id`, `delay`, `two words`",
+      },
+      { schemaId: 2 },
     ]);
   });
 

@@ -214,6 +214,13 @@ export function resolveFields(
 ): { steps: Step[] } | { conflict: string } {
   const steps: Step[] = [];
   const places = placesOf(type, columns);
+  // The contract is columns without a record's name, so it is by its fields that a writer's record is known to be meant for it.
+  if (places.every((place) => place === undefined)) {
+    const known = columns.map(({ name }) => `\`${prefix}${name}\``).join(", ");
+    return {
+      conflict: `${describeType(type)} of the writer's schema has none of the contract's fields ${known}`,
+    };
+  }
   for (const field of type.fields) {
     const at = places.indexOf(field.name);
     const column = columns[at];

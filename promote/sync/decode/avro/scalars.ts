@@ -12,24 +12,36 @@ export type Writer = { name: string; logical?: Logical; size?: number };
 
 /**
  * The reader of a scalar column, or undefined where Avro's resolution rules do not let it read the writer's type: int → long → float →
- * double, string ↔ bytes, enum → text, and a logical type only as what it means.
+ * double, string ↔ bytes, enum → text. A logical type is read as what it means, and a date or time also as its number, by a column of numbers.
  */
 export function readScalar(column: ScalarName, writer: Writer): Read | undefined {
   const { name, logical } = writer;
-  if (logical !== undefined && logical.name !== "uuid") return readLogical(column, writer, logical);
+  if (logical !== undefined && logical.name !== "uuid")
+    return readLogical(column, writer, logical) ?? readNumber(column, name);
+  return readNumber(column, name) ?? readPlain(column, writer);
+}
+
+function readNumber(column: ScalarName, name: string): Read | undefined {
   if (INTEGERS[column] !== undefined) return readInteger(column, name);
   switch (column) {
-    case "BOOLEAN":
-      return name === "boolean" ? (tap) => tap.boolean() : undefined;
     case "FLOAT":
       return readFloat(name, Math.fround);
     case "DOUBLE":
       return name === "double" ? (tap) => tap.double() : readFloat(name, Number);
+    default:
+      return undefined;
+  }
+}
+
+function readPlain(column: ScalarName, { name, logical, size }: Writer): Read | undefined {
+  switch (column) {
+    case "BOOLEAN":
+      return name === "boolean" ? (tap) => tap.boolean() : undefined;
     case "VARCHAR":
     case "JSON":
       return name === "string" ? (tap) => tap.text() : name === "bytes" ? bytesAsText : undefined;
     case "BLOB":
-      if (name === "fixed") return (tap) => tap.fixed(writer.size ?? 0);
+      if (name === "fixed") return (tap) => tap.fixed(size ?? 0);
       return name === "bytes" || name === "string" ? (tap) => tap.sized() : undefined;
     case "UUID":
       if (name === "string") return uuidText;

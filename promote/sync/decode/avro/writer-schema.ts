@@ -1,5 +1,6 @@
 import avsc, { type Schema, type Type } from "avsc";
 import { fail, ok, type Result } from "#snapshots/problem.ts";
+import { normalizeSchema } from "./normalize-schema.ts";
 
 export type Logical = { name: string; precision?: number; scale?: number };
 
@@ -8,30 +9,35 @@ class Marked extends avsc.types.LogicalType {
   readonly logical: Logical;
   constructor(schema: Schema, options?: unknown) {
     super(schema, options);
-    const { logicalType, precision, scale } = schema as Record<string, unknown>; // avsc hands over the attributes as the schema has them
+    const { type, logicalType, precision, scale } = schema as Record<string, unknown>; // avsc hands over the attributes as the schema has them
+    const name = String(logicalType);
+    // avsc then passes over the logical type, as the specification has it.
+    if (!UNDERLYING[name]?.includes(String(type)))
+      throw new TypeError(`no ${name} is of this type`);
     this.logical = {
-      name: String(logicalType),
+      name,
       ...(typeof precision === "number" ? { precision } : {}),
       ...(typeof scale === "number" ? { scale } : {}),
     };
   }
 }
 
-const KNOWN = [
-  "decimal",
-  "big-decimal",
-  "uuid",
-  "date",
-  "time-millis",
-  "time-micros",
-  "timestamp-millis",
-  "timestamp-micros",
-  "timestamp-nanos",
-  "local-timestamp-millis",
-  "local-timestamp-micros",
-  "local-timestamp-nanos",
-  "duration",
-];
+/** The logical types that are known, and what each may stand on. */
+const UNDERLYING: Record<string, readonly string[]> = {
+  decimal: ["bytes", "fixed"],
+  "big-decimal": ["bytes"],
+  uuid: ["string", "fixed"],
+  date: ["int"],
+  "time-millis": ["int"],
+  "time-micros": ["long"],
+  "timestamp-millis": ["long"],
+  "timestamp-micros": ["long"],
+  "timestamp-nanos": ["long"],
+  "local-timestamp-millis": ["long"],
+  "local-timestamp-micros": ["long"],
+  "local-timestamp-nanos": ["long"],
+  duration: ["fixed"],
+};
 
 /** Reads a schema after those it refers to by name. */
 export function parseWriterSchema(
@@ -39,20 +45,31 @@ export function parseWriterSchema(
   references: readonly string[] = [],
 ): Result<Type> {
   const options = {
-    registry: {},
+    registry: nothing(),
     wrapUnions: "always" as const,
     omitRecordMethods: true,
-    logicalTypes: Object.fromEntries(KNOWN.map((name) => [name, Marked])),
+    logicalTypes: Object.assign(
+      nothing(),
+      Object.fromEntries(Object.keys(UNDERLYING).map((name) => [name, Marked])),
+    ),
   };
+  // Whatever it is, avsc judges it.
+  const parse = (text: string): Type =>
+    avsc.Type.forSchema(normalizeSchema(JSON.parse(text)) as Schema, options);
   try {
-    for (const reference of references) avsc.Type.forSchema(JSON.parse(reference), options);
-    return ok(avsc.Type.forSchema(JSON.parse(schema), options));
+    for (const reference of references) parse(reference);
+    return ok(parse(schema));
   } catch (cause) {
     return fail({
       code: "bad-schema",
       message: `It is not an Avro schema: ${cause instanceof Error ? cause.message : String(cause)}.`,
     });
   }
+}
+
+/** Looked up by names that a schema chose: `constructor` must find nothing. */
+function nothing(): Record<string, never> {
+  return Object.create(null) as Record<string, never>; // it has no properties
 }
 
 /** What a type is below its logical type, and that type where it has one. */
