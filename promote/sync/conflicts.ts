@@ -17,7 +17,7 @@ export function recordConflicts(
       .prepare(
         `insert into sync_conflicts (environment, name, part, schema_id, subject, writer_schema, reader_schema, conflict, seen_at)
          values (?, ?, ?, ?, ?, ?, ?, ?, ?)
-         on conflict do update set reader_schema = excluded.reader_schema, conflict = excluded.conflict, seen_at = excluded.seen_at`,
+         on conflict do update set subject = coalesce(excluded.subject, subject), reader_schema = excluded.reader_schema, conflict = excluded.conflict, seen_at = excluded.seen_at`,
       )
       .run(
         id.environment,

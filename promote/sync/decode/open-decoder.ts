@@ -86,12 +86,15 @@ export function openDecoder(options: DecoderOptions): Result<Decoder> {
   ): DecodeOutcome | Promise<DecodeOutcome> {
     const met = [avroValue, avroKey].flatMap((reader) => reader?.takeConflicts() ?? []);
     if (met.length === 0) return { kind: "decoded", decoded };
-    return Promise.all(
-      met.map(async (conflict) => {
-        const subject = await from.subjectOf(conflict.schemaId, `${topic}-${conflict.part}`);
+    const told = (): DecodeOutcome => {
+      const conflicts = met.map((conflict) => {
+        const subject = from.subjectOf(conflict.schemaId, `${topic}-${conflict.part}`);
         return subject === undefined ? conflict : { ...conflict, subject };
-      }),
-    ).then((conflicts) => ({ kind: "decoded", decoded: { ...decoded, conflicts } }));
+      });
+      return { kind: "decoded", decoded: { ...decoded, conflicts } };
+    };
+    const asked = from.loadSubjects(met.map(({ schemaId }) => schemaId));
+    return asked === undefined ? told() : asked.then(told);
   }
 
   return ok({

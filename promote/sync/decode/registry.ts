@@ -4,22 +4,24 @@ import { fail, ok, type Problem, type Result } from "#snapshots/problem.ts";
 import { readSecret, type RegistryConnection, type Surroundings } from "../connections.ts";
 import { parseWriterSchema } from "./avro/writer-schema.ts";
 
-/** What the registry says of an id. `unusable`: it has it, but nothing here reads it. */
+/** What the registry says of an id. `unusable`: nothing here reads it; `text` is what the registry has of it, if anything. */
 export type Found =
   | { kind: "schema"; text: string; type: Type }
-  | { kind: "unusable"; reason: string };
+  | { kind: "unusable"; reason: string; text?: string };
 
 /**
  * A Confluent-compatible schema registry. An id means one schema for ever, so what was read is never asked again; an id it does
- * not know is asked again after a while, as the schema may still be on its way between the registry's own nodes.
+ * not know, or whose references it does not, is asked again after a while, as the schema may still be on its way between the registry's own nodes.
  */
 export type Registry = {
   /** What is held of an id now. */
   known(id: number): Found | undefined;
   /** Asks for what is not held. A problem says that the registry could not answer at all. */
   load(ids: readonly number[]): Promise<Problem | undefined>;
-  /** The subject a schema is registered under, `preferred` where that is one of them. */
-  subjectOf(id: number, preferred: string): Promise<string | undefined>;
+  /** What is held now of the subject a schema is registered under, `preferred` where that is one of them. */
+  subjectOf(id: number, preferred: string): string | undefined;
+  /** Asks for the subjects of schemas. A promise only the first time an id is asked for: no batch waits for a name twice. */
+  loadSubjects(ids: readonly number[]): Promise<unknown> | undefined;
   /** One request; a status the registry answered with is a value, whatever it is. */
   ask(method: "GET" | "POST", path: string, body?: unknown): Promise<Result<Answer>>;
 };
@@ -32,6 +34,10 @@ export const REGISTRY_AWAY = "server-away";
 const TIMEOUT_MS = 10_000;
 /** An id that was unknown is asked for again after this. */
 const UNKNOWN_MS = 30_000;
+/** A subject is a name on a page, so a registry that hangs is not waited for long. */
+const SUBJECT_MS = 1000;
+/** Bytes that are not Avro can name any number of ids. */
+const MOST_UNUSABLE = 1000;
 const AT_ONCE = 8;
 
 export function openRegistry(
@@ -46,25 +52,28 @@ export function openRegistry(
     const pair = `${connection.username}:${password?.value ?? ""}`;
     headers.set("authorization", `Basic ${Buffer.from(pair).toString("base64")}`);
   }
-  const held = new Map<number, { found: Found; untilMs: number }>();
+  const schemas = new Map<number, Found>();
+  const unusable = new Map<number, { found: Found; untilMs: number }>();
+  const subjects = new Map<number, { names: string[]; untilMs: number }>();
 
   async function ask(
     method: "GET" | "POST",
     path: string,
     body?: unknown,
+    timeoutMs = TIMEOUT_MS,
   ): Promise<Result<Answer>> {
     try {
       const response = await fetch(connection.url.replace(/\/$/, "") + path, {
         method,
         headers,
-        signal: AbortSignal.timeout(TIMEOUT_MS),
+        signal: AbortSignal.timeout(timeoutMs),
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       });
       const { status } = response;
       if (status === 401 || status === 403) return fail(refused(connection.url, status));
-      if (status >= 500 || status === 429)
+      if (status >= 500 || status === 429 || status === 408)
         return fail(away(connection.url, `it answered ${status}`));
-      return ok({ status, body: await response.json() });
+      return ok({ status, body: parseJson(await response.text()) });
     } catch (cause) {
       return fail(away(connection.url, reasonOf(cause)));
     }
@@ -75,30 +84,65 @@ export function openRegistry(
     if (!answer.ok) return answer.problem;
     const found = await foundOf(answer.value, id);
     if (!found.ok) return found.problem;
-    const isForGood = answer.value.status === 200;
-    held.set(id, { found: found.value, untilMs: isForGood ? Infinity : now() + UNKNOWN_MS });
+    if (found.value.kind === "schema") schemas.set(id, found.value);
+    else hold(id, found.value);
     return undefined;
   }
 
-  async function foundOf({ status, body }: Answer, id: number): Promise<Result<Found>> {
-    if (status === 404) return unusable(`the registry knows no schema ${id}`);
+  function hold(id: number, { mayChange, ...found }: Unusable): void {
+    unusable.delete(id);
+    unusable.set(id, { found, untilMs: mayChange ? now() + UNKNOWN_MS : Infinity });
+    const [oldest] = unusable.keys();
+    if (oldest !== undefined && unusable.size > MOST_UNUSABLE) unusable.delete(oldest);
+  }
+
+  async function foundOf(
+    { status, body }: Answer,
+    id: number,
+  ): Promise<Result<(Found & { kind: "schema" }) | Unusable>> {
     const parsed = schemaAnswer.safeParse(body);
-    if (status !== 200 || !parsed.success)
-      return fail(away(connection.url, `it answered ${status} with something other than a schema`));
-    const { schema, schemaType, references } = parsed.data;
-    if (schemaType !== "AVRO") return unusable(`schema ${id} is ${schemaType}, not Avro`);
-    const texts = await referenced(references, new Map());
+    if (status !== 200 || !parsed.success) {
+      const problem = await awayUnlessThere({ status, body });
+      if (problem !== undefined) return fail(problem);
+      return ok(
+        changing(
+          status === 404
+            ? `the registry knows no schema ${id}`
+            : `the registry answers ${status} for schema ${id}, and no schema`,
+        ),
+      );
+    }
+    const { schema: text, schemaType, references } = parsed.data;
+    const none = { kind: "unusable" as const, text, mayChange: false };
+    if (schemaType !== "AVRO")
+      return ok({ ...none, reason: `schema ${id} is ${schemaType}, not Avro` });
+    const missing: string[] = [];
+    const texts = await referenced(references, new Map(), missing);
     if (!texts.ok) return texts;
-    const type = parseWriterSchema(schema, texts.value);
-    return type.ok
-      ? ok({ kind: "schema", text: schema, type: type.value })
-      : unusable(`schema ${id}: ${type.problem.message}`);
+    const type = parseWriterSchema(text, texts.value);
+    if (type.ok) return ok({ kind: "schema", text, type: type.value });
+    const lacks = missing.map((subject) => ` The registry has no ${subject}, which it refers to.`);
+    const reason = `schema ${id}: ${type.problem.message}${lacks.join("")}`;
+    return ok({ ...none, reason, mayChange: missing.length > 0 });
+  }
+
+  /**
+   * Of an answer without a schema: one thing that the registry will not answer for is a record's fault; a proxy in the registry's
+   * place, which says the same of everything, is waited out.
+   */
+  async function awayUnlessThere({ status, body }: Answer): Promise<Problem | undefined> {
+    if (status === 404 && errorAnswer.safeParse(body).success) return undefined;
+    const answer = await ask("GET", "/schemas/types");
+    return answer.ok && registryAnswer.safeParse(answer.value.body).success
+      ? undefined
+      : away(connection.url, `it answered ${status} with something other than a schema`);
   }
 
   /** The schemas that one refers to, those they refer to first, each once. */
   async function referenced(
     references: readonly Reference[],
     seen: Map<string, string>,
+    missing: string[],
   ): Promise<Result<string[]>> {
     for (const { subject, version } of references) {
       const path = `/subjects/${encodeURIComponent(subject)}/versions/${version}`;
@@ -107,8 +151,13 @@ export function openRegistry(
       const answer = await ask("GET", path);
       if (!answer.ok) return answer;
       const parsed = schemaAnswer.safeParse(answer.value.body);
-      if (!parsed.success) continue;
-      const below = await referenced(parsed.data.references, seen);
+      if (!parsed.success) {
+        const problem = await awayUnlessThere(answer.value);
+        if (problem !== undefined) return fail(problem);
+        missing.push(`version ${version} of ${subject}`);
+        continue;
+      }
+      const below = await referenced(parsed.data.references, seen, missing);
       if (!below.ok) return below;
       seen.delete(path);
       seen.set(path, parsed.data.schema);
@@ -116,10 +165,21 @@ export function openRegistry(
     return ok([...seen.values()].filter((text) => text !== ""));
   }
 
+  async function readSubjects(id: number): Promise<void> {
+    const { names } = subjects.get(id) ?? { names: [] };
+    subjects.set(id, { names, untilMs: now() + UNKNOWN_MS });
+    const answer = await ask("GET", `/schemas/ids/${id}/versions`, undefined, SUBJECT_MS);
+    const parsed = versionsAnswer.safeParse(answer.ok ? answer.value.body : undefined);
+    if (parsed.success && parsed.data.length > 0)
+      subjects.set(id, { names: parsed.data.map(({ subject }) => subject), untilMs: Infinity });
+  }
+
   return ok({
-    ask,
+    ask: (method, path, body) => ask(method, path, body),
     known(id) {
-      const entry = held.get(id);
+      const schema = schemas.get(id);
+      if (schema !== undefined) return schema;
+      const entry = unusable.get(id);
       return entry !== undefined && entry.untilMs > now() ? entry.found : undefined;
     },
     async load(ids) {
@@ -130,11 +190,15 @@ export function openRegistry(
       }
       return undefined;
     },
-    async subjectOf(id, preferred) {
-      const answer = await ask("GET", `/schemas/ids/${id}/versions`);
-      const parsed = versionsAnswer.safeParse(answer.ok ? answer.value.body : undefined);
-      const subjects = parsed.success ? parsed.data.map(({ subject }) => subject) : [];
-      return subjects.find((subject) => subject === preferred) ?? subjects[0];
+    subjectOf(id, preferred) {
+      const names = subjects.get(id)?.names ?? [];
+      return names.find((name) => name === preferred) ?? names[0];
+    },
+    loadSubjects(ids) {
+      const unheard = ids.filter((id) => !subjects.has(id));
+      const old = ids.filter((id) => (subjects.get(id)?.untilMs ?? Infinity) <= now());
+      for (const id of old) void readSubjects(id);
+      return unheard.length === 0 ? undefined : Promise.all(unheard.map(readSubjects));
     },
   });
 }
@@ -155,8 +219,22 @@ const schemaAnswer = z.object({
 
 const versionsAnswer = z.array(z.object({ subject: z.string() }));
 
-function unusable(reason: string): Result<Found> {
-  return ok({ kind: "unusable", reason });
+const errorAnswer = z.object({ error_code: z.number() });
+/** A registry's list of schema types, or a registry's words that it does not know this path. */
+const registryAnswer = z.union([z.array(z.string()), errorAnswer]);
+
+type Unusable = Found & { kind: "unusable" } & { mayChange: boolean };
+
+function changing(reason: string): Unusable {
+  return { kind: "unusable", reason, mayChange: true };
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 function away(url: string, reason: string): Problem {

@@ -58,7 +58,8 @@ export function registryOf(schemas: Record<number, Schema>): Registry {
       }
       return Promise.resolve(undefined);
     },
-    subjectOf: (_, preferred) => Promise.resolve(preferred),
+    subjectOf: (_, preferred) => preferred,
+    loadSubjects: () => undefined,
     ask: () => Promise.reject(new Error("nothing is asked of this one")),
   };
 }

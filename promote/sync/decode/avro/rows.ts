@@ -18,7 +18,7 @@ type Refusal = { kind: "conflict" | "unusable"; reason: string };
 export type AvroReader = {
   readRow: RowReader & { of: "bytes" };
   readKey: KeyReader;
-  /** Ids met since the last call whose schema conflicts with the contract. */
+  /** Ids met since the last call whose schema conflicts with the contract, or is none that is read here. */
   takeConflicts(): Omit<SchemaConflict, "subject">[];
 };
 
@@ -37,17 +37,21 @@ export function avroReader(
     if (held !== undefined) return held;
     const found = known(id);
     if (found === undefined)
-      return { kind: "unusable", reason: `schema ${id} was not had from the registry` };
+      return { kind: "unusable", reason: `the registry gave no schema ${id} that can be read` };
     if (found.kind === "unusable") return found;
     const plan = planOf(found.type, columns, part === "key");
     plans.set(id, plan);
     return plan;
   }
 
+  function writtenAs(id: number): string | undefined {
+    return known(id)?.text;
+  }
+
   function refuse(id: number, plan: Refusal): string {
-    if (plan.kind === "unusable") return plan.reason;
-    met.set(id, plan);
-    return `schema ${id}: ${plan.reason}`;
+    // An id without a schema is not told: bytes that are not Avro name any number of them.
+    if (writtenAs(id) !== undefined) met.set(id, plan);
+    return plan.kind === "unusable" ? plan.reason : `schema ${id}: ${plan.reason}`;
   }
 
   function read(bytes: Uint8Array, row: Kept[]): string | undefined {
@@ -83,8 +87,7 @@ export function avroReader(
     takeConflicts() {
       const readerSchema = JSON.stringify(recordSchema(columns, part === "key" ? "Key" : "Input"));
       const conflicts = [...met].map(([schemaId, { reason }]) => {
-        const found = known(schemaId);
-        const writerSchema = found?.kind === "schema" ? found.text : "";
+        const writerSchema = writtenAs(schemaId) ?? "";
         return { part, schemaId, writerSchema, readerSchema, conflict: reason };
       });
       met.clear();
@@ -95,10 +98,12 @@ export function avroReader(
 
 export const HEADER = 5;
 
+/** Undefined where bytes are not of the wire format. Registries number from 1 in a signed 32-bit integer. */
 export function schemaIdOf(bytes: Uint8Array): number | undefined {
   if (bytes.length < HEADER || bytes[0] !== 0) return undefined;
   const [, a = 0, b = 0, c = 0, d = 0] = bytes;
-  return a * 2 ** 24 + ((b << 16) | (c << 8) | d);
+  const id = (a << 24) | (b << 16) | (c << 8) | d;
+  return id < 0 ? undefined : id;
 }
 
 function planOf(marked: Type, columns: readonly TypedColumn[], isKey: boolean): Plan {
