@@ -24,9 +24,17 @@ afterAll(() => {
 
 type Ran = { code: number | null; stdout: string; stderr: string };
 
-function penstock(arguments_: string[], cwd = tiny.dir): Promise<Ran> {
+function penstock(
+  arguments_: string[],
+  cwd = tiny.dir,
+  more: NodeJS.ProcessEnv = {},
+): Promise<Ran> {
   return new Promise((resolve) => {
-    const child = spawn(process.execPath, [launcher, ...arguments_], { cwd, stdio: "pipe" });
+    const child = spawn(process.execPath, [launcher, ...arguments_], {
+      cwd,
+      stdio: "pipe",
+      env: { ...process.env, ...more },
+    });
     let [stdout, stderr] = ["", ""];
     child.stdout.on("data", (chunk: Buffer) => (stdout += chunk.toString()));
     child.stderr.on("data", (chunk: Buffer) => (stderr += chunk.toString()));
@@ -219,6 +227,14 @@ test(
     const already = await penstock(["environments", "use", "embedded"]);
     expect(already).toMatchObject({ code: 0 });
     expect(already.stdout).toContain("already run on files in the workspace");
+    // What this machine's stack has is recorded elsewhere: here nothing was started.
+    const none = { PENSTOCK_STACK_HOME: join(tiny.dir, "no-stack") };
+    const noStack = await penstock(["environments", "use", "stack"], tiny.dir, none);
+    expect(noStack).toMatchObject({ code: 2, stdout: "" });
+    expect(noStack.stderr).toContain("the stack was not started");
+    const one = { ...none, PENSTOCK_STACK_KAFKA: "127.0.0.1:1" };
+    const deaf = await penstock(["environments", "use", "stack"], tiny.dir, one);
+    expect(deaf.stderr).toMatch(/Not all servers of the stack answer: .*kafka \(/);
     expect(
       (await penstock(["environments", "use", "embedded", "--only", "moon"])).stderr,
     ).toContain('no environment "moon"');

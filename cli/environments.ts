@@ -64,6 +64,8 @@ async function use(where: string, options: Options): Promise<void> {
   });
 }
 
+/** What the demo's pipelines need; a registry comes along where there is one. */
+const NEEDED = ["kafka", "cassandra", "elasticsearch"] as const;
 const stackAddresses = z.object({
   kafka: z.string(),
   cassandra: z.string(),
@@ -79,12 +81,19 @@ async function addressesOf(where: string): Promise<z.infer<typeof stackAddresses
       hint: "Say `use stack` or `use embedded`; other servers are named in environments/NAME.yaml.",
     });
   }
-  const { addresses } = await import("../deploy/stack/stack.mjs");
-  const known = stackAddresses.safeParse(addresses());
-  if (known.success) return known.data;
+  const { addresses, stackStatus } = await import("../deploy/stack/stack.mjs");
+  const known = addresses();
+  const silent = (await stackStatus([...NEEDED, "registry"])).filter(
+    ({ name, state }) => state !== "ready" && (name !== "registry" || known.registry !== undefined),
+  );
+  const parsed = stackAddresses.safeParse(known);
+  if (silent.length === 0 && parsed.success) return parsed.data;
+  const said = silent.map(({ name, state }) => `${name} (${state})`).join(", ");
   throw new ProblemError({
     code: "no-stack",
-    message: "There are no servers to move to: the stack was not started.",
-    hint: "Start it with `npm run stack -- start`, then say this again.",
+    message: NEEDED.every((name) => known[name] === undefined)
+      ? "There are no servers to move to: the stack was not started."
+      : `Not all servers of the stack answer: ${said}.`,
+    hint: "Start them with `npm run stack -- start`, then say this again.",
   });
 }

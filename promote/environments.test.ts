@@ -131,6 +131,10 @@ describe("parseEnvironment", () => {
     ["kind: cluster\n", /kind/],
     ["kind: embedded\napprovals: -1\n", /approvals/],
     [
+      `kind: embedded\npipelines: { delays: { release: ${release}, topic: t, sinks: [table], deadLetters: t.dead } }\n`,
+      /delays sends its dead letters to the topic t\.dead, which only an environment of servers has/,
+    ],
+    [
       "kind: embedded\npipelines: { delays: { release: 3f9a, topic: t, sinks: [table] } }\n",
       /64 hex digits/,
     ],

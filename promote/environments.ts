@@ -124,7 +124,7 @@ type Misfit = { message: string; hint: string };
 function misfitOf(environment: z.infer<typeof environmentSchema>): Misfit | undefined {
   for (const [name, pipeline] of Object.entries(environment.pipelines)) {
     const message =
-      missingServer(environment, name, pipeline.sinks) ?? missingSink(environment, name, pipeline);
+      missingServer(environment, name, pipeline) ?? missingSink(environment, name, pipeline);
     if (message !== undefined) return message;
   }
   return undefined;
@@ -133,16 +133,19 @@ function misfitOf(environment: z.infer<typeof environmentSchema>): Misfit | unde
 function missingServer(
   environment: z.infer<typeof environmentSchema>,
   name: string,
-  sinks: DesiredPipeline["sinks"],
+  { sinks, deadLetters }: DesiredPipeline,
 ): Misfit | undefined {
   const hint = "Add its address, or take the sink away, and commit the file.";
   if (environment.kind === "embedded") {
-    const isTopic = sinks.some((sink) => typeof sink !== "string");
-    if (!isTopic) return undefined;
-    return {
-      message: `${name} writes to a topic, which only an environment of servers has.`,
-      hint,
-    };
+    const only = "which only an environment of servers has.";
+    if (sinks.some((sink) => typeof sink !== "string"))
+      return { message: `${name} writes to a topic, ${only}`, hint };
+    if (deadLetters !== undefined)
+      return {
+        message: `${name} sends its dead letters to the topic ${deadLetters}, ${only}`,
+        hint: "Take `deadLetters` away and commit the file: the workspace keeps them in any case.",
+      };
+    return undefined;
   }
   if (sinks.includes("table") && environment.cassandra === undefined)
     return { message: `${name} writes to a table, but no \`cassandra\` is named.`, hint };

@@ -5,6 +5,7 @@ import { fail, ok, type Problem, type Result } from "#snapshots/problem.ts";
 import {
   environmentPath,
   listEnvironments,
+  parseEnvironment,
   withoutServers,
   withServers,
   type Servers,
@@ -52,6 +53,8 @@ export async function useServers(request: {
   }
   const edit = (name: string, text: string): string =>
     to === "embedded" ? withoutServers(text) : withServers(text, serversFor(name, to));
+  const misfit = await firstMisfit(workbench, names, edit);
+  if (misfit !== undefined) return fail(misfit);
   const where = to === "embedded" ? "files in the workspace" : `servers (Kafka at ${to.kafka})`;
   const committed = await workbench.git.commitFiles({
     files: async (head) => {
@@ -85,6 +88,20 @@ export async function useServers(request: {
       .filter(({ environment }) => names.includes(environment))
       .map(({ environment, problem }) => ({ environment, problem })),
   });
+}
+
+/** What an environment could not do in its new place: then none is moved. */
+async function firstMisfit(
+  { git }: Workbench,
+  names: readonly string[],
+  edit: (name: string, text: string) => string,
+): Promise<Problem | undefined> {
+  for (const name of names) {
+    const text = await git.show("HEAD", environmentPath(name));
+    const moved = parseEnvironment(name, edit(name, (text.ok ? text.value : undefined) ?? ""));
+    if (!moved.ok) return { ...moved.problem, code: "environment-unmovable" };
+  }
+  return undefined;
 }
 
 /** Each environment has a keyspace, an index prefix and a consumer group of its own. */

@@ -22,6 +22,7 @@ export async function runWithServers(run) {
     return await run(stackEnvironment());
   } catch (error) {
     if (!(error instanceof StackProblem)) throw error;
+    if (started.length === 0) ({ started } = error);
     console.error(error.message);
     return false;
   } finally {

@@ -1,5 +1,6 @@
 // Whether a server answers: one real call in its own protocol, with nothing but Node.
 import { get } from "node:http";
+import { get as getSecurely } from "node:https";
 import { connect } from "node:net";
 
 const timeoutMs = 2500;
@@ -118,7 +119,8 @@ async function json(url) {
 
 function text(url) {
   return new Promise((resolve, reject) => {
-    const request = get(url, { timeout: timeoutMs }, (response) => {
+    const ask = String(url).startsWith("https:") ? getSecurely : get;
+    const request = ask(url, { timeout: timeoutMs }, (response) => {
       let body = "";
       response.setEncoding("utf8");
       response.on("data", (chunk) => (body += chunk));

@@ -38,7 +38,7 @@ export function startStack(names = serverNames, { log = silent } = {}) {
       if (isOptional(server)) log(`Without Prometheus: ${reason.message}`);
       else problems.push(reason.message);
     }
-    if (problems.length > 0) throw new StackProblem(problems.join("\n"));
+    if (problems.length > 0) throw new StackProblem(problems.join("\n"), started);
     return { started, addresses: addressesOf(settings) };
   });
 }

@@ -33,7 +33,7 @@ export async function openPorts(spec: PipelineSpec, place: PortsPlace): Promise<
   const sinks = await openSinks(spec, place);
   if (!sinks.ok) return sinks;
   const { topics } = place.folders;
-  const source = openFileSource(join(topics, spec.topic), spec.topic);
+  const source = openFileSource(join(topics, spec.topic), spec.topic, spec.start);
   return ok({ source, sinks: sinks.value, reader: openFileTopicReader(topics) });
 }
 

@@ -115,6 +115,15 @@ export function claimStretch(
   return z.object({ next_offset: z.number() }).parse(claimed).next_offset;
 }
 
+/** As if nobody had begun to read it. */
+export function forgetStretch(state: DatabaseSync, id: PipelineId, stretch: Stretch): void {
+  state
+    .prepare(
+      "delete from sync_offsets where environment = ? and name = ? and topic = ? and incarnation = ? and partition = ?",
+    )
+    .run(id.environment, id.name, stretch.topic, stretch.incarnation, stretch.partition);
+}
+
 /** Whether no other worker has taken the stretch. */
 export function ownsStretch(
   state: DatabaseSync,
@@ -150,6 +159,8 @@ export type Finished = {
   next: number;
   counts: Counts;
   deadLetters: readonly DeadLetter[];
+  /** The record time its stretch has come to with it. */
+  passedMs?: number;
   /** What the batch adds to the history of its source's expectations. */
   tallies?: readonly Tally[];
   /** Writers' schemas of the batch that the contract cannot read. */
@@ -180,11 +191,12 @@ function moveProgress(
   const { stretch, counts } = finished;
   const moved = state
     .prepare(
-      `update sync_offsets set next_offset = ?
+      `update sync_offsets set next_offset = ?, passed_ms = max(passed_ms, ?), caught_up_ms = 0
        where environment = ? and name = ? and topic = ? and incarnation = ? and partition = ? and owner = ?`,
     )
     .run(
       finished.next,
+      finished.passedMs ?? 0,
       id.environment,
       id.name,
       stretch.topic,

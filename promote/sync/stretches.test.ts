@@ -446,6 +446,27 @@ function place(partition: number) {
   return { topic: "flights", incarnation: "one", partition };
 }
 
+describe("where a pipeline starts", () => {
+  const latest = { ...place(0), first: 3, committed: null, start: 50 };
+  const range = { topic: "flights", partition: 0, first: 3, end: 50 };
+
+  test("is where it is told, once; a topic made again is read from its beginning", async () => {
+    expect(await open("w1").assign(latest, range)).toMatchObject({ from: 50 });
+    const again = { ...latest, incarnation: "again", first: 0, start: 20 };
+    const end = { ...range, first: 0, end: 20 };
+    expect(await open("w1").assign(again, end)).toMatchObject({
+      from: 0,
+      epoch: { reason: "topic made again" },
+    });
+  });
+
+  test("is no loss where the topic has not come as far, and may be corrected", async () => {
+    const early = { ...range, end: 20 };
+    expect(await open("w1").assign(latest, early)).toMatchObject({ code: "start-beyond-end" });
+    expect(await open("w1").assign({ ...latest, start: 10 }, early)).toMatchObject({ from: 10 });
+  });
+});
+
 async function assign(worker: Stretches, of: number[], partitions: number) {
   const taken = [];
   for (const partition of of) {

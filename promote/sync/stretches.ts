@@ -16,7 +16,7 @@ import {
   type Stretch,
 } from "./epochs.ts";
 import type { Assignment, Delivery, PartitionRange, SourceRecord, TopicReader } from "./ports.ts";
-import { claimStretch, rewindStretch } from "./progress.ts";
+import { claimStretch, forgetStretch, rewindStretch } from "./progress.ts";
 
 /** Records of one partition and one epoch, in offset order. */
 export type Portion = {
@@ -193,18 +193,26 @@ export function openStretches(options: StretchesOptions): Stretches {
   ): Promise<{ epoch: Epoch; from: number } | Problem> {
     const { topic, incarnation, partition, first, partitions = 1 } = assignment;
     const stretch = { topic, incarnation, partition };
-    const fresh = assignment.committed ?? assignment.start ?? first;
+    epochs = listEpochs(state, id);
+    // A topic made again is read from its beginning: what came before it was noticed is as new as what came after.
+    const before = newestOf(stretch)?.incarnation;
+    const isMadeAgain = before !== undefined && before !== incarnation;
+    const fresh = assignment.committed ?? (isMadeAgain ? first : (assignment.start ?? first));
     // A taking of its own: what this worker has in flight of an earlier one is read again too.
     const claim = `${owner}/${++claims}`;
     let from = claimStretch(state, id, stretch, claim, fresh);
     epochs = listEpochs(state, id);
-    if (range !== undefined && (from < range.first || from > range.end))
-      return outOfRange(stretch, from, range);
+    const newest = newestOf(stretch);
+    const own = newest?.incarnation === incarnation ? newest : undefined;
+    if (range !== undefined && (from < range.first || from > range.end)) {
+      const isBegun = own !== undefined || assignment.committed !== null;
+      if (isBegun || from <= range.end) return outOfRange(stretch, from, range);
+      forgetStretch(state, id, stretch);
+      return beyondEnd(stretch, from, range.end);
+    }
     const ofTopic = epochs.filter(
       (epoch) => epoch.topic === topic && epoch.incarnation === incarnation,
     );
-    const newest = newestOf(stretch);
-    const own = newest?.incarnation === incarnation ? newest : undefined;
     const hasGrown =
       (own?.partitions ?? 0) < partitions && ofTopic.some((other) => other.partitions < partitions);
     // A state database lost, or put back from a copy: the sinks hold epochs of this partition that it does not know.
@@ -333,6 +341,15 @@ function outOfRange(
     hint: isShort
       ? "Its log lost records (a disk failure or a copy put back). Restore it, or make the topic again."
       : "Backfill them from their source, then start the pipeline under another name, or make the topic again.",
+    at: { offset: from },
+  };
+}
+
+function beyondEnd(stretch: Stretch, from: number, end: number): Problem {
+  return {
+    code: "start-beyond-end",
+    message: `The pipeline shall start at offset ${from} of ${stretch.topic}/${stretch.partition}, which ends at ${end}.`,
+    hint: "Correct `start` in the environment's file, or resume the pipeline when the topic has come as far.",
     at: { offset: from },
   };
 }

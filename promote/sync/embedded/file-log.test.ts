@@ -139,6 +139,26 @@ describe("the file log on disk", () => {
     await reader.close();
   });
 
+  test("a source starts where it is told: at the end, at a time, at an offset", async () => {
+    const directory = freshDirectory();
+    const log = unwrap(await openFileLogWriter(directory, { fsync: "never" }));
+    const at = (timestampMs: number): NewRecord => ({ key: null, value: null, timestampMs });
+    unwrap(await log.append([10, 20, 30].map(at)));
+    await log.close();
+    const startOf = async (start?: Parameters<typeof openFileSource>[2]) => {
+      const source = openFileSource(directory, "flights", start);
+      const event = await source.poll({ maxRecords: 1, maxBytes: 1, waitMs: 0 });
+      await source.close();
+      return event.kind === "assigned" ? event.partitions[0]?.start : event.kind;
+    };
+    const offsets = [{ topic: "flights", partition: 0, offset: 1 }];
+    expect(await startOf()).toBe(0);
+    expect(await startOf("latest")).toBe(3);
+    expect(await startOf({ timestampMs: 15 })).toBe(1);
+    expect(await startOf({ timestampMs: 31 })).toBe(3);
+    expect(await startOf({ offsets })).toBe(1);
+  });
+
   test("a topic has one writer", async () => {
     const directory = freshDirectory();
     const writer = unwrap(await openFileLogWriter(directory, OPTIONS));

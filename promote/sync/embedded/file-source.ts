@@ -1,5 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { basename } from "node:path";
+import type { PipelineSpec } from "../pipeline-spec.ts";
 import type { PollRequest, Source, SourceEvent, SourceRecord } from "../ports.ts";
 import { readIncarnation } from "./log-files.ts";
 import { openFileLogReader, type FileLogReader } from "./log-reader.ts";
@@ -12,7 +13,11 @@ type Held = { incarnation: string; reader: FileLogReader };
  * A topic in a folder as a `Source`: one partition, numbered 0. It remembers no commits; the pipeline's own state does. A topic made again while it is
  * read is given up and taken anew, by its new incarnation.
  */
-export function openFileSource(directory: string, topic = basename(directory)): Source {
+export function openFileSource(
+  directory: string,
+  topic = basename(directory),
+  start: NonNullable<PipelineSpec["start"]> = "earliest",
+): Source {
   const only = { topic, partition: 0 };
   let held: Held | undefined;
   let isPaused = false;
@@ -38,7 +43,25 @@ export function openFileSource(directory: string, topic = basename(directory)): 
     reader.seek(first);
     held = { incarnation, reader };
     isPaused = false;
-    return { kind: "assigned", partitions: [{ ...only, incarnation, first, committed: null }] };
+    const assignment = { ...only, incarnation, first, start: await startOffset(), committed: null };
+    return { kind: "assigned", partitions: [assignment] };
+  }
+
+  async function startOffset(): Promise<number> {
+    const reader = openFileLogReader(directory, 0);
+    try {
+      const { first, end } = await reader.range();
+      if (start === "earliest") return first;
+      if (start === "latest") return end;
+      if ("offsets" in start) return start.offsets.find(isOnly)?.offset ?? first;
+      return await offsetAt(reader, start.timestampMs);
+    } finally {
+      await reader.close();
+    }
+  }
+
+  function isOnly(place: { topic: string; partition: number }): boolean {
+    return place.topic === topic && place.partition === 0;
   }
 
   function isMadeAgain({ incarnation }: Held): boolean {
@@ -90,6 +113,19 @@ export function openFileSource(directory: string, topic = basename(directory)): 
 }
 
 function ignoreAbort(): void {}
+
+/** The first record of that time or later; the log's end where there is none. */
+export async function offsetAt(reader: FileLogReader, timestampMs: number): Promise<number> {
+  const { first, end } = await reader.range();
+  reader.seek(first);
+  while (reader.position() < end) {
+    const { records, problem } = await reader.read(16_384, 8 << 20);
+    const found = records.find((record) => record.timestampMs >= timestampMs);
+    if (found !== undefined) return found.offset;
+    if (problem !== undefined || records.length === 0) break;
+  }
+  return end;
+}
 
 /** Every record from an offset to the end of the log as it stands. For batch runs and verify. */
 export async function* readWholeLog(directory: string, from = 0): AsyncGenerator<SourceRecord[]> {

@@ -53,7 +53,10 @@ export async function takePartitions(
     const end = ends.get(key) ?? first;
     const mark = committed.find((c) => c.topic === topic && c.partition === partition);
     const isOurs = mark !== undefined && mark.offset >= 0 && isOfTopic(mark.note, incarnation);
-    const from = startOffset(start, place, { first, end, atTime: times?.get(key) ?? -1 });
+    const isMadeAgain = mark !== undefined && mark.offset >= 0 && !isOurs;
+    const from = isMadeAgain
+      ? first
+      : startOffset(start, place, { first, end, atTime: times?.get(key) ?? -1 });
     const leader = leaderOf(topics, place);
     return {
       assignment: {

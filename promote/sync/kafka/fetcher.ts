@@ -35,6 +35,8 @@ export async function fetchFrom(
   while (!isClosing(worker) && worker.halted === undefined) {
     const led = [...worker.held.values()].filter((held) => held.leader === leader);
     const wanted = led.filter(isFetchable);
+    // Whatever was wrong with a broker that leads nothing of ours any more is no trouble of ours.
+    if (led.length === 0) worker.troubles.delete(task);
     if (wanted.length === 0 || bufferedBytes(worker.held.values()) >= 2 * limits.maxBytes) {
       await room.wait(limits.maxWaitMs, worker.closing.signal);
       continue;
