@@ -11,9 +11,12 @@ export function registerVerb(program: Command): void {
     program,
     "register <pipeline>",
     "Register a pipeline's output contract as a subject of its schema registry.",
-    ["register production:delays --subject delays-value"],
+    ["register production:delays --subject delays-contract"],
   )
-    .requiredOption("--subject <subject>", "for a topic's values, TOPIC-value")
+    .requiredOption(
+      "--subject <subject>",
+      "as whose newest schema (Avro; a derived topic's own values are JSON)",
+    )
     .action((pipeline: string, options: Options) =>
       withConnection(workspaceOf(options), async ({ api }) => {
         const { subject } = options;
