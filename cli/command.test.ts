@@ -54,6 +54,7 @@ const verbs = [
   "environments",
   "sync",
   "verify",
+  "dead-letters",
   "replay",
   "backfill",
   "generations",
@@ -96,6 +97,16 @@ describe("what cannot be done is one problem and exit code 2", () => {
       "a version that is none",
       () => ["diff", "x", "--before", "yesterday"],
       /Give git:REVISION, environment:NAME, release:HASH or working/,
+    ],
+    [
+      "a repair carried out that none asked for",
+      () => ["verify", "staging:slow", "--yes"],
+      /--yes carries out a repair, and no repair is asked for/,
+    ],
+    [
+      "a dead letter's place that is none",
+      () => ["replay", "staging:slow", "--at", "here"],
+      /Give TOPIC\/PARTITION\/OFFSET/,
     ],
     ["a sample of nothing", () => ["freeze", "x", "--sample", "0%"], /Give a share above 0/],
   ];
@@ -202,7 +213,7 @@ test(
 );
 
 test(
-  "operating pipelines in a terminal: environments, verify, repair, replay, backfill",
+  "operating pipelines in a terminal: environments, verify, repair, dead letters, replay, backfill",
   long,
   async () => {
     const log = unwrap(
@@ -252,10 +263,36 @@ test(
     expect((await penstock(["verify", "staging"])).stderr).toContain("ENVIRONMENT:PIPELINE");
     expect((await penstock(["verify", "staging:nope"])).stderr).toContain("It asks for slow.");
 
-    const replayed = await penstock(["replay", "staging:slow"]);
-    expect(replayed.stdout).toContain("1 dead letter of staging:slow will be handled again");
+    const groups = await penstock(["dead-letters", "staging:slow"]);
+    const [, group = ""] =
+      /^([0-9a-f]{12}) +decode +1 .*column `minutes` is "soon"/m.exec(groups.stdout) ?? [];
+    expect(group).not.toBe("");
+    const letters = await penstock(["dead-letters", "staging:slow", "--group", group]);
+    expect(letters.stdout).toMatch(/^trips\/0\/1 .*"soon"/m);
+    expect(
+      JSON.parse((await penstock(["dead-letters", "staging:slow", "--json"])).stdout),
+    ).toMatchObject({ total: 1, groups: [{ id: group, stage: "decode", count: 1 }] });
+
+    const unlisted = await penstock(["replay", "staging:slow", "--stage", "transform"]);
+    expect(unlisted).toMatchObject({ code: 2, stdout: "" });
+    expect(unlisted.stderr).toContain("No dead letter of staging:slow is of stage transform.");
+    for (const choice of [[], ["--stage", "decode"], ["--group", group], ["--at", "trips/0/1"]]) {
+      const replayed = await penstock(["replay", "staging:slow", ...choice]);
+      expect(replayed.code).toBe(0);
+      expect(replayed.stdout).toContain(
+        "Asked for: 1 dead letter of staging:slow to be handled again",
+      );
+      expect(replayed.stdout).toContain("No worker runs the pipeline now");
+    }
+    const none = await penstock(["replay", "production:slow"]);
+    expect(none).toMatchObject({
+      code: 0,
+      stdout: "There are no dead letters of production:slow.\n",
+    });
     const filled = await penstock(["backfill", "staging:slow"]);
-    expect(filled.stdout).toContain("4 records of 1 partition will be written again");
+    expect(filled.stdout).toContain(
+      "Asked for: 4 records of 1 partition to be written again, in a new epoch. No worker runs",
+    );
     const registered = await penstock(["register", "staging:slow", "--subject", "slow-value"]);
     expect(registered).toMatchObject({ code: 2 });
     expect(registered.stderr).toContain("names no schema registry");

@@ -21,7 +21,7 @@ export function cancelled(): AbortSignal {
   return abort.signal;
 }
 
-/** What is asked for, or an end to waiting for it: an answer that is not told as it is made has no other. */
+/** What is asked for, or an end to waiting for it: for an answer that is not told as it is made, or may wait for a server. */
 export async function unlessCancelled<T>(signal: AbortSignal, answer: Promise<T>): Promise<T> {
   answer.catch(() => undefined);
   const end = new Promise<never>((_, reject) => {

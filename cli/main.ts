@@ -2,6 +2,7 @@ import { Command, CommanderError } from "commander";
 import { explain } from "./explain.ts";
 import { approveVerb } from "./approve.ts";
 import { backfillVerb } from "./backfill.ts";
+import { deadLettersVerb } from "./dead-letters.ts";
 import { diffVerb } from "./diff.ts";
 import { environmentsVerb } from "./environments.ts";
 import { freezeVerb } from "./freeze.ts";
@@ -44,6 +45,7 @@ for (const add of [
   environmentsVerb,
   syncVerb,
   verifyVerb,
+  deadLettersVerb,
   replayVerb,
   backfillVerb,
   generationsVerb,

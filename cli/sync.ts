@@ -13,12 +13,15 @@ type Options = OnlookerOptions & { environment?: string; untilIdle?: boolean };
 type Watching = Options & { isLogging: boolean };
 type Running = Awaited<ReturnType<typeof statusOf>>;
 
-/** A topic that has not shown itself by then holds nothing to wait for. */
-const patienceMs = 15_000;
+/** A topic that has not been heard of for so long is worth a word. */
+const patienceMs = 5_000;
 const terminalMs = 500;
 const pipeMs = 2_000;
 
-/** `penstock sync [--environment NAME] [--until-idle] [--metrics-port N] [--log json]`; exit code 1 where a pipeline is halted or was refused. */
+/**
+ * `penstock sync [--environment NAME] [--until-idle] [--metrics-port N] [--log json]`; exit code 1 where a pipeline is halted or was refused, or
+ * with `--until-idle` was interrupted before it was idle.
+ */
 export function syncVerb(program: Command): void {
   withOnlooker(
     verb(
@@ -34,11 +37,11 @@ export function syncVerb(program: Command): void {
   )
     .option(
       "-e, --environment <name>",
-      "be a worker: run this environment's pipelines in this process, beside the server and other workers",
+      "be a worker: run this environment's pipelines in this process, beside the server and other workers on this host",
     )
     .option(
       "--until-idle",
-      "end when every pipeline has caught up with what its topic held at the start",
+      "end when every pipeline has caught up with what its topic held at the start; waits for servers that are away",
     )
     .action(async (options: Options) => {
       const stop = cancelled();
@@ -76,6 +79,8 @@ async function watch(connection: Connection, options: Watching, stop: AbortSigna
   const isLive = process.stdout.isTTY && !options.json;
   let drawn = 0;
   const targets = new Map<string, number>();
+  const startedAt = performance.now();
+  const said = new Set<string>();
   for (;;) {
     const running = await statusOf(connection, options.environment);
     if (options.json && !options.untilIdle) process.stdout.write(`${JSON.stringify(running)}\n`);
@@ -84,8 +89,16 @@ async function watch(connection: Connection, options: Watching, stop: AbortSigna
     const isDone = options.untilIdle && hasCaughtUp(running, targets);
     if (isDone || stop.aborted) {
       finish(running, options);
+      if (options.untilIdle && !isDone) process.exitCode = 1;
       return;
     }
+    if (options.untilIdle && !options.isLogging)
+      for (const waiting of waitingFor(running, performance.now() - startedAt))
+        if (!said.has(waiting)) {
+          said.add(waiting);
+          process.stderr.write(`${waiting}\n`);
+          drawn = 0;
+        }
     const waitMs = options.untilIdle ? terminalMs : isLive ? terminalMs : pipeMs;
     await pause(waitMs, undefined, { signal: stop }).catch(() => {});
   }
@@ -106,12 +119,25 @@ async function statusOf({ api }: Connection, environment?: string) {
 function hasCaughtUp({ pipelines }: Running, targets: Map<string, number>): boolean {
   return pipelines.every(({ environment, name, state, offset, end, lag, isMeasured }) => {
     if (["halted", "stopped", "paused"].includes(state)) return true;
-    if (state === "starting") return false;
-    if (!isMeasured) return performance.now() > patienceMs;
+    if (state === "starting" || state === "backing-off" || !isMeasured) return false;
     const key = JSON.stringify([environment, name]);
     const target = targets.get(key) ?? end;
     targets.set(key, target);
     return lag === 0 || offset >= target;
+  });
+}
+
+/** What keeps pipelines from catching up, a line each. */
+function waitingFor({ pipelines }: Running, sinceMs: number): string[] {
+  return pipelines.flatMap(({ environment, name, topic, state, problem, isMeasured }) => {
+    const isSilent = !isMeasured && state !== "halted" && state !== "paused";
+    const why =
+      state === "backing-off"
+        ? problem?.message
+        : isSilent && sinceMs > patienceMs
+          ? `nothing is known of topic ${topic} yet.`
+          : undefined;
+    return why === undefined ? [] : [`${environment}/${name} waits: ${why}`];
   });
 }
 

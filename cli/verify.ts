@@ -4,10 +4,11 @@ import type { Repair } from "#promote/sync/sync.ts";
 import type { SinkVerdict, VerifyReport } from "#promote/sync/verify/verify.ts";
 import { withConnection } from "./connect.ts";
 import { columns } from "./columns.ts";
-import { cancelled, follow } from "./follow.ts";
+import { cancelled, follow, unlessCancelled } from "./follow.ts";
 import { count, counted, paint } from "./paint.ts";
 import { openProgress } from "./progress.ts";
 import { print, printJson, verb, workspaceOf, type Common } from "./verb.ts";
+import { waitingText, waitsFor, type WaitsFor } from "./waits-for.ts";
 
 type Options = Common & { repair?: boolean; yes?: boolean };
 
@@ -23,22 +24,24 @@ export function verifyVerb(program: Command): void {
     .option("--yes", "with --repair: carry the plan out, in a new epoch")
     .action(async (pipeline: string, options: Options) => {
       const param = pipelineOf(pipeline);
+      if (options.yes === true && options.repair !== true) throw new ProblemError(yesAlone());
       const progress = openProgress({ isSilent: options.json ?? false });
       progress.show(`Verifying ${pipeline}`);
-      const init = { init: { signal: cancelled() } };
+      const signal = cancelled();
+      const init = { init: { signal } };
+      const told = <T>(request: Parameters<typeof follow>[0]): Promise<T> =>
+        unlessCancelled(signal, follow<T>(request, show)).finally(() => progress.end());
       const show = ({ step }: { step?: string }): void =>
         progress.show(`Verifying ${pipeline}: ${step ?? ""}`);
-      await withConnection(workspaceOf(options), async ({ api }) => {
-        const routes = api.pipelines[":env"][":name"];
+      await withConnection(workspaceOf(options), async (connection) => {
+        const routes = connection.api.pipelines[":env"][":name"];
         if (options.repair === true) {
           const json = { apply: options.yes === true };
-          const asked = routes.repair.$post({ param, json }, init);
-          const repair = await follow<Repair>(asked, show).finally(() => progress.end());
-          return tellRepair(repair, options);
+          const repair = await told<Repair>(routes.repair.$post({ param, json }, init));
+          return tellRepair(repair, await waitsFor(connection, param), options);
         }
-        const asked = routes.verify.$post({ param, json: {} }, init);
-        const report = await follow<VerifyReport>(asked, show).finally(() => progress.end());
-        tellReport(report, options);
+        const request = routes.verify.$post({ param, json: {} }, init);
+        tellReport(await told<VerifyReport>(request), options);
       });
     });
 }
@@ -54,16 +57,29 @@ export function pipelineOf(text: string): { env: string; name: string } {
   });
 }
 
+function yesAlone() {
+  return {
+    code: "usage",
+    message: "--yes carries out a repair, and no repair is asked for.",
+    hint: "Say --repair --yes, or leave --yes out to verify only.",
+  };
+}
+
 function tellReport(report: VerifyReport, options: Options): void {
   if (!report.isEqual) process.exitCode = 1;
   if (options.json) return printJson(report);
   printReport(report);
 }
 
-function tellRepair({ report, plan, isApplied }: Repair, options: Options): void {
+function tellRepair(
+  { report, plan, isApplied }: Repair,
+  waiting: WaitsFor | null,
+  options: Options,
+): void {
   const isNeeded = plan.rewrites.length > 0 || plan.strays.length > 0;
   if (isNeeded && !isApplied) process.exitCode = 1;
-  if (options.json) return printJson({ report, plan, isApplied });
+  const waits = isApplied && plan.rewrites.length > 0 ? waiting : null;
+  if (options.json) return printJson({ report, plan, isApplied, waitsFor: waits });
   printReport(report);
   if (!isNeeded) return print("Nothing to repair.");
   const writes = plan.partitions.map(
@@ -80,6 +96,7 @@ function tellRepair({ report, plan, isApplied }: Repair, options: Options): void
     print(`  ${counted(plan.clears, "row")} cleared that no record accounts for`);
   for (const { sink, documents } of plan.strays)
     print(`  ${counted(documents, "document")} of ${sink} deleted, of no identity`);
+  if (waits !== null) print(waitingText[waits]);
   if (!isApplied) print("Say it again with --repair --yes to carry it out.");
 }
 

@@ -117,7 +117,7 @@ export function statusOf(
       0,
     ),
     lag,
-    isMeasured: reports.every((report) => report.isMeasured),
+    isMeasured: areMeasured(reports),
     partitions,
     recordsPerSecond,
     history: first.history.map((_, second) => sum((report) => report.history[second] ?? 0)),
@@ -132,6 +132,13 @@ export function statusOf(
     })),
     ...counts,
   };
+}
+
+/** A worker without a partition has nothing to measure, as long as another has. */
+function areMeasured(reports: readonly WorkerReport[]): boolean {
+  const isDone = (report: WorkerReport): boolean =>
+    report.isMeasured || report.partitions.length === 0;
+  return reports.every(isDone) && reports.some((report) => report.isMeasured);
 }
 
 /** Sinks are shared by the workers: the same rows, seen by each. */

@@ -41,6 +41,7 @@ test("beside servers that never answer, a worker goes on reporting and obeys a p
   await until("it is paused", () => worker().state === "paused");
   setPaused(state, spec, false);
   await until("it goes on", () => worker().state === "running");
+  expect(worker()).toMatchObject({ name: spec.name, worker: sync.reports()[0]?.worker });
   state.close();
 });
 

@@ -104,7 +104,9 @@ export function openFileSource(
       isPaused = false;
     },
     async ranges() {
-      return held === undefined ? [] : [{ ...only, ...(await held.reader.range()) }];
+      if (held !== undefined) return [{ ...only, ...(await held.reader.range()) }];
+      // A topic that is not there is known to hold nothing: no server has to be waited for to say so.
+      return readIncarnation(directory) === undefined ? [{ ...only, first: 0, end: 0 }] : [];
     },
     async close() {
       await held?.reader.close();

@@ -1,0 +1,79 @@
+import { InvalidArgumentError, type Command } from "commander";
+import { columns } from "./columns.ts";
+import { read, withConnection, type Connection } from "./connect.ts";
+import { count, counted } from "./paint.ts";
+import { print, printJson, verb, workspaceOf, type Common } from "./verb.ts";
+import { pipelineOf } from "./verify.ts";
+
+type Options = Common & { group?: string; limit: number };
+
+const mostListed = 1_000;
+
+/** `penstock dead-letters ENVIRONMENT:PIPELINE [--group ID] [--limit N]` */
+export function deadLettersVerb(program: Command): void {
+  verb(
+    program,
+    "dead-letters <pipeline>",
+    "List a pipeline's dead letters: by stage and reason, or those of one group.",
+    [
+      "dead-letters production:delays",
+      "dead-letters production:delays --group 3f0c9a1be27d --json",
+    ],
+  )
+    .option("--group <id>", "list the letters of this group, newest first")
+    .option("--limit <n>", `with --group: at most so many, up to ${mostListed}`, limitOf, 20)
+    .action((pipeline: string, options: Options) =>
+      withConnection(workspaceOf(options), (connection) =>
+        options.group === undefined
+          ? listGroups(connection, pipeline, options)
+          : listLetters(connection, pipeline, { ...options, group: options.group }),
+      ),
+    );
+}
+
+async function listGroups({ api }: Connection, pipeline: string, options: Options): Promise<void> {
+  const routes = api.pipelines[":env"][":name"]["dead-letters"];
+  const listing = { param: pipelineOf(pipeline), query: {} };
+  const found = await read(routes.groups.$get(listing));
+  if (options.json) return printJson(found);
+  if (found.total === 0) return print(`There are no dead letters of ${pipeline}.`);
+  const rows = found.groups.map(({ id, stage, count: letters, last, reason }) => [
+    id,
+    stage,
+    count(letters),
+    last,
+    inLine(reason),
+  ]);
+  for (const line of columns(["group", "stage", ">letters", "last", "reason"], rows)) print(line);
+}
+
+async function listLetters(
+  { api }: Connection,
+  pipeline: string,
+  { group, limit, json }: Options & { group: string },
+): Promise<void> {
+  const routes = api.pipelines[":env"][":name"]["dead-letters"];
+  const query = { group, limit: String(limit) };
+  const found = await read(routes.$get({ param: pipelineOf(pipeline), query }));
+  if (json) return printJson(found);
+  if (found.total === 0) return print(`There are no dead letters of group ${group}.`);
+  const rows = found.letters.map(({ topic, partition, offset, at, reason }) => [
+    `${topic}/${partition}/${offset}`,
+    at,
+    inLine(reason),
+  ]);
+  for (const line of columns(["topic/partition/offset", "failed", "reason"], rows)) print(line);
+  const rest = found.total - found.letters.length;
+  if (rest > 0) print(`… and ${counted(rest, "older letter")}.`);
+}
+
+function inLine(reason: string): string {
+  const line = JSON.stringify(reason).slice(1, -1).replaceAll('\\"', '"');
+  return line.length > 160 ? `${line.slice(0, 159)}…` : line;
+}
+
+function limitOf(text: string): number {
+  const limit = Number(text);
+  if (/^\d{1,4}$/.test(text) && limit >= 1 && limit <= mostListed) return limit;
+  throw new InvalidArgumentError(`Give a number from 1 to ${mostListed}.`);
+}
