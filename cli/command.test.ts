@@ -284,8 +284,8 @@ test(
       );
       expect(replayed.stdout).toContain("No worker runs the pipeline now");
     }
-    const none = await penstock(["replay", "production:slow"]);
-    expect(none).toMatchObject({
+    const nothing = await penstock(["replay", "production:slow"]);
+    expect(nothing).toMatchObject({
       code: 0,
       stdout: "There are no dead letters of production:slow.\n",
     });
