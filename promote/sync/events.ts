@@ -34,6 +34,8 @@ export type PipelineEvent =
       counts: Counts;
       deadLetters: readonly DeadLetter[];
     }
+  /** Outside of a commit: a record that makes the pipeline halt, minutes of a volume found wanting. */
+  | { kind: "judged"; tallies: readonly Tally[] }
   /** A transient problem that is being waited out; undefined when it is over. `where`: `source`, `registry`, `dead letters` or a sink's name. */
   | { kind: "backoff"; where: string; problem: Problem | undefined }
   | { kind: "epoch"; epoch: Epoch };

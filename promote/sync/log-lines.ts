@@ -106,6 +106,7 @@ export function openLogLines(options: {
       case "read":
       case "stage":
       case "write":
+      case "judged":
         return NOTHING;
     }
   };

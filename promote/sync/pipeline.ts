@@ -3,8 +3,12 @@ import { ProblemError, type Problem } from "#snapshots/problem.ts";
 import { openChannel, type Channel } from "./channel.ts";
 import type { DeadLetter } from "./dead-letters.ts";
 import { openJsonDecoder } from "./decode/decode.ts";
-import { isSameStretch, listEpochs, type PipelineId } from "./epochs.ts";
+import { isSameStretch, listEpochs, type PipelineId, type Stretch } from "./epochs.ts";
 import type { PipelineEvent } from "./events.ts";
+import { openClosedMinutes } from "./expectations/closed-minutes.ts";
+import type { Halt, Tally } from "./expectations/expectations.ts";
+import { recordHalt } from "./expectations/halts.ts";
+import { passedBy } from "./expectations/volume.ts";
 import { openOffsetCommits } from "./offset-commits.ts";
 import { patiently } from "./patiently.ts";
 import type { Assignment, Sink, Source, TopicReader } from "./ports.ts";
@@ -91,6 +95,14 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
     growth: parts.growth,
   });
 
+  const closedMinutes = openClosedMinutes({
+    id,
+    state,
+    reader: parts.reader,
+    held: () => stretches.list().map(({ stretch }) => stretch),
+    now: parts.now,
+  });
+
   function halt(why: Problem): void {
     problem ??= why;
     stopReading.abort();
@@ -138,11 +150,10 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
     judge(epoch, records, read) {
       const runtime = runtimes.of(epoch.release);
       if ("code" in runtime) return runtime;
-      const { topic, partition } = epoch;
       const nowMs = parts.now().getTime();
-      const batch = { decoded: read, records, topic, partition, nowMs };
+      const batch = { decoded: read, records, stretch: epoch, nowMs };
       const judged = runtime.expectations.judgeAgain(batch);
-      return judged.halt ?? judged.decoded;
+      return judged.halt === undefined ? judged.decoded : halted(epoch, judged.halt);
     },
     async turnReaders(release) {
       for (const sink of sinks) {
@@ -164,6 +175,7 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
   let lookAgainAt = 0;
 
   async function rewritten(): Promise<Judged | Problem | undefined> {
+    closedMinutes.look();
     if (performance.now() < lookAgainAt) return undefined;
     const { value: piece } = await rewrites.next();
     if (piece === undefined) {
@@ -220,6 +232,7 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
       assign,
       revoke,
       commit,
+      halted: ({ stretch }, refused) => halted(stretch, refused),
       handed: () => inFlight++,
       halt,
     }).then(() => decoded.close());
@@ -255,8 +268,10 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
   async function commit(piece: Piece, settled: Committable): Promise<void> {
     const startedAt = performance.now();
     const { stretch, next, records } = piece;
-    const at = parts.now().toISOString();
-    const isOurs = await progress.add({ stretch, next, at, ...settled }, piece.claim);
+    const now = parts.now();
+    const at = now.toISOString();
+    const passedMs = passedBy(records, now.getTime());
+    const isOurs = await progress.add({ stretch, next, at, passedMs, ...settled }, piece.claim);
     if (isOurs) {
       const { topic, partition } = stretch;
       commits.add({ topic, partition, next, epoch: piece.epoch.epoch });
@@ -265,7 +280,24 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
       const times = timesOf(piece);
       const { counts, deadLetters, tallies = [] } = settled;
       observe({ kind: "committed", piece, counts, deadLetters, tallies, ...times });
+      judgeMinutes(piece, tallies);
     }
+  }
+
+  /** Only what is committed says that a minute is whole: more of it may be on its way, here and elsewhere. */
+  function judgeMinutes({ stretch, epoch }: Piece, tallies: readonly Tally[]): void {
+    const runtime = runtimes.of(epoch.release);
+    if ("code" in runtime) return;
+    closedMinutes.look();
+    const judged = closedMinutes.judge(runtime.expectations.volumes, stretch, tallies);
+    if (judged.tallies.length > 0) observe({ kind: "judged", tallies: judged.tallies });
+    if (judged.halt !== undefined) halt(judged.halt);
+  }
+
+  function halted(stretch: Stretch, refused: Halt): Problem {
+    const tallies = recordHalt(state, id, stretch, refused);
+    if (tallies.length > 0) observe({ kind: "judged", tallies });
+    return refused.problem;
   }
 
   const guarded = (loop: Promise<void>): Promise<void> =>

@@ -89,6 +89,7 @@ async function openReading(rewritten: () => Judged | undefined = () => undefined
     assign: () => Promise.resolve(undefined),
     revoke: () => Promise.resolve(),
     commit: () => Promise.resolve(),
+    halted: ({ stretch }) => expect.unreachable(`${stretch.topic} expects nothing`),
     handed: () => undefined,
     halt: (problem) => expect.unreachable(problem.message),
   }).then(() => to.close());

@@ -2,6 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Problem } from "#snapshots/problem.ts";
 import type { Channel } from "./channel.ts";
 import type { PipelineEvent } from "./events.ts";
+import type { Halt } from "./expectations/expectations.ts";
 import { openGathered } from "./gathered.ts";
 import type { Assignment, Delivery, Source } from "./ports.ts";
 import type { Finished } from "./progress.ts";
@@ -33,6 +34,8 @@ export type ReadParts = {
   assign(assignments: readonly Assignment[]): Promise<Problem | undefined>;
   revoke(partitions: readonly { topic: string; partition: number }[]): Promise<void>;
   commit(piece: Piece, settled: Committable): Promise<void>;
+  /** Counts the record that must not be passed, and says why. */
+  halted(piece: Piece, halt: Halt): Problem;
   /** A batch is on its way; the write stage tells when it is out of the pipeline. */
   handed(): void;
   halt(problem: Problem): void;
@@ -121,8 +124,9 @@ export async function readBatches(parts: ReadParts): Promise<void> {
       const read = await decodeSettled(runtime.decoder, batch, parts);
       if ("code" in read) return read.code === "stopped" ? undefined : read;
       const nowMs = parts.now().getTime();
-      const judged = runtime.expectations.judge({ decoded: read, ...batch, nowMs });
-      if (judged.halt !== undefined) return judged.halt;
+      const { records: own, stretch } = piece;
+      const judged = runtime.expectations.judge({ decoded: read, records: own, stretch, nowMs });
+      if (judged.halt !== undefined) return parts.halted(piece, judged.halt);
       const { decoded, tallies } = judged;
       gathered.add({
         ...piece,

@@ -174,7 +174,8 @@ test("a transition that is open when its versions become others goes on above wh
       ('staging', 'delays', 1025, 'flights', 'one', 1, 0, 'r1', 'partitions added', 'then', 'timestamp', 2, 5000),
       ('staging', 'over', 1024, 'flights', 'one', 0, 0, 'r1', 'partitions added', 'then', 'timestamp', 2, 5000),
       ('staging', 'over', 9216, 'flights', 'one', 0, 90, 'r1', 'order by offset again', 'then', 'offset', 2, null);
-    insert into sync_offsets values ('staging', 'delays', 'flights', 'one', 0, 70, 'w1');`);
+    insert into sync_offsets (environment, name, topic, incarnation, partition, next_offset, owner)
+      values ('staging', 'delays', 'flights', 'one', 0, 70, 'w1');`);
   old.close();
   for (let round = 0; round < 2; round++) {
     const now = openSyncState(path);

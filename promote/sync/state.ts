@@ -39,6 +39,10 @@ function migrate(database: DatabaseSync): void {
   }
   if (has("sync_offsets", "next_offset") && !has("sync_offsets", "owner"))
     database.exec("alter table sync_offsets add column owner text");
+  if (has("sync_offsets", "next_offset") && !has("sync_offsets", "passed_ms"))
+    database.exec(
+      "alter table sync_offsets add column passed_ms real not null default 0; alter table sync_offsets add column caught_up_ms real not null default 0",
+    );
   if (has("sync_pipelines", "is_paused") && !has("sync_pipelines", "resumes"))
     database.exec("alter table sync_pipelines add column resumes integer not null default 0");
 }
@@ -95,6 +99,7 @@ create table if not exists sync_offsets (
   topic text not null, incarnation text not null, partition integer not null,
   next_offset integer not null,
   owner text,
+  passed_ms real not null default 0, caught_up_ms real not null default 0,
   primary key (environment, name, topic, incarnation, partition)
 ) strict;
 create table if not exists sync_rewrites (
@@ -130,5 +135,16 @@ create table if not exists sync_expectations (
   environment text not null, name text not null, expectation text not null, minute integer not null,
   checked integer not null, failed integer not null, example text, is_cut_short integer not null default 0,
   primary key (environment, name, expectation, minute)
+) strict;
+create table if not exists sync_judged_minutes (
+  environment text not null, name text not null, expectation text not null,
+  topic text not null, incarnation text not null, next_minute integer not null,
+  primary key (environment, name, expectation)
+) strict;
+create table if not exists sync_halts (
+  environment text not null, name text not null, expectation text not null,
+  topic text not null, incarnation text not null, partition integer not null, record_offset integer not null,
+  minute integer not null,
+  primary key (environment, name, expectation, topic, incarnation, partition, record_offset)
 ) strict;
 `;

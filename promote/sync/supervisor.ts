@@ -5,7 +5,7 @@ import type { ContentStore } from "#snapshots/store.ts";
 import { openRegistry, type Registry } from "./decode/registry.ts";
 import type { PipelineEvent } from "./events.ts";
 import { openExpectations } from "./expectations/expectations.ts";
-import { readMinutes } from "./expectations/history.ts";
+import { listHalts } from "./expectations/halts.ts";
 import { openReleaseGuest, type GuestLimits } from "./guest.ts";
 import {
   closePorts,
@@ -165,9 +165,7 @@ export function openSupervisor(first: PipelineSpec, place: Place): Supervisor {
       readRelease: (hash) => readRelease(place.state, place.store, hash),
       openGuest: (release) => openReleaseGuest(release, place),
       openExpectations: ({ input }) =>
-        openExpectations(spec.stream.expectations, input, (name) =>
-          readMinutes(place.state, id, name),
-        ),
+        openExpectations(spec.stream.expectations, input, listHalts(place.state, id)),
       now: () => new Date(),
       random: Math.random,
       tuning: {

@@ -305,7 +305,7 @@ export function openSync(options: SyncOptions): Sync {
       return registerContract(registry.value, subject, spec.output);
     },
     quality: (environment, name) => ({
-      expectations: listExpectationHistory(state, { environment, name }),
+      expectations: listExpectationHistory(state, { environment, name }, { nowMs: Date.now() }),
       conflicts: listConflicts(state, { environment, name }),
     }),
     rewrites: (environment, name) => listRewrites(state, { environment, name }),

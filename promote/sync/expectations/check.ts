@@ -1,12 +1,12 @@
 import type { Decoded } from "../decode/decode.ts";
+import type { Stretch } from "../epochs.ts";
 import type { SourceRecord } from "../ports.ts";
 
 /** What expectations are judged on: decoded columns, with the records the rows came from and when they arrived. */
 export type Batch = {
   decoded: Decoded;
   records: readonly SourceRecord[];
-  topic: string;
-  partition: number;
+  stretch: Stretch;
   nowMs: number;
 };
 

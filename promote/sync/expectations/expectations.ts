@@ -2,8 +2,10 @@ import { fail, ok, type Problem, type Result } from "#snapshots/problem.ts";
 import type { Expectation } from "#snapshots/stream-settings.ts";
 import type { Column } from "#snapshots/table.ts";
 import { withoutRows, type Decoded } from "../decode/decode.ts";
+import type { Stretch } from "../epochs.ts";
 import { typedColumns, type TypedColumn } from "../identity.ts";
 import type { Batch, Check } from "./check.ts";
+import type { CountedHalt } from "./halts.ts";
 import { uniqueCheck } from "./unique-check.ts";
 import {
   freshnessCheck,
@@ -12,7 +14,7 @@ import {
   rangeCheck,
   setCheck,
 } from "./value-checks.ts";
-import { openVolume, type MinuteCount, type VolumeTally } from "./volume.ts";
+import { countMinutes, MINUTE_MS, type VolumeRule } from "./volume.ts";
 
 /** What one batch adds to an expectation's history in one minute. */
 export type Tally = {
@@ -21,7 +23,7 @@ export type Tally = {
   checked: number;
   failed: number;
   example?: string;
-  /** The rule asks for more than could be remembered: doubles may have been missed. */
+  /** Not all could be judged: `unique` could not remember enough, `volume` met records of no minute. */
   isCutShort?: boolean;
 };
 
@@ -30,7 +32,17 @@ export type Judgement = {
   decoded: Decoded;
   tallies: Tally[];
   /** An expectation of severity `halt` is not met: nothing of the batch may be written. */
-  halt?: Problem;
+  halt?: Halt;
+};
+
+/** The first record that must not be passed, and the first expectation that says so. */
+export type Halt = {
+  problem: Problem;
+  expectation: string;
+  offset: number;
+  /** Of arrival. */
+  minute: number;
+  example: string;
 };
 
 /** A source's expectations, opened against one input contract. What they remember belongs to one reader of the topic. */
@@ -38,33 +50,33 @@ export type Expectations = {
   judge(batch: Batch): Judgement;
   /** Records that came before and are handled again: by their values alone, whatever freshness, uniqueness and volume said of them then. */
   judgeAgain(batch: Batch): Pick<Judgement, "decoded" | "halt">;
+  /** Counted by `judge`, and judged once a minute is over (closed-minutes.ts). */
+  volumes: readonly VolumeRule[];
 };
-
-/** The history of a volume expectation, by name. */
-export type ReadMinutes = (expectation: string) => readonly MinuteCount[];
 
 type Rule = {
   expectation: Expectation;
+  /** None of a volume. */
   check?: Check;
-  volume?: (batch: Batch) => VolumeTally[];
+  /** Records that are in its history already. */
+  counted: ReadonlySet<string>;
 };
-
-const MINUTE_MS = 60_000;
 
 /**
  * Every rule judges every decoded row, whatever the others say of it: so an expectation's numbers do not depend on its
- * neighbours. What did not decode, and tombstones, have no columns to be judged by; volume counts them as records.
+ * neighbours. What did not decode, and tombstones, have no columns to be judged by; volume counts them as records. `halts`: what was counted when the
+ * pipeline halted, and comes again.
  */
 export function openExpectations(
   expectations: readonly Expectation[],
   input: readonly Column[],
-  readMinutes: ReadMinutes,
+  halts: readonly CountedHalt[] = [],
 ): Result<Expectations> {
   const columns = typedColumns(input);
   if (!columns.ok) return columns;
   const rules: Rule[] = [];
   for (const expectation of expectations) {
-    const rule = compile(expectation, columns.value, readMinutes);
+    const rule = compile(expectation, columns.value, halts);
     if (!rule.ok) {
       const { problem } = rule;
       return fail({ ...problem, message: `Expectation "${expectation.name}": ${problem.message}` });
@@ -75,6 +87,7 @@ export function openExpectations(
   return ok({
     judge: (batch) => judge(rules, batch),
     judgeAgain: (batch) => judge(ofValues, batch),
+    volumes: expectations.flatMap(volumeOf),
   });
 }
 
@@ -87,33 +100,38 @@ function judge(rules: readonly Rule[], batch: Batch): Judgement {
   const minute = Math.floor(nowMs / MINUTE_MS);
   const refused = new Map<number, string>();
   const tallies: Tally[] = [];
-  let halt: Problem | undefined;
+  let halt: (Halt & { row: number }) | undefined;
 
-  for (const { expectation, check, volume } of rules) {
+  for (const { expectation, check, counted } of rules) {
     const { name, severity } = expectation;
-    for (const tally of volume?.(batch) ?? []) {
-      tallies.push({ expectation: name, ...tally });
-      if (severity === "halt" && tally.example !== undefined)
-        halt ??= halted(name, tally.example, undefined);
-    }
+    if (check === undefined) tallies.push(...countedBy(name, batch));
     if (check === undefined || decoded.rows === 0) continue;
     const judgeRow = check.bind(batch);
+    let checked = 0;
     let failed = 0;
     let example: string | undefined;
     for (let row = 0; row < decoded.rows; row++) {
       const reason = judgeRow(row);
+      const offset = records[decoded.recordOfRow[row] ?? 0]?.offset ?? 0;
+      const isNew = counted.size === 0 || !counted.has(placeOf(batch.stretch, offset));
+      if (isNew) checked++;
       if (reason === undefined) continue;
-      failed++;
-      const offset = records[decoded.recordOfRow[row] ?? 0]?.offset;
-      example ??= `offset ${offset}: ${reason}`;
-      if (severity === "halt") halt ??= halted(name, reason, offset);
+      const told = `offset ${offset}: ${reason}`;
+      if (isNew) {
+        failed++;
+        example ??= told;
+      }
+      if (severity === "halt" && (halt === undefined || row < halt.row)) {
+        const problem = halted(name, reason, offset);
+        halt = { problem, expectation: name, offset, minute, example: told, row };
+      }
       if (severity === "deadLetter" && !refused.has(row))
         refused.set(row, `expectation "${name}": ${reason}`);
     }
     tallies.push({
       expectation: name,
       minute,
-      checked: decoded.rows,
+      checked,
       failed,
       ...(example === undefined ? {} : { example }),
       ...(check.isCutShort?.() === true ? { isCutShort: true } : {}),
@@ -123,27 +141,52 @@ function judge(rules: readonly Rule[], batch: Batch): Judgement {
   return halt === undefined ? judged : { ...judged, halt };
 }
 
-function halted(name: string, reason: string, offset: number | undefined): Problem {
+/** Records that have no minute are told of in the one in which they came. */
+function countedBy(expectation: string, { records, nowMs }: Batch): Tally[] {
+  const { counts, elsewhere } = countMinutes(records, nowMs);
+  const minute = Math.floor(nowMs / MINUTE_MS);
+  const tallies: Tally[] = counts.map((count) => ({ expectation, ...count, failed: 0 }));
+  if (elsewhere !== undefined)
+    tallies.push({
+      expectation,
+      minute,
+      checked: 0,
+      failed: 0,
+      example: elsewhere,
+      isCutShort: true,
+    });
+  return tallies;
+}
+
+function placeOf({ topic, incarnation, partition }: Stretch, offset: number): string {
+  return `${topic}/${incarnation}/${partition}/${offset}`;
+}
+
+function halted(name: string, reason: string, offset: number): Problem {
   return {
     code: "expectation-failed",
     message: `The expectation "${name}" is not met: ${reason}. Nothing of its batch was written.`,
     hint: "Correct the data at its source, or the expectation in the source's file, then resume the pipeline: it goes on at this record.",
-    ...(offset === undefined ? {} : { at: { offset } }),
+    at: { offset },
   };
+}
+
+function volumeOf({ name, severity, ...rule }: Expectation): VolumeRule[] {
+  if (!("volume" in rule) || severity === "deadLetter") return [];
+  const { lower, upper = Infinity } = rule.volume;
+  return [{ expectation: name, severity, lower, upper }];
 }
 
 function compile(
   expectation: Expectation,
   columns: readonly TypedColumn[],
-  readMinutes: ReadMinutes,
+  halts: readonly CountedHalt[],
 ): Result<Rule> {
-  if ("volume" in expectation) {
-    const { lower, upper } = expectation.volume;
-    const rule = { lower, ...(upper === undefined ? {} : { upper }) };
-    return ok({ expectation, volume: openVolume(rule, () => readMinutes(expectation.name)) });
-  }
+  const own = halts.filter((halt) => halt.expectation === expectation.name);
+  const counted = new Set(own.map((halt) => placeOf(halt, halt.offset)));
+  if ("volume" in expectation) return ok({ expectation, counted });
   const check = compileCheck(expectation, columns);
-  return check.ok ? ok({ expectation, check: check.value }) : check;
+  return check.ok ? ok({ expectation, check: check.value, counted }) : check;
 }
 
 function compileCheck(

@@ -21,11 +21,19 @@ export function showKept(type: SqlType, value: Kept): string {
     const text = date.toISOString();
     return type.kind === "scalar" && type.name === "DATE" ? text.slice(0, 10) : text;
   }
-  if (typeof value === "number") return String(value);
+  if (typeof value === "number")
+    return type.kind === "scalar" && type.name === "FLOAT" ? shortest(value) : String(value);
   if (value instanceof Uint8Array) return show(Buffer.from(value).toString("hex"));
   return type.kind === "list" || type.kind === "map" || type.kind === "struct"
     ? "such a value"
     : show(value);
+}
+
+/** The fewest digits that are this FLOAT and no other. */
+function shortest(value: number): string {
+  const held = Math.fround(value);
+  const digits = [6, 7, 8].find((n) => Math.fround(Number(held.toPrecision(n))) === held) ?? 9;
+  return String(Number(held.toPrecision(digits)));
 }
 
 function pointed(unscaled: bigint, scale: number): string {

@@ -29,7 +29,7 @@ test("a record an expectation refuses never reaches the transform: it is a dead 
   const { expectations } = streamSchema.parse({
     expectations: [{ range, severity: "deadLetter", name: "delays of a day" }],
   });
-  const validator = unwrap(openExpectations(expectations, spec.input, () => []));
+  const validator = unwrap(openExpectations(expectations, spec.input));
   const records = [5, 500, 7].map((delay, offset): SourceRecord => {
     const value = {
       id: offset,
@@ -46,8 +46,7 @@ test("a record an expectation refuses never reaches the transform: it is a dead 
   const judged = validator.judge({
     decoded: decoder.decode(records, 0),
     records,
-    topic: "t",
-    partition: 0,
+    stretch,
     nowMs: 0,
   });
   const guest = openReleaseGuest(spec, place);
@@ -90,7 +89,7 @@ test("a record an expectation refuses never reaches the transform: it is a dead 
   ]);
   expect(commitProgress(state, id, [{ finished: finished, owner: "worker" }])).toEqual([true]);
   expect(readProgress(state, id).counts).toMatchObject({ read: 3, deadLettered: 1 });
-  expect(listExpectationHistory(state, id)).toMatchObject([
+  expect(listExpectationHistory(state, id, { nowMs: 0 })).toMatchObject([
     { expectation: "delays of a day", checked: 3, failed: 1 },
   ]);
   await guest.close();

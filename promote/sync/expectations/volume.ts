@@ -1,81 +1,117 @@
-import type { Batch } from "./check.ts";
+import type { SourceRecord } from "../ports.ts";
 
-/** Records of one minute of record time, as the history has them; `failed`: the minute was found wanting. */
-export type MinuteCount = { minute: number; checked: number; failed: number };
+/** Records of one minute of record time, as the history has them. */
+export type MinuteCount = { minute: number; checked: number };
 
-export type VolumeRule = { lower: number; upper?: number };
+/** The usual number of records a minute, times `lower` and `upper`, is what a minute may have. */
+export type VolumeRule = {
+  expectation: string;
+  severity: "flag" | "halt";
+  lower: number;
+  upper: number;
+};
 
-export type VolumeTally = { minute: number; checked: number; failed: number; example?: string };
-
-const MINUTE_MS = 60_000;
-/** Later than this after its end nothing is waited for. */
-const GRACE_MS = 60_000;
+export const MINUTE_MS = 60_000;
+/** History is kept this long, by the clock. */
+export const KEPT_MINUTES = 30 * 24 * 60;
+/** Clocks differ: what is dated later than this ahead has another time than it says. */
+export const AHEAD_MINUTES = 10;
+/** Later than this after its end nothing of a minute is waited for. */
+export const GRACE_MS = 60_000;
 /** The usual is the median of this many minutes with records, of which there must be at least so many. */
-const BACK = 60;
+export const BACK = 60;
 const LEAST = 10;
 
 /**
- * Records per minute against the stream's own history, which the state database holds: so counts survive a restart and
- * are those of all workers. Minutes are of record time, so that catching up after a standstill is no flood. A minute is judged once
- * it is over by the clock and by what every partition read lately has reached; minutes without any record between two are judged too.
+ * Records by the minute of their own time, so that catching up after a standstill is no flood. A time that is long forgotten or far ahead is no
+ * minute that could be judged: those records are told of in `elsewhere`.
  */
-export function openVolume(
-  rule: VolumeRule,
-  readHistory: () => readonly MinuteCount[],
-): (batch: Batch) => VolumeTally[] {
-  const reached = new Map<number, { newestMs: number; seenMs: number }>();
-  let next: number | undefined;
-
-  function isOver(minute: number, nowMs: number): boolean {
-    const end = (minute + 1) * MINUTE_MS + GRACE_MS;
-    const lately = [...reached.values()].filter(({ seenMs }) => seenMs > nowMs - GRACE_MS);
-    return nowMs >= end && lately.every(({ newestMs }) => newestMs >= end);
+export function countMinutes(
+  records: readonly SourceRecord[],
+  nowMs: number,
+): { counts: MinuteCount[]; elsewhere?: string } {
+  const now = Math.floor(nowMs / MINUTE_MS);
+  const counts = new Map<number, number>();
+  let others = 0;
+  let first: SourceRecord | undefined;
+  for (const record of records) {
+    const minute = Math.floor(record.timestampMs / MINUTE_MS);
+    if (minute <= now - KEPT_MINUTES || minute > now + AHEAD_MINUTES) {
+      others++;
+      first ??= record;
+    } else counts.set(minute, (counts.get(minute) ?? 0) + 1);
   }
-
-  return ({ records, partition, nowMs }) => {
-    const counts = new Map<number, number>();
-    let newestMs = reached.get(partition)?.newestMs ?? 0;
-    for (const { timestampMs } of records) {
-      const minute = Math.floor(timestampMs / MINUTE_MS);
-      counts.set(minute, (counts.get(minute) ?? 0) + 1);
-      if (timestampMs > newestMs && timestampMs <= nowMs) newestMs = timestampMs;
-    }
-    if (records.length > 0) reached.set(partition, { newestMs, seenMs: nowMs });
-    const tallies: VolumeTally[] = [...counts].map(([minute, checked]) => ({
-      minute,
-      checked,
-      failed: 0,
-    }));
-    const first = Math.min(...[...counts.keys()].filter((minute) => minute * MINUTE_MS <= nowMs));
-    if (next === undefined && Number.isFinite(first)) next = first;
-    if (next === undefined || !isOver(next, nowMs)) return tallies;
-    const history = new Map(readHistory().map((entry) => [entry.minute, entry]));
-    next = Math.max(next, Math.floor(newestMs / MINUTE_MS) - BACK);
-    for (; isOver(next, nowMs); next++) {
-      const why = judge(rule, history, next);
-      if (why !== undefined) tallies.push({ minute: next, checked: 0, failed: 1, example: why });
-    }
-    return tallies;
+  return {
+    counts: [...counts].map(([minute, checked]) => ({ minute, checked })),
+    ...(first === undefined ? {} : { elsewhere: toldOf(first, others) }),
   };
 }
 
-function judge(
-  { lower, upper = Infinity }: VolumeRule,
-  history: ReadonlyMap<number, MinuteCount>,
-  minute: number,
-): string | undefined {
-  const own = history.get(minute);
-  if (own !== undefined && own.failed > 0) return undefined;
-  const before = [...history.values()]
-    .filter((entry) => entry.minute < minute && entry.checked > 0)
-    .toSorted((a, b) => b.minute - a.minute)
-    .slice(0, BACK)
-    .map(({ checked }) => checked)
-    .toSorted((a, b) => a - b);
-  if (before.length < LEAST) return undefined;
-  const usual = before[before.length >> 1] ?? 0;
-  const count = own?.checked ?? 0;
-  if (count >= usual * lower && count <= usual * upper) return undefined;
-  const at = new Date(minute * MINUTE_MS).toISOString().slice(0, 16);
-  return `${count} records in the minute ${at}Z, usually ${usual}`;
+function toldOf({ offset, timestampMs }: SourceRecord, records: number): string {
+  const date = new Date(timestampMs);
+  const time = Number.isNaN(date.getTime()) ? `${timestampMs} ms` : date.toISOString();
+  const rest = records === 1 ? "" : `, and so are ${records - 1} more`;
+  return `offset ${offset}: its time, ${time}, is no minute of the last 30 days${rest}; not counted`;
+}
+
+/**
+ * The record time that a batch shows its partition to have come to: the latest that two records in a row have reached, since one alone may have
+ * a wrong time. What is dated after now says nothing. 0 where there is none.
+ */
+export function passedBy(records: readonly SourceRecord[], nowMs: number): number {
+  const times = records.map(({ timestampMs }) => timestampMs).filter((time) => time <= nowMs);
+  if (times.length === 1) return Math.max(0, times[0] ?? 0);
+  let passedMs = 0;
+  for (let i = 1; i < times.length; i++)
+    passedMs = Math.max(passedMs, Math.min(times[i - 1] ?? 0, times[i] ?? 0));
+  return passedMs;
+}
+
+/** The first minute that is not over yet where every partition has come to `passedMs`. */
+export function firstOpen(passedMs: number, nowMs: number): number {
+  return Math.floor((Math.min(passedMs, nowMs) - GRACE_MS) / MINUTE_MS);
+}
+
+/**
+ * Minutes from `next` to before `open` that are not as usual, also those without a record: of these, an hour's after the last one that has some. `counted`: the
+ * minutes with records, oldest first, with at least an hour's before `next`.
+ */
+export function judgeMinutes(
+  rule: VolumeRule,
+  counted: readonly MinuteCount[],
+  { next, open }: { next: number; open: number },
+): { minute: number; why: string }[] {
+  const failures: { minute: number; why: string }[] = [];
+  const before: number[] = [];
+  let last: number | undefined;
+
+  function judge(minute: number, count: number): void {
+    const usual = before.length < LEAST ? undefined : medianOf(before);
+    if (minute < next || usual === undefined) return;
+    if (count >= usual * rule.lower && count <= usual * rule.upper) return;
+    const at = new Date(minute * MINUTE_MS).toISOString().slice(0, 16);
+    failures.push({ minute, why: `${count} records in the minute ${at}Z, usually ${usual}` });
+  }
+
+  function judgeSilence(to: number): void {
+    if (last === undefined) return;
+    const from = Math.max(next, last + 1);
+    for (let minute = from; minute < Math.min(to, last + 1 + BACK); minute++) judge(minute, 0);
+  }
+
+  for (const { minute, checked } of counted) {
+    if (minute >= open) break;
+    judgeSilence(minute);
+    judge(minute, checked);
+    before.push(checked);
+    if (before.length > BACK) before.shift();
+    last = minute;
+  }
+  judgeSilence(open);
+  return failures;
+}
+
+function medianOf(counts: readonly number[]): number {
+  const sorted = counts.toSorted((a, b) => a - b);
+  return sorted[sorted.length >> 1] ?? 0;
 }

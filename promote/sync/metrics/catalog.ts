@@ -65,7 +65,7 @@ export const counters = {
   },
   expectationChecks: {
     name: "penstock_expectation_checks_total",
-    help: "Rows, or minutes of a volume, that an expectation of the source was held against.",
+    help: "Rows that an expectation of the source was held against; of a volume, records.",
     labels: [...pipeline, "expectation"],
   },
   expectationFailures: {

@@ -1,6 +1,7 @@
 import { Counter, Histogram, type Registry } from "prom-client";
 import type { DeadLetter } from "../dead-letters.ts";
 import type { PipelineEvent } from "../events.ts";
+import type { Tally } from "../expectations/expectations.ts";
 import { sinkName, type PipelineSpec } from "../pipeline-spec.ts";
 import { counters, endToEnd, histograms } from "./catalog.ts";
 import { RecordHistogram } from "./record-histogram.ts";
@@ -51,12 +52,16 @@ export function openObserver(registry: Registry, nowMs: () => number): Observer 
     count.retracted.inc(own, counts.retracted);
     for (const [stage, records] of recordsByStage(deadLetters))
       count.deadLettered.inc({ ...own, stage }, records);
+    judged(own, tallies);
+    spread.batchRecords.observe(own, piece.records.length);
+    ages.addAges(own, piece.records, nowMs());
+  }
+
+  function judged(own: Labels, tallies: readonly Tally[]): void {
     for (const { expectation, checked, failed } of tallies) {
       count.expectationChecks.inc({ ...own, expectation }, checked);
       count.expectationFailures.inc({ ...own, expectation }, failed);
     }
-    spread.batchRecords.observe(own, piece.records.length);
-    ages.addAges(own, piece.records, nowMs());
   }
 
   return {
@@ -85,6 +90,9 @@ export function openObserver(registry: Registry, nowMs: () => number): Observer 
         }
         case "committed":
           committed(own, event);
+          break;
+        case "judged":
+          judged(own, event.tallies);
           break;
         case "rewritten": {
           const { reason, counts } = event;

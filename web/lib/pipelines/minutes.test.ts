@@ -25,6 +25,23 @@ test("an expectation is summed over the minutes that are shown, with the newest 
   expect(range?.minutes.map((minute) => minute?.failed)).toEqual([undefined, 2, 1]);
 });
 
+test("each has the minutes up to its own newest, and its example is of a failure where there is one", () => {
+  const [volume, range] = fared(
+    [
+      { name: "volume", severity: "halt" },
+      { name: "range", severity: "flag" },
+    ],
+    [
+      row("volume", 5, 100, 1),
+      { ...row("volume", 6, 0, 0), example: "offset 7: not counted", isCutShort: true },
+      row("range", 500, 10, 0),
+    ],
+    3,
+  );
+  expect(volume).toMatchObject({ failed: 1, example: "offset 5: bad", isCutShort: true });
+  expect(range).toMatchObject({ checked: 10, failed: 0 });
+});
+
 test("a rule nothing was checked by yet is there, and one that is asked for no more as well", () => {
   const all = fared([{ name: "new", severity: "flag" }], [row("old", 1, 5, 0)], 2);
   expect(all.map(({ name, severity, checked }) => [name, severity, checked])).toEqual([

@@ -2,7 +2,7 @@ import type { HistoryRow } from "#promote/sync/expectations/history.ts";
 
 export type Severity = "flag" | "deadLetter" | "halt";
 
-/** How one expectation fared, minute by minute up to the newest minute of all. */
+/** How one expectation fared, minute by minute up to its newest: records that are caught up with have minutes of long ago. */
 export type Fared = {
   name: string;
   /** Undefined: the source does not ask for it any more. */
@@ -23,16 +23,18 @@ export function fared(
   history: readonly HistoryRow[],
   shown = 60,
 ): Fared[] {
-  const newest = Math.max(0, ...history.map(({ at }) => Date.parse(at)));
-  const first = newest - (shown - 1) * MINUTE_MS;
   const names = [
     ...new Set([...rules.map(({ name }) => name), ...history.map((row) => row.expectation)]),
   ];
   return names.map((name): Fared => {
     const rule = rules.find((each) => each.name === name);
-    const rows = history.filter((row) => row.expectation === name && Date.parse(row.at) >= first);
+    const own = history.filter((row) => row.expectation === name);
+    const newest = Math.max(0, ...own.map(({ at }) => Date.parse(at)));
+    const first = newest - (shown - 1) * MINUTE_MS;
+    const rows = own.filter((row) => Date.parse(row.at) >= first);
     const byMinute = new Map(rows.map((row) => [Date.parse(row.at), row]));
-    const withExample = rows.findLast((row) => row.example !== null);
+    const told = rows.filter((row) => row.example !== null);
+    const withExample = told.findLast((row) => row.failed > 0) ?? told.at(-1);
     return {
       name,
       ...(rule ? { severity: rule.severity } : {}),
