@@ -1,5 +1,6 @@
-import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, describe, expect, test } from "vitest";
+import { until } from "#promote/sync/fixture.ts";
+import { livingReports } from "#promote/sync/workers.ts";
 import {
   freezeServer,
   killServer,
@@ -68,8 +69,17 @@ const frozen = (server: ServerName) =>
     server,
     async (): Promise<void> => {
       await freezeServer(server);
-      await delay(FROZEN_MS);
-      await thawServer(server);
+      const endMs = Date.now() + FROZEN_MS;
+      const isOver = (): boolean => {
+        const living = livingReports(stage.state(), Date.now());
+        expect(living, `the worker reports while ${server} does not answer`).toHaveLength(1);
+        return Date.now() > endMs;
+      };
+      try {
+        await until("half a minute has passed", isOver);
+      } finally {
+        await thawServer(server);
+      }
     },
   ] as const;
 

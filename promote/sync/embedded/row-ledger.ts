@@ -181,7 +181,10 @@ export async function openRowLedger(): Promise<RowLedger> {
           ...(stray === undefined ? {} : { stray }),
           partition: known === null ? null : Number(known),
           expected: side(ePartition, eOffset, eJson),
-          found: foundSide && { ...foundSide, version: String(fVersion) },
+          found: foundSide && {
+            ...foundSide,
+            version: typeof fVersion === "string" ? fVersion : "0",
+          },
         };
       });
     },
