@@ -12,11 +12,11 @@ type Place = { topic: string; partition: number; offset: number };
 type Options = Common & { group?: string[]; stage?: string[]; at?: Place[] };
 type Group = { id: string; stage: string };
 type Letters = "all" | { group: string } | Place[];
-type Replayed = { asked: number; gone: number; left: number };
+type Replayed = { asked: number; gone: number; moved: number; left: number };
 
 /**
  * `penstock replay ENVIRONMENT:PIPELINE [--group ID …] [--stage STAGE …] [--at TOPIC/PARTITION/OFFSET …]`; exit code 1 where records are gone from
- * the topic.
+ * the topic, or are from before it was given more partitions.
  */
 export function replayVerb(program: Command): void {
   verb(
@@ -48,19 +48,20 @@ async function replay(connection: Connection, pipeline: string, options: Options
   const signal = cancelled();
   const progress = openProgress({ isSilent: options.json ?? false });
   progress.show(`Looking at the topic of ${pipeline}`);
-  const sum: Replayed = { asked: 0, gone: 0, left: 0 };
+  const sum: Replayed = { asked: 0, gone: 0, moved: 0, left: 0 };
   try {
     for (const letters of choices) {
       const request = routes.replay.$post({ param, json: { letters } }, { init: { signal } });
       const one = await unlessCancelled(signal, read(request));
       sum.asked += one.asked;
       sum.gone += one.gone;
+      sum.moved += one.moved;
       sum.left += one.left;
     }
   } finally {
     progress.end();
   }
-  if (sum.gone > 0) process.exitCode = 1;
+  if (sum.gone + sum.moved > 0) process.exitCode = 1;
   const waiting = sum.asked === 0 ? null : await waitsFor(connection, param);
   if (options.json) return printJson({ ...sum, waitsFor: waiting });
   if (total === 0) return print(`There are no dead letters of ${pipeline}.`);
@@ -68,6 +69,10 @@ async function replay(connection: Connection, pipeline: string, options: Options
   print(askedFor(what, "handled again, in the order of their topic", waiting));
   if (sum.gone > 0)
     print(`${counted(sum.gone, "record")} the topic no longer holds stay as they are.`);
+  if (sum.moved > 0)
+    print(
+      `${counted(sum.moved, "record")} from before the topic was given more partitions stay as they are: a replay could override newer ones in other partitions. Send them to the topic again from where they came.`,
+    );
   if (sum.left > 0)
     print(`${counted(sum.left, "more letter")}: say it again once these have passed.`);
 }

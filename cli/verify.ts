@@ -76,9 +76,10 @@ function tellRepair(
   waiting: WaitsFor | null,
   options: Options,
 ): void {
-  const isNeeded = plan.rewrites.length > 0 || plan.strays.length > 0;
+  const isWriting = plan.rewrites.length + plan.together.length > 0;
+  const isNeeded = isWriting || plan.strays.length > 0;
   if (isNeeded && !isApplied) process.exitCode = 1;
-  const waits = isApplied && plan.rewrites.length > 0 ? waiting : null;
+  const waits = isApplied && isWriting ? waiting : null;
   if (options.json) return printJson({ report, plan, isApplied, waitsFor: waits });
   printReport(report);
   if (!isNeeded) return print("Nothing to repair.");

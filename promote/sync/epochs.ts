@@ -79,7 +79,7 @@ export function openEpoch(
   epoch: NewEpoch,
   owner: string,
 ): Epoch | undefined {
-  return whileOwned(state, id, epoch, owner, (epochs) => opening(epochs, epoch));
+  return openBy(state, id, epoch, owner, (epochs) => opening(epochs, epoch));
 }
 
 /** As `openEpoch`, in the transition that the topic's partitions go through until `untilMs`, whichever workers read them. */
@@ -90,7 +90,7 @@ export function openTransition(
   untilMs: number,
   owner: string,
 ): Epoch | undefined {
-  return whileOwned(state, id, epoch, owner, (epochs) => joining(epochs, epoch, untilMs));
+  return openBy(state, id, epoch, owner, (epochs) => joining(epochs, epoch, untilMs));
 }
 
 /**
@@ -104,7 +104,7 @@ export function openAlike(
   nowMs: number,
   owner: string,
 ): Epoch | undefined {
-  return whileOwned(state, id, epoch, owner, (epochs) => {
+  return openBy(state, id, epoch, owner, (epochs) => {
     const ahead = transitionAhead(epochs, epoch, epoch.firstOffset);
     const going = ahead?.of ?? movingTransition(epochs, epoch, nowMs);
     if (going === undefined) return opening(epochs, epoch);
@@ -119,8 +119,8 @@ export function openAlike(
   });
 }
 
-/** Keeps the epochs that `open` makes, if the stretch is the worker's, and gives the first. */
-function whileOwned(
+/** Keeps the epochs that `open` makes, if the stretch is the worker's, and gives the first. What `open` writes is in the same transaction. */
+export function openBy(
   state: DatabaseSync,
   id: PipelineId,
   stretch: Stretch,
@@ -218,7 +218,7 @@ function isPast(epochs: readonly Epoch[], stretch: Stretch, { transition }: Tran
   );
 }
 
-function nextNumber(epochs: readonly Epoch[], above: number | undefined): number {
+export function nextNumber(epochs: readonly Epoch[], above: number | undefined): number {
   const after = epochs.map((epoch) =>
     epoch.ordering === "offset"
       ? epoch.epoch + 1

@@ -134,12 +134,10 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
     release: () => current.release,
     held: () => stretches.list().map(({ stretch }) => stretch),
     newestOf: (stretch) => listEpochs(state, id).findLast((epoch) => isSameStretch(epoch, stretch)),
-    renew(stretch, reason) {
-      const place = stretches.list().find((held) => isSameStretch(held.stretch, stretch));
-      const epoch = place === undefined ? undefined : stretches.renew(place.stretch, reason);
-      if (place === undefined || epoch === undefined) return undefined;
-      observe({ kind: "epoch", epoch });
-      return { epoch, at: place.position };
+    renew(rewrite) {
+      const begun = stretches.renew(rewrite);
+      if (begun !== undefined) observe({ kind: "epoch", epoch: begun.epoch });
+      return begun;
     },
     async decode(epoch, records) {
       const runtime = runtimes.of(epoch.release);

@@ -2,6 +2,7 @@ import type { DatabaseSync } from "node:sqlite";
 import { beforeEach, expect, test } from "vitest";
 import { unwrap } from "#snapshots/problem.ts";
 import { setDismissed } from "./dismissals.ts";
+import { openEpoch, openTransition } from "./epochs.ts";
 import type { PartitionRange, TopicReader } from "./ports.ts";
 import { replayDeadLetters } from "./replay.ts";
 import { listRewrites } from "./rewrites.ts";
@@ -48,7 +49,7 @@ const asked = (): { partition: number; from: number; offsets: number[] }[] =>
 test("two hundred thousand letters are replayed at once, a rewrite a partition, in offset order", async () => {
   letters(200_000, 1);
   const replay = unwrap(await replayDeadLetters(state, id, "all", beginsAt(0), now));
-  expect(replay).toEqual({ asked: 200_000, gone: 0 });
+  expect(replay).toEqual({ asked: 200_000, gone: 0, moved: 0 });
   const [only] = asked();
   expect([only?.from, only?.offsets.length, only?.offsets.at(-1)]).toEqual([0, 200_000, 199_999]);
 });
@@ -68,6 +69,7 @@ test("only what was chosen, is there and was not dismissed is replayed; a record
   expect(unwrap(await replayDeadLetters(state, id, choice, reader, now))).toEqual({
     asked: 2,
     gone: 2,
+    moved: 0,
   });
   expect(asked()).toEqual([
     { partition: 0, from: 4, offsets: [4] },
@@ -78,4 +80,34 @@ test("only what was chosen, is there and was not dismissed is replayed; a record
     { partition: 0, from: 4, offsets: [4, 6] },
     { partition: 1, from: 1, offsets: [1, 3, 7] },
   ]);
+});
+
+test("letters of before the topic grew are not replayed: newer records may lie in another partition", async () => {
+  letters(8, 1);
+  state.prepare("insert into sync_releases values ('r1', '{}', 'b')").run();
+  const stretch = { topic: "flights", incarnation: "one", partition: 0 };
+  const about = { ...stretch, release: "r1", reason: "", openedAt: "", partitions: 2 };
+  const grown = { ...about, firstOffset: 3 };
+  openEpoch(state, id, { ...about, firstOffset: 0, partitions: 1 }, "w");
+  openTransition(state, id, grown, 0, "w");
+  const inTransition = await replayDeadLetters(state, id, "all", beginsAt(1), now);
+  expect(inTransition).toMatchObject({ ok: false, problem: { code: "nothing-to-replay" } });
+  openEpoch(state, id, { ...grown, firstOffset: 5 }, "w");
+  expect(unwrap(await replayDeadLetters(state, id, "all", beginsAt(1), now))).toEqual({
+    asked: 3,
+    gone: 1,
+    moved: 4,
+  });
+  expect(asked()).toEqual([{ partition: 0, from: 5, offsets: [5, 6, 7] }]);
+  const old = await replayDeadLetters(
+    state,
+    id,
+    [{ topic: "flights", partition: 0, offset: 4 }],
+    beginsAt(1),
+    now,
+  );
+  expect(old).toMatchObject({
+    ok: false,
+    problem: { message: expect.stringContaining("was given more partitions") as string },
+  });
 });

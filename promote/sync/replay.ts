@@ -1,15 +1,19 @@
 import type { DatabaseSync } from "node:sqlite";
 import { z } from "zod";
-import { fail, ok, type Result } from "#snapshots/problem.ts";
-import type { PipelineId, Stretch } from "./epochs.ts";
+import { fail, ok, type Problem, type Result } from "#snapshots/problem.ts";
+import { listEpochs, type PipelineId, type Stretch } from "./epochs.ts";
+import { settledOffset } from "./layers.ts";
 import type { TopicReader } from "./ports.ts";
 import { askRewrite } from "./rewrites.ts";
 
 /** Which dead letters to send through the current release once more. */
 export type LetterChoice = "all" | readonly Place[];
 
-/** `asked`: letters that will be replayed. `gone`: those whose records the topic no longer holds. */
-export type Replay = { asked: number; gone: number };
+/**
+ * `asked`: letters that will be replayed. `gone`: those whose records the topic no longer holds. `moved`: those from before the topic was given more
+ * partitions, whose identities may have newer records in another one.
+ */
+export type Replay = { asked: number; gone: number; moved: number };
 
 /**
  * Asks for dead letters to be handled again by the release that runs now: each is read from its topic with everything that followed of its identity,
@@ -23,7 +27,8 @@ export async function replayDeadLetters(
   now: Date,
 ): Promise<Result<Replay>> {
   const isChosen = choice === "all" ? () => true : isAmong(choice);
-  const replay: Replay = { asked: 0, gone: 0 };
+  const replay: Replay = { asked: 0, gone: 0, moved: 0 };
+  const epochs = listEpochs(state, id);
   for (const { topic, incarnation, partition, offsets: all } of openPlaces(state, id)) {
     const offsets = all.filter((offset) => isChosen({ topic, partition, offset }));
     if (offsets.length === 0) continue;
@@ -32,32 +37,48 @@ export async function replayDeadLetters(
     const ranges = isSame ? await reader.ranges(topic) : [];
     const range = ranges.find((one) => one.partition === partition);
     const there = offsets.filter((offset) => isSame && offset >= (range?.first ?? Infinity));
+    const settled = settledOffset(epochs, { topic, incarnation, partition });
+    const safe = there.filter((offset) => offset >= settled);
     replay.gone += offsets.length - there.length;
-    replay.asked += there.length;
-    const [from] = there;
+    replay.moved += there.length - safe.length;
+    replay.asked += safe.length;
+    const [from] = safe;
     if (from === undefined) continue;
     askRewrite(state, id, {
       topic,
       incarnation,
       partition,
       from,
-      selection: { offsets: there, tokens: [] },
+      selection: { offsets: safe, tokens: [] },
       reason: "dead letters replayed",
       askedAt: now.toISOString(),
     });
   }
-  if (replay.asked > 0) return ok(replay);
-  return fail({
-    code: "nothing-to-replay",
-    message:
-      replay.gone === 0
-        ? "None of these dead letters is there any more."
-        : `The topic no longer holds the records of these ${replay.gone} dead letters.`,
-    hint:
-      replay.gone === 0
-        ? "Look at the page again: they may have been replayed."
-        : "Send them to the topic again from where they came, or let them be.",
-  });
+  return replay.asked > 0 ? ok(replay) : fail(nothingOf(replay, current));
+}
+
+function nothingOf({ gone, moved }: Replay, topic: string): Problem {
+  const code = "nothing-to-replay";
+  const sendAgain = "Send them to the topic again from where they came, or let them be.";
+  if (moved > 0) {
+    const lost = gone > 0 ? ` It no longer holds the records of ${gone} others.` : "";
+    return {
+      code,
+      message: `The topic ${topic} was given more partitions after the records of these ${moved} dead letters: newer records of the same identities may lie in other partitions, and a replay would override them.${lost}`,
+      hint: sendAgain,
+    };
+  }
+  if (gone > 0)
+    return {
+      code,
+      message: `The topic no longer holds the records of these ${gone} dead letters.`,
+      hint: sendAgain,
+    };
+  return {
+    code,
+    message: "None of these dead letters is there any more.",
+    hint: "Look at the page again: they may have been replayed.",
+  };
 }
 
 type Place = Pick<Stretch, "topic" | "partition"> & { offset: number };

@@ -35,10 +35,14 @@ export type Rewrite = Stretch & {
   /** `written`: all of it is in every sink; of a backfill, readers are turned once every partition is. */
   state: "asked" | "running" | "written" | "done";
   askedAt: string;
+  /** What was asked together has the number of the first of it: an identity's records may lie in any of its partitions. */
+  ask: number | undefined;
   /** Known once it runs. */
   epoch: number | undefined;
   to: number | undefined;
   release: string | undefined;
+  /** In a topic that has grown: the lowest of the epoch numbers which all that was asked together is written under (layers.ts). */
+  lowest: number | undefined;
   written: number;
   deadLettered: number;
 };
@@ -53,6 +57,8 @@ const rowSchema = z
     to_offset: z.number().nullable(),
     epoch: z.number().nullable(),
     release: z.string().nullable(),
+    ask: z.number().nullable(),
+    lowest: z.number().nullable(),
     selection: z.string(),
     reason: z.string(),
     state: z.enum(["asked", "running", "written", "done"]),
@@ -60,18 +66,18 @@ const rowSchema = z
     written: z.number(),
     dead_lettered: z.number(),
   })
-  .transform(
-    ({ from_offset, to_offset, asked_at, dead_lettered, selection, epoch, release, ...rest }) => ({
-      ...rest,
-      from: from_offset,
-      to: to_offset ?? undefined,
-      epoch: epoch ?? undefined,
-      release: release ?? undefined,
-      selection: selectionSchema.parse(JSON.parse(selection)),
-      askedAt: asked_at,
-      deadLettered: dead_lettered,
-    }),
-  );
+  .transform(({ from_offset, to_offset, asked_at, dead_lettered, selection, ...rest }) => ({
+    ...rest,
+    from: from_offset,
+    to: to_offset ?? undefined,
+    epoch: rest.epoch ?? undefined,
+    release: rest.release ?? undefined,
+    ask: rest.ask ?? undefined,
+    lowest: rest.lowest ?? undefined,
+    selection: selectionSchema.parse(JSON.parse(selection)),
+    askedAt: asked_at,
+    deadLettered: dead_lettered,
+  }));
 
 /** All of a pipeline's rewrites, oldest first. */
 export function listRewrites(state: DatabaseSync, id: PipelineId): Rewrite[] {
@@ -91,44 +97,99 @@ export function listOpenRewrites(state: DatabaseSync, id: PipelineId): Rewrite[]
     .map((row) => rowSchema.parse(row));
 }
 
+export type Asked = Stretch & Pick<Rewrite, "from" | "selection" | "reason" | "askedAt">;
+
 /** Asks for one; the worker that reads the stretch will do it. Durable when this returns. */
-export function askRewrite(
+export function askRewrite(state: DatabaseSync, id: PipelineId, asked: Asked): number {
+  return inTransaction(state, () => insertRewrite(state, id, asked));
+}
+
+/** Asks for rewrites of a topic's partitions that belong together: in none is one left while others are done. */
+export function askTogether(
   state: DatabaseSync,
   id: PipelineId,
-  asked: Stretch & Pick<Rewrite, "from" | "selection" | "reason" | "askedAt">,
-): number {
+  asked: readonly Asked[],
+): number[] {
   return inTransaction(state, () => {
-    const made = state
-      .prepare(
-        `insert into sync_rewrites (environment, name, topic, incarnation, partition, from_offset, selection, reason, state, asked_at)
-         values (?, ?, ?, ?, ?, ?, ?, ?, 'asked', ?)`,
-      )
-      .run(
-        id.environment,
-        id.name,
-        asked.topic,
-        asked.incarnation,
-        asked.partition,
-        asked.from,
-        JSON.stringify(asked.selection),
-        asked.reason,
-        asked.askedAt,
-      );
-    return Number(made.lastInsertRowid);
+    const made = asked.map((one) => insertRewrite(state, id, one));
+    const together = state.prepare("update sync_rewrites set ask = ? where rewrite = ?");
+    for (const rewrite of made) together.run(made[0] ?? rewrite, rewrite);
+    return made;
   });
+}
+
+function insertRewrite(state: DatabaseSync, id: PipelineId, asked: Asked): number {
+  const made = state
+    .prepare(
+      `insert into sync_rewrites (environment, name, topic, incarnation, partition, from_offset, selection, reason, state, asked_at)
+       values (?, ?, ?, ?, ?, ?, ?, ?, 'asked', ?)`,
+    )
+    .run(
+      id.environment,
+      id.name,
+      asked.topic,
+      asked.incarnation,
+      asked.partition,
+      asked.from,
+      JSON.stringify(asked.selection),
+      asked.reason,
+      asked.askedAt,
+    );
+  return Number(made.lastInsertRowid);
+}
+
+/** What was asked together with a rewrite, itself included; nothing where it was asked alone. */
+export function listAsked(state: DatabaseSync, { ask }: Pick<Rewrite, "ask">): Rewrite[] {
+  if (ask === undefined) return [];
+  return state
+    .prepare("select * from sync_rewrites where ask = ? order by rewrite")
+    .all(ask)
+    .map((row) => rowSchema.parse(row));
+}
+
+/**
+ * As if nothing of what was asked together had been done: every partition is written again, also one that the topic did not have when it was asked, and
+ * each takes all identities. Within the caller's transaction.
+ */
+export function spreadRewrite(
+  state: DatabaseSync,
+  id: PipelineId,
+  together: readonly Rewrite[],
+  stretches: readonly Stretch[],
+): void {
+  const [first] = together;
+  if (first === undefined) return;
+  const selection = unionOf(together.map((one) => one.selection));
+  const reset = state.prepare(
+    "update sync_rewrites set state = 'asked', lowest = null, selection = ? where ask = ?",
+  );
+  const join = state.prepare("update sync_rewrites set ask = ? where rewrite = ?");
+  for (const stretch of stretches) {
+    if (together.some(({ partition }) => partition === stretch.partition)) continue;
+    const asked = { ...first, ...stretch, selection, from: 0 };
+    join.run(first.ask ?? first.rewrite, insertRewrite(state, id, asked));
+  }
+  reset.run(JSON.stringify(selection), first.ask ?? first.rewrite);
+}
+
+function unionOf(selections: readonly Selection[]): Selection {
+  const some = selections.flatMap((one) => ("tokens" in one ? [one] : []));
+  if (some.length < selections.length) return { all: true };
+  // Offsets mean other records in another partition; their identities are among the tokens.
+  return { offsets: [], tokens: [...new Set(some.flatMap(({ tokens }) => tokens))] };
 }
 
 /** Begun, or begun again by another worker: under which epoch, and up to where. */
 export function beginRewrite(
   state: DatabaseSync,
   rewrite: number,
-  begun: { epoch: number; to: number; release: string },
+  begun: { epoch: number; from: number; to: number; release: string; lowest: number | undefined },
 ): void {
   state
     .prepare(
-      "update sync_rewrites set state = 'running', epoch = ?, to_offset = ?, release = ?, written = 0, dead_lettered = 0 where rewrite = ?",
+      "update sync_rewrites set state = 'running', epoch = ?, from_offset = ?, to_offset = ?, release = ?, lowest = ?, written = 0, dead_lettered = 0 where rewrite = ?",
     )
-    .run(begun.epoch, begun.to, begun.release, rewrite);
+    .run(begun.epoch, begun.from, begun.to, begun.release, begun.lowest ?? null, rewrite);
 }
 
 /** Within the caller's transaction. */
@@ -144,12 +205,18 @@ export function countRewritten(
     .run(counts.written, counts.deadLettered, rewrite);
 }
 
-/** `selection`: with every identity that came in by its offset. */
-export function finishRewrite(state: DatabaseSync, rewrite: number, selection: Selection): void {
+/** `selection`: with every identity that came in by its offset. One that was begun again meanwhile is not finished. */
+export function finishRewrite(
+  state: DatabaseSync,
+  rewrite: number,
+  { epoch, selection }: { epoch: number; selection: Selection },
+): void {
   const next = "all" in selection ? "written" : "done";
   state
-    .prepare("update sync_rewrites set state = ?, selection = ? where rewrite = ?")
-    .run(next, JSON.stringify(selection), rewrite);
+    .prepare(
+      "update sync_rewrites set state = ?, selection = ? where rewrite = ? and epoch = ? and state = 'running'",
+    )
+    .run(next, JSON.stringify(selection), rewrite, epoch);
 }
 
 /** Nothing is left to do of these, or nothing can be: what they were asked for is gone. */

@@ -6,7 +6,7 @@ import type { Epoch, Stretch } from "./epochs.ts";
 import { firstEpoch } from "./fixture.ts";
 import type { SourceRecord, TopicReader } from "./ports.ts";
 import { NOTHING } from "./progress.ts";
-import { askRewrite, listRewrites, type Selection } from "./rewrites.ts";
+import { askRewrite, beginRewrite, listRewrites, type Selection } from "./rewrites.ts";
 import { rewriting, tombstones, type RewritePiece } from "./rewriting.ts";
 import { openSyncState } from "./state.ts";
 import { FIRST_EPOCH, versionOf } from "./version.ts";
@@ -166,9 +166,12 @@ function open(): ReturnType<typeof rewriting> {
     release: () => release,
     held: () => held,
     newestOf: epochOf,
-    renew(stretch, reason) {
+    renew({ rewrite, reason, topic, incarnation: made, partition, from }) {
       renewed.push(reason);
-      return { epoch: epochOf(stretch), at: 1 };
+      const epoch = epochOf({ topic, incarnation: made, partition });
+      const begun = { epoch: epoch.epoch, from, to: 1, release, lowest: undefined };
+      beginRewrite(state, rewrite, begun);
+      return { epoch, lowest: undefined, layers: [{ from, to: 1, epoch }] };
     },
     decode: async (_, records) => decoder.decode(records, 0),
     judge: (_, __, decoded) => decoded,

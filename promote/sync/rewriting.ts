@@ -1,9 +1,11 @@
 import type { DatabaseSync } from "node:sqlite";
 import { ProblemError, type Problem } from "#snapshots/problem.ts";
+import type { Begun } from "./begin-rewrite.ts";
 import { replaceDeadLetters } from "./dead-letters.ts";
 import type { Decoded } from "./decode/decode.ts";
 import { isSameStretch, type Epoch, type PipelineId, type Stretch } from "./epochs.ts";
 import type { PipelineEvent } from "./events.ts";
+import type { Layer } from "./layers.ts";
 import type { SourceRecord, TopicReader } from "./ports.ts";
 import {
   askAgain,
@@ -11,6 +13,7 @@ import {
   countRewritten,
   endRewrites,
   finishRewrite,
+  listAsked,
   listOpenRewrites,
   type Clear,
   type Rewrite,
@@ -34,8 +37,8 @@ export type RewritingParts = {
   signal: AbortSignal;
   /** The release that runs now. */
   release(): string;
-  /** Moves live traffic of a stretch to a new epoch; undefined when that cannot be just now. */
-  renew(stretch: Stretch, reason: string): { epoch: Epoch; at: number } | undefined;
+  /** Begins a rewrite: live traffic of its stretch moves to a new epoch. Undefined when that cannot be just now. */
+  renew(rewrite: Rewrite): Begun | undefined;
   /** The stretches that are read here. */
   held(): Stretch[];
   /** A stretch's newest epoch. */
@@ -57,16 +60,71 @@ export type RewritingParts = {
 export async function* rewriting(
   parts: RewritingParts,
 ): AsyncGenerator<RewritePiece | Problem | undefined> {
+  const begun = new Map<number, Begun>();
   for (;;) {
     const open = openHere(parts);
-    const next = open.find((rewrite) => rewrite.state !== "written");
-    if (next !== undefined) yield* rewriteOne(parts, next);
-    else if (open.length > 0) {
-      const refused = await endBackfills(parts, open);
+    const next = nextOf(parts, begun, open);
+    // What is there to do by now is looked up again.
+    if (next === "begun") continue;
+    if (next === undefined) {
+      const written = open.filter(({ state }) => state === "written");
+      const refused = await endBackfills(parts, written);
       if (refused !== undefined) yield refused;
+    } else {
+      yield* next;
     }
     yield undefined;
   }
+}
+
+/** The first that can be written, or has begun just now; what has to wait holds up nothing else. */
+function nextOf(
+  parts: RewritingParts,
+  begun: Map<number, Begun>,
+  open: readonly Rewrite[],
+): AsyncGenerator<RewritePiece | Problem> | "begun" | undefined {
+  for (const rewrite of open) {
+    if (rewrite.state === "written" || isWaiting(parts, begun, rewrite)) continue;
+    if ("clears" in rewrite.selection) return clear(parts, rewrite, rewrite.selection.clears);
+    const known = begunAs(parts, begun, rewrite);
+    begun.delete(rewrite.rewrite);
+    if (known !== undefined) return rewriteOne(parts, rewrite, known);
+    const fresh = parts.renew(rewrite);
+    if (fresh === undefined) continue;
+    begun.set(rewrite.rewrite, fresh);
+    return "begun";
+  }
+  return undefined;
+}
+
+/** What a rewrite began with here, if nobody has begun it again since and the release still runs. */
+function begunAs(
+  parts: RewritingParts,
+  begun: ReadonlyMap<number, Begun>,
+  rewrite: Rewrite,
+): Begun | undefined {
+  const known = begun.get(rewrite.rewrite);
+  if (known === undefined) return undefined;
+  const isSame =
+    rewrite.state === "running" &&
+    rewrite.epoch === known.epoch.epoch &&
+    rewrite.lowest === known.lowest &&
+    rewrite.release === parts.release();
+  return isSame ? known : undefined;
+}
+
+/**
+ * Whether it has begun and others of the same ask have not: what it writes would be newer than live traffic of their partitions, in which newer records
+ * of the same identities may come.
+ */
+function isWaiting(
+  parts: RewritingParts,
+  begun: ReadonlyMap<number, Begun>,
+  rewrite: Rewrite,
+): boolean {
+  const lowest = begunAs(parts, begun, rewrite)?.lowest;
+  if (lowest === undefined) return false;
+  return listAsked(parts.state, rewrite).some((other) => other.lowest !== lowest);
 }
 
 /** What can be done here; what was asked of a topic that was made again since is over. */
@@ -107,19 +165,16 @@ async function endBackfills(
   return undefined;
 }
 
-async function* rewriteOne(
-  parts: RewritingParts,
-  rewrite: Rewrite,
-): AsyncGenerator<RewritePiece | Problem> {
+type PieceOf = (epoch: Epoch, records: readonly SourceRecord[], decoded: Decoded) => RewritePiece;
+
+/** The pieces of a rewrite, and when every sink has them all. */
+function openPieces(parts: RewritingParts, rewrite: Rewrite) {
   const { id, state, signal } = parts;
-  const { selection } = rewrite;
-  const chosen = openSelection(selection);
-  const { topic, incarnation, partition } = rewrite;
-  if (await isTopicGone(parts, rewrite)) return;
+  const { topic, incarnation, partition, selection } = rewrite;
   let unsettled = 0;
   let onSettled: () => void = () => undefined;
 
-  function pieceOf(epoch: Epoch, records: readonly SourceRecord[], decoded: Decoded): RewritePiece {
+  const pieceOf: PieceOf = (epoch, records, decoded) => {
     unsettled++;
     const next = (records.at(-1)?.offset ?? 0) + 1;
     const piece = { stretch: { topic, incarnation, partition }, epoch, records, next };
@@ -141,27 +196,31 @@ async function* rewriteOne(
         onSettled();
       },
     };
+  };
+
+  async function settled(): Promise<void> {
+    const isWaiting = (): boolean => unsettled > 0 && !signal.aborted;
+    while (isWaiting()) {
+      await new Promise<void>((resolve) => {
+        onSettled = resolve;
+        signal.addEventListener("abort", () => resolve(), { once: true });
+      });
+    }
   }
 
-  if ("clears" in selection) {
-    const epoch = parts.newestOf(rewrite);
-    if (epoch === undefined) return;
-    const begun = { epoch: epoch.epoch, to: rewrite.from, release: epoch.release };
-    beginRewrite(state, rewrite.rewrite, begun);
-    for (const { number, records } of tombstones(selection.clears)) {
-      const decoded = parts.decodeTombstones(epoch, records);
-      if ("code" in decoded) {
-        yield decoded;
-        return;
-      }
-      yield pieceOf({ ...epoch, epoch: number, ordering: "offset" }, records, decoded);
-    }
-  } else {
-    const moved = parts.renew(rewrite, rewrite.reason);
-    if (moved === undefined) return;
-    const { epoch, at } = moved;
-    beginRewrite(state, rewrite.rewrite, { epoch: epoch.epoch, to: at, release: epoch.release });
-    for await (const records of readHere(parts, rewrite, at)) {
+  return { pieceOf, settled };
+}
+
+async function* rewriteOne(
+  parts: RewritingParts,
+  rewrite: Rewrite,
+  { epoch, layers }: Begun,
+): AsyncGenerator<RewritePiece | Problem> {
+  if (await isTopicGone(parts, rewrite)) return;
+  const { pieceOf, settled } = openPieces(parts, rewrite);
+  const chosen = openSelection(rewrite.selection);
+  for (const layer of layers) {
+    for await (const records of readHere(parts, rewrite, layer)) {
       if ("code" in records) {
         yield records;
         return;
@@ -171,32 +230,60 @@ async function* rewriteOne(
       if (wanted.length === 0) continue;
       const decoded = wanted === records ? all : await parts.decode(epoch, wanted);
       const judged = "code" in decoded ? decoded : parts.judge(epoch, wanted, decoded);
-      yield "code" in judged ? judged : pieceOf(epoch, wanted, judged);
+      yield "code" in judged ? judged : pieceOf(layer.epoch, wanted, judged);
       if ("code" in judged) return;
     }
   }
-  const isWaiting = (): boolean => unsettled > 0 && !signal.aborted;
-  while (isWaiting()) {
-    await new Promise<void>((resolve) => {
-      onSettled = resolve;
-      signal.addEventListener("abort", () => resolve(), { once: true });
-    });
-  }
-  if (signal.aborted || !isHeld(parts, rewrite)) return;
-  if (await isTopicGone(parts, rewrite)) return;
-  finishRewrite(state, rewrite.rewrite, chosen.selection());
+  await settled();
+  await finish(parts, rewrite, { epoch: epoch.epoch, selection: chosen.selection() });
 }
 
-/** Records below `at`, for as long as the stretch is read here and its topic is the one it was. */
+async function* clear(
+  parts: RewritingParts,
+  rewrite: Rewrite,
+  clears: readonly Clear[],
+): AsyncGenerator<RewritePiece | Problem> {
+  if (await isTopicGone(parts, rewrite)) return;
+  const epoch = parts.newestOf(rewrite);
+  if (epoch === undefined) return;
+  const { pieceOf, settled } = openPieces(parts, rewrite);
+  const { from, selection } = rewrite;
+  const begun = { epoch: epoch.epoch, from, to: from, release: epoch.release, lowest: undefined };
+  beginRewrite(parts.state, rewrite.rewrite, begun);
+  for (const { number, records } of tombstones(clears)) {
+    const decoded = parts.decodeTombstones(epoch, records);
+    if ("code" in decoded) {
+      yield decoded;
+      return;
+    }
+    yield pieceOf({ ...epoch, epoch: number, ordering: "offset" }, records, decoded);
+  }
+  await settled();
+  await finish(parts, rewrite, { epoch: epoch.epoch, selection });
+}
+
+/** Unless it was cut short. */
+async function finish(
+  parts: RewritingParts,
+  rewrite: Rewrite,
+  done: { epoch: number; selection: Selection },
+): Promise<void> {
+  if (parts.signal.aborted || !isHeld(parts, rewrite)) return;
+  if (await isTopicGone(parts, rewrite)) return;
+  finishRewrite(parts.state, rewrite.rewrite, done);
+}
+
+/** Records of a layer, for as long as the stretch is read here and its topic is the one it was. */
 async function* readHere(
   parts: RewritingParts,
   rewrite: Rewrite,
-  at: number,
+  layer: Layer,
 ): AsyncGenerator<readonly SourceRecord[] | Problem> {
   const { reader, signal } = parts;
   try {
-    const { topic, partition, from } = rewrite;
-    for await (const records of reader.read(topic, partition, from, at, signal)) {
+    const { topic, partition } = rewrite;
+    const from = Math.max(rewrite.from, layer.from);
+    for await (const records of reader.read(topic, partition, from, layer.to, signal)) {
       if (!isHeld(parts, rewrite)) return;
       yield records;
     }

@@ -13,6 +13,7 @@ import {
   readProgress,
   setPaused,
 } from "./progress.ts";
+import { listRewrites } from "./rewrites.ts";
 import { openSyncState } from "./state.ts";
 
 const id = { environment: "staging", name: "delays" };
@@ -157,6 +158,31 @@ test("a database of the first layout is brought to this one, and says the same",
     insertDeadLetters(now, id, letters);
     now.close();
   }
+  rmSync(folder, { recursive: true });
+});
+
+test("backfills that an earlier Penstock asked for hang together, the partitions of one ask", () => {
+  const folder = mkdtempSync(join(tmpdir(), "penstock-state-"));
+  const path = join(folder, "state.db");
+  const old = openSyncState(path);
+  old.exec(
+    "alter table sync_rewrites drop column ask; alter table sync_rewrites drop column lowest",
+  );
+  const insert = old.prepare(
+    `insert into sync_rewrites (environment, name, topic, incarnation, partition, from_offset, selection, reason, state, asked_at)
+     values ('staging', 'delays', 'flights', 'one', ?, 0, '{"all":true}', ?, 'asked', ?)`,
+  );
+  for (const [partition, reason, askedAt] of [
+    [0, "backfill", "then"],
+    [1, "backfill", "then"],
+    [0, "backfill", "later"],
+    [0, "repair", "then"],
+  ] as const)
+    insert.run(partition, reason, askedAt);
+  old.close();
+  const now = openSyncState(path);
+  expect(listRewrites(now, id).map(({ ask }) => ask)).toEqual([1, 1, 3, undefined]);
+  now.close();
   rmSync(folder, { recursive: true });
 });
 

@@ -43,6 +43,11 @@ function migrate(database: DatabaseSync): void {
     database.exec(
       "alter table sync_offsets add column passed_ms real not null default 0; alter table sync_offsets add column caught_up_ms real not null default 0",
     );
+  if (has("sync_rewrites", "rewrite") && !has("sync_rewrites", "ask")) {
+    database.exec("alter table sync_rewrites add column ask integer");
+    database.exec("alter table sync_rewrites add column lowest integer");
+    database.exec(BACKFILLS_OF_ONE_ASK);
+  }
   if (has("sync_pipelines", "is_paused") && !has("sync_pipelines", "resumes"))
     database.exec("alter table sync_pipelines add column resumes integer not null default 0");
 }
@@ -57,6 +62,13 @@ insert into sync_epochs (environment, name, epoch, topic, incarnation, partition
   where ordering = 'timestamp' and not exists (
     select 1 from sync_epochs as later where later.environment = old.environment and later.name = old.name
       and later.topic = old.topic and later.partition = old.partition and later.epoch > old.epoch)`;
+
+/** What was asked at once was not kept before. */
+const BACKFILLS_OF_ONE_ASK = `
+update sync_rewrites set ask = (
+  select min(rewrite) from sync_rewrites as one where one.environment = sync_rewrites.environment and one.name = sync_rewrites.name
+    and one.incarnation = sync_rewrites.incarnation and one.reason = 'backfill' and one.asked_at = sync_rewrites.asked_at)
+  where reason = 'backfill'`;
 
 /** Runs `body` in one transaction that is durable when this returns. */
 export function inTransaction<T>(database: DatabaseSync, body: () => T): T {
@@ -106,7 +118,7 @@ create table if not exists sync_rewrites (
   rewrite integer primary key,
   environment text not null, name text not null,
   topic text not null, incarnation text not null, partition integer not null,
-  from_offset integer not null, to_offset integer, epoch integer, release text,
+  from_offset integer not null, to_offset integer, epoch integer, release text, ask integer, lowest integer,
   selection text not null, reason text not null, state text not null, asked_at text not null,
   written integer not null default 0, dead_lettered integer not null default 0
 ) strict;

@@ -1,8 +1,9 @@
 import type { DatabaseSync } from "node:sqlite";
 import { beforeEach, describe, expect, test } from "vitest";
-import { epochOf, listEpochs } from "./epochs.ts";
+import { epochOf, listEpochs, type Epoch } from "./epochs.ts";
 import type { SourceRecord } from "./ports.ts";
 import { commitProgress, NOTHING, readOffset, readProgress } from "./progress.ts";
+import { askRewrite, listRewrites } from "./rewrites.ts";
 import { openSyncState } from "./state.ts";
 import { openStretches, type Piece, type Stretches } from "./stretches.ts";
 import { transitionVersionWriter } from "./version.ts";
@@ -231,7 +232,7 @@ describe("a transition whose time is over", () => {
       ["timestamp", "r2", 0],
       ["offset", "r2", 500],
     ]);
-    expect(worker.renew(place(0), "repair")?.ordering).toBe("offset");
+    expect(renew(worker, 0)?.ordering).toBe("offset");
     const known = listEpochs(state, id);
     expect(epochOf(known, place(1), 499)).toMatchObject({ transition: 1025, origin: 0 });
   });
@@ -239,12 +240,12 @@ describe("a transition whose time is over", () => {
   test("lets nothing be written again above it before its end is read", async () => {
     const worker = await grown();
     nowMs += MINUTE;
-    expect(worker.renew(place(1), "repair")).toBeUndefined();
+    expect(renew(worker, 1)).toBeUndefined();
     ends = [10, 500];
     await settled(worker);
-    expect(worker.renew(place(1), "repair")).toBeUndefined();
+    expect(renew(worker, 1)).toBeUndefined();
     cutAll(worker, records(0, 501, 1), 1);
-    expect(worker.renew(place(1), "repair")?.firstOffset).toBe(501);
+    expect(renew(worker, 1)?.firstOffset).toBe(501);
   });
 });
 
@@ -254,7 +255,7 @@ test("a worker whose partition another has taken opens no epoch in it, though it
   worker.cut(delivery(0, records(0, 80)));
   const other = open("w2");
   await assign(other, [0], 2);
-  expect(worker.renew(place(0), "repair")).toBeUndefined();
+  expect(renew(worker, 0)).toBeUndefined();
   expect(worker.swap("r2").map(({ partition }) => partition)).toEqual([1]);
   const pieces = other.cut(delivery(0, records(0, 100)));
   if ("code" in pieces) throw new Error(pieces.message);
@@ -407,6 +408,14 @@ test("a swap opens an epoch in each partition at what is read next, and cuts a d
     ["r2", 10, 20],
   ]);
 });
+
+/** Begins to write a partition again that is asked for alone. */
+function renew(worker: Stretches, partition: number): Epoch | undefined {
+  const asked = { from: 0, selection: { offsets: [], tokens: [] }, reason: "repair", askedAt: "" };
+  const rewrite = askRewrite(state, id, { ...place(partition), ...asked });
+  const found = listRewrites(state, id).find((one) => one.rewrite === rewrite);
+  return found && worker.renew(found)?.epoch;
+}
 
 function open(owner: string, growth = { transitionMs: MINUTE, lookBackMs: MINUTE }): Stretches {
   const reader = {

@@ -1,5 +1,6 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { Problem } from "#snapshots/problem.ts";
+import { openRewrite, type Begun } from "./begin-rewrite.ts";
 import {
   endOfEpoch,
   epochOf,
@@ -17,6 +18,7 @@ import {
 } from "./epochs.ts";
 import type { Assignment, Delivery, PartitionRange, SourceRecord, TopicReader } from "./ports.ts";
 import { claimStretch, forgetStretch, rewindStretch } from "./progress.ts";
+import type { Rewrite } from "./rewrites.ts";
 
 /** Records of one partition and one epoch, in offset order. */
 export type Portion = {
@@ -69,10 +71,10 @@ export type Stretches = {
    */
   settle(): Epoch[];
   /**
-   * Opens a new epoch at where a stretch is read now, so that what lies before can be written again above what is there. Undefined when it is
-   * not read here (any more), or while a transition lets times decide: there is no above within it.
+   * Opens a new epoch at where a rewrite's stretch is read now, so that what lies before can be written again above what is there. Undefined when it
+   * is not read here (any more), has to be waited for, or while a transition lets times decide: there is no above within it.
    */
-  renew(stretch: Stretch, reason: string): Epoch | undefined;
+  renew(rewrite: Rewrite): Begun | undefined;
   list(): { stretch: Stretch; position: number }[];
 };
 
@@ -292,18 +294,18 @@ export function openStretches(options: StretchesOptions): Stretches {
       epochs = listEpochs(state, id);
       return opened;
     },
-    renew(stretch, reason) {
-      const place = held.get(keyOf(stretch));
-      if (place === undefined) return undefined;
+    renew(rewrite) {
+      const place = held.get(keyOf(rewrite));
+      if (place === undefined || !isSameStretch(place.stretch, rewrite)) return undefined;
       epochs = listEpochs(state, id);
       const { stretch: own, position, partitions } = place;
       const nowMs = options.now().getTime();
       if (transitionAhead(epochs, own, position) !== undefined) return undefined;
       if (movingTransition(epochs, own, nowMs) !== undefined) return undefined;
-      const fresh = draft(own, partitions, position, reason);
-      const opened = openEpoch(state, id, fresh, place.claim);
+      const fresh = draft(own, partitions, position, rewrite.reason);
+      const begun = openRewrite(state, id, rewrite, fresh, { owner: place.claim, learnedAt });
       epochs = listEpochs(state, id);
-      return opened;
+      return begun;
     },
     list: () => [...held.values()].map(({ stretch, position }) => ({ stretch, position })),
   };

@@ -275,8 +275,9 @@ export function openSync(options: SyncOptions): Sync {
       if (!report.ok) return report;
       const contract = contractOf(looker.spec());
       if (!contract.ok) return contract;
-      const plan = planRepair(report.value, contract.value);
-      if (isApplied) applyRepair(state, spec, plan, new Date());
+      const plan = planRepair(report.value, contract.value, listEpochs(state, spec));
+      const asked = isApplied ? applyRepair(state, spec, plan, new Date()) : ok([]);
+      if (!asked.ok) return asked;
       if (isApplied && plan.strays.length > 0) {
         const removed = await looker.looking(({ sinks }) => removeStrays(sinks));
         if (!removed.ok) return removed;

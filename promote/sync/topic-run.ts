@@ -1,5 +1,6 @@
 import { ProblemError, type Problem } from "#snapshots/problem.ts";
-import { endOfEpoch, epochOf, type Epoch, type Stretch } from "./epochs.ts";
+import { endOfEpoch, epochOf, isSameStretch, type Epoch, type Stretch } from "./epochs.ts";
+import { layersOf, type Layer } from "./layers.ts";
 import type { SourceRecord, TopicReader } from "./ports.ts";
 import type { Rewrite, Selection } from "./rewrites.ts";
 import type { Runtimes } from "./runtimes.ts";
@@ -81,15 +82,15 @@ function rewrittenBy(
 ): Map<number, Epoch> {
   const found = new Map<number, Epoch>();
   for (const rewrite of rewrites) {
-    const { topic, incarnation, partition, from, to = 0, selection } = rewrite;
-    const isHere =
-      topic === cut.topic && incarnation === cut.incarnation && partition === cut.partition;
-    const epoch = epochs.find((one) => one.epoch === rewrite.epoch && one.partition === partition);
-    if (!isHere || epoch === undefined || epoch.epoch <= own.epoch) continue;
-    if ("clears" in selection) continue;
+    const { from, to = 0, selection } = rewrite;
+    if (!isSameStretch(rewrite, cut) || "clears" in selection) continue;
+    const layers = layersFor(rewrite, epochs);
     const chosen = "all" in selection ? undefined : setsOf(selection);
     records.forEach(({ offset }, i) => {
       if (offset < from || offset >= to) return;
+      const epoch = layers.find((layer) => offset < layer.to)?.epoch;
+      const newest = found.get(i) ?? own;
+      if (epoch === undefined || epoch.epoch <= newest.epoch) return;
       const token = tokenOf(i);
       const isChosen =
         chosen === undefined ||
@@ -99,6 +100,19 @@ function rewrittenBy(
     });
   }
   return found;
+}
+
+const layers = new WeakMap<Rewrite, Layer[]>();
+
+/** Made once of a rewrite. */
+function layersFor(rewrite: Rewrite, epochs: readonly Epoch[]): Layer[] {
+  const known = layers.get(rewrite);
+  if (known !== undefined) return known;
+  const { to = 0, lowest } = rewrite;
+  const epoch = epochs.find((one) => one.epoch === rewrite.epoch && isSameStretch(one, rewrite));
+  const made = epoch === undefined ? [] : layersOf(epochs, { epoch, lowest, to });
+  layers.set(rewrite, made);
+  return made;
 }
 
 type Some = Extract<Selection, { tokens: unknown }>;

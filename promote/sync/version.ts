@@ -3,7 +3,7 @@
  * Newer wins. Within an epoch the offset orders; a later epoch beats every offset of an earlier one.
  */
 export const FIRST_EPOCH = 1024;
-const MAX_EPOCH = 2 ** 21 - 1;
+export const MAX_EPOCH = 2 ** 21 - 1;
 const MAX_OFFSET = 2 ** 41 - 1;
 
 export function versionOf(epoch: number, offset: number, kind: 0 | 1): bigint {

@@ -3,7 +3,7 @@ import { listEpochs } from "#promote/sync/epochs.ts";
 import { until } from "#promote/sync/fixture.ts";
 import { readProgress } from "#promote/sync/progress.ts";
 import { listRewrites } from "#promote/sync/rewrites.ts";
-import { openSync } from "#promote/sync/sync.ts";
+import { openSync, type PipelineSpec } from "#promote/sync/sync.ts";
 import { unwrap } from "#snapshots/problem.ts";
 import {
   deadLettersOf,
@@ -13,10 +13,11 @@ import {
   expectVerified,
   foundOf,
   livingOf,
+  type Rows,
 } from "./faults/compare.ts";
 import { flightsOf, recordOf, seeded, valueOf, type FlightRecord } from "./faults/flights.ts";
 import { readerOf } from "./faults/memory-reader.ts";
-import { openStage, refuse, SEED, type Stage } from "./faults/stage.ts";
+import { DELAYS, openStage, refuse, SEED, type Stage } from "./faults/stage.ts";
 import { tamper } from "./faults/tamper.ts";
 
 let stage: Stage;
@@ -264,23 +265,152 @@ test(
     expect(new Set(epochs.map(({ reason }) => reason)), story).toEqual(
       new Set(["start", "partitions added", "order by offset again"]),
     );
-    // What the records themselves say, apart from any epoch.
-    const offsetsByTime = [...newest.values()].filter(({ value }) => isKept(value));
-    for (const [sink, rows] of await foundOf(stage, spec)) {
-      expect(rows.size, `${sink}; ${story}`).toBe(offsetsByTime.length);
-      for (const { key, value } of offsetsByTime) {
-        const id = Number(Buffer.from(key ?? "").toString());
-        const { delay, origin } = JSON.parse(Buffer.from(value ?? "").toString()) as Flight;
-        const row = JSON.parse(rows.get(JSON.stringify([[id], 0])) ?? "[[]]") as [unknown[]];
-        expect([row[0][2], row[0][4]], `${sink}, flight ${id}; ${story}`).toEqual([delay, origin]);
-      }
-    }
+    await expectNewest(spec, newest, story);
     expect(deadLettersOf(stage, spec), story).toEqual([]);
     const { counts } = readProgress(stage.state(), spec);
     expect(counts.read, story).toBeGreaterThanOrEqual(written.length);
     expectSum(counts, story);
   },
 );
+
+test(
+  "a grown topic written again while traffic goes on: neither a replay of letters of before nor a backfill puts an old record over a newer one, also with a worker killed in between",
+  { timeout: 900_000, retry: 0 },
+  async () => {
+    stage = await openStage(3);
+    const story = `seed ${SEED}`;
+    const random = seeded(SEED);
+    const strict = await stage.spec({
+      apply: `(f) => { if (f.origin === "BAD") throw new Error("bad"); return (${DELAYS})(f); }`,
+    });
+    const mended = await stage.spec({ release: "release-2" });
+    const options = { growth: { transitionMs: 8000, lookBackMs: 60_000 } };
+    const workers = [stage.worker(options), stage.worker(options)] as const;
+    for (const worker of workers) await worker.start(strict);
+    const newest = new Map<string, FlightRecord>();
+    const written: FlightRecord[] = [];
+    let clockMs = Date.now();
+
+    async function write(records: readonly FlightRecord[]): Promise<void> {
+      for (const record of records) newest.set(Buffer.from(record.key ?? "").toString(), record);
+      await stage.send(records);
+      written.push(...records);
+    }
+
+    async function produce(partitions: number, count = 50): Promise<void> {
+      await until("time goes on", () => Date.now() > clockMs);
+      clockMs = Date.now();
+      await write(
+        Array.from({ length: count }, (_, n) => {
+          const id = Math.floor(random() * 1000);
+          const value = random() < 0.1 ? null : valueOf(id, random);
+          return { ...recordOf(id, value, partitions), timestampMs: clockMs + n };
+        }),
+      );
+      clockMs += count;
+    }
+
+    async function fly(ids: readonly number[], origin: string, partitions: number): Promise<void> {
+      const values = ids.map((id) => ({ ...valueOf(id, random), id, delay: 5, origin }));
+      const records = values.map((value) => recordOf(value.id, value, partitions));
+      await write(records.map((record) => ({ ...record, timestampMs: Date.now() })));
+    }
+
+    const isSettled = (): boolean =>
+      [0, 1, 2, 3].every((partition) => {
+        const own = listEpochs(stage.state(), strict).filter((one) => one.partition === partition);
+        return own.at(-1)?.ordering === "offset" && own.at(-1)?.partitions === 4;
+      });
+    const allDone = (): boolean =>
+      listRewrites(stage.state(), strict).every(({ state }) => state === "done");
+    const committed = (): boolean => stage.committed() === written.length;
+
+    while (written.length < 2500) await produce(3);
+    const moving = Array.from({ length: 200 }, (_, n) => 5000 + n).filter(
+      (id) => partitionIn(id, 3) !== partitionIn(id, 4),
+    );
+    const ways = new Set(moving.map((id) => partitionIn(id, 3) < partitionIn(id, 4)));
+    expect(ways, "keys move to higher and to lower partitions").toEqual(new Set([true, false]));
+    await fly(moving, "BAD", 3);
+    await workers[0].until("all is read", committed);
+    refuse(await stage.topics.addPartitions(stage.topic, 4));
+    while (!isSettled()) await produce(4);
+    await fly(moving, "NEW", 4);
+    // Letters of after the growth: what follows of their identities lies behind them.
+    await fly([6000, 6001], "BAD", 4);
+    await fly([6000], "NEW", 4);
+    const lastMs = Date.parse("2001-04-01T00:05:00Z");
+    await write(
+      Array.from({ length: 1500 }, (_, n) => {
+        const id = Math.floor(random() * 1000);
+        return { ...recordOf(id, valueOf(id, random), 4), timestampMs: lastMs - n * 60_000 };
+      }),
+    );
+    await workers[0].until("the growth is read", committed);
+    expect(deadLettersOf(stage, strict).length, story).toBe(moving.length + 2);
+
+    for (const worker of workers) await worker.start(mended);
+    const sync = openSync(stage.place);
+    expect(unwrap(await sync.replay(mended, "all")), story).toEqual({
+      asked: 2,
+      gone: 0,
+      moved: moving.length,
+    });
+    await workers[0].until("the replay is done", allDone);
+    for (const [sink, rows] of await foundOf(stage, mended))
+      for (const id of [...moving, 6000])
+        expect(originOf(rows, id), `${sink}, flight ${id}; ${story}`).toBe("NEW");
+
+    unwrap(await sync.backfill(mended));
+    await workers[0].until("it has begun", () =>
+      listRewrites(stage.state(), mended).some(({ state }) => state === "running"),
+    );
+    await workers[1].kill();
+    unwrap(await sync.backfill(mended));
+    await sync.close();
+    while (!allDone()) await produce(4);
+    await workers[0].until("everything is committed", committed);
+    await workers[0].close();
+
+    const expected = await expectedOf(stage, mended);
+    const living = livingOf(expected, mended);
+    await expectSinks(stage, mended, living, story);
+    await expectVerified(stage, mended, living, story);
+    await expectNewest(mended, newest, story);
+    expect(deadLettersOf(stage, mended), story).toEqual([]);
+  },
+);
+
+function partitionIn(id: number, partitions: number): number {
+  return recordOf(id, null, partitions).partition;
+}
+
+/** What the records themselves say, by the order in which they were sent, apart from any epoch. */
+async function expectNewest(
+  spec: PipelineSpec,
+  newest: ReadonlyMap<string, FlightRecord>,
+  story: string,
+): Promise<void> {
+  const kept = [...newest.values()].filter(({ value }) => isKept(value));
+  for (const [sink, rows] of await foundOf(stage, spec)) {
+    expect(rows.size, `${sink}; ${story}`).toBe(kept.length);
+    for (const { key, value } of kept) {
+      const id = Number(Buffer.from(key ?? "").toString());
+      const { delay, origin } = JSON.parse(Buffer.from(value ?? "").toString()) as Flight;
+      const row = valuesOf(rows, id);
+      expect([row[2], row[4]], `${sink}, flight ${id}; ${story}`).toEqual([delay, origin]);
+    }
+  }
+}
+
+function originOf(rows: Rows, id: number): unknown {
+  return valuesOf(rows, id)[4];
+}
+
+function valuesOf(rows: Rows, id: number): unknown[] {
+  const [values] = JSON.parse(rows.get(JSON.stringify([[id], 0])) ?? "[[]]") as [unknown[]];
+  return values;
+}
 
 type Flight = { delay: number; origin: string };
 

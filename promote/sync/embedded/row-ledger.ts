@@ -36,6 +36,8 @@ export type LedgerDifference = {
   stray?: string;
   /** The partition of the identity's newest record; null where the topic has none. */
   partition: number | null;
+  /** Where that record is in it. */
+  offset: number | null;
   /** Where each side's row comes from: the topic's record. */
   expected: { partition: number; offset: number; row: string } | null;
   found: { partition: number; offset: number; version: string; row: string } | null;
@@ -161,11 +163,11 @@ export async function openRowLedger(): Promise<RowLedger> {
     },
     async differences(limit) {
       const reader = await connection.runAndReadAll(
-        `select verdict, key, part, k_partition, e_partition, e_offset, e_json, f_partition, f_offset, f_version::varchar, f_json from judged
+        `select verdict, key, part, k_partition, k_offset, e_partition, e_offset, e_json, f_partition, f_offset, f_version::varchar, f_json from judged
          where verdict in ('changed', 'added', 'removed') order by key, part limit ${limit}`,
       );
       return reader.getRowsJS().map((columns): LedgerDifference => {
-        const [verdict, key, part, known, ePartition, eOffset, eJson, ...found] = columns;
+        const [verdict, key, part, known, at, ePartition, eOffset, eJson, ...found] = columns;
         const [fPartition, fOffset, fVersion, fJson] = found;
         const side = (partition: unknown, offset: unknown, json: unknown) =>
           typeof json === "string"
@@ -180,6 +182,7 @@ export async function openRowLedger(): Promise<RowLedger> {
           part: Number(part),
           ...(stray === undefined ? {} : { stray }),
           partition: known === null ? null : Number(known),
+          offset: at === null ? null : Number(at),
           expected: side(ePartition, eOffset, eJson),
           found: foundSide && {
             ...foundSide,
@@ -204,10 +207,10 @@ newest as (
   select key, part, max(version) as version, arg_max({ 'partition': partition, 'record_offset': record_offset, 'json': json, 'optional': r.topic is not null }, version) as it
   from effects left join refusals r using (topic, partition, record_offset) where r.topic is null or (is_part and not r.is_whole) group by key, part
 ), expected as (select key, part, it.partition as partition, it.record_offset as record_offset, it.json as json, it.optional as optional from newest where it.json is not null),
-recorded as (select key, arg_max(it.partition, version) as partition from newest group by key),
+recorded as (select key, arg_max(it.partition, version) as partition, arg_max(it.record_offset, version) as record_offset from newest group by key),
 moved as (select distinct key from moving)
 select coalesce(e.key, f.key) as key, coalesce(e.part, f.part) as part,
-  e.partition as e_partition, e.record_offset as e_offset, e.json as e_json, f.partition as f_partition, f.record_offset as f_offset, f.version as f_version, f.json as f_json, k.partition as k_partition,
+  e.partition as e_partition, e.record_offset as e_offset, e.json as e_json, f.partition as f_partition, f.record_offset as f_offset, f.version as f_version, f.json as f_json, k.partition as k_partition, k.record_offset as k_offset,
   case when e.json = f.json then 'equal' when m.key is not null then 'moving' when e.key is null and f.is_old then 'unverifiable'
     when e.key is null then 'added' when f.key is null then 'removed' else 'changed' end as verdict
 from expected e full join (select * from found where json is not null) f on e.key = f.key and e.part = f.part

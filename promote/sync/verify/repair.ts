@@ -1,10 +1,11 @@
 import type { DatabaseSync } from "node:sqlite";
 import { fail, ok, unwrap, type Result } from "#snapshots/problem.ts";
-import type { PipelineId } from "../epochs.ts";
+import { listEpochs, type Epoch, type PipelineId } from "../epochs.ts";
 import { identityToken, typedColumns } from "../identity.ts";
 import { converterFor, Refusal, type Kept } from "../json-values.ts";
+import { numbersFor, settledOffset, usedUp } from "../layers.ts";
 import type { Sink, SinkContract } from "../ports.ts";
-import { askRewrite, type Clear, type Selection } from "../rewrites.ts";
+import { askRewrite, askTogether, type Asked, type Clear, type Selection } from "../rewrites.ts";
 import type { Cut } from "../topic-run.ts";
 import type { VerifyReport } from "./verify.ts";
 
@@ -16,48 +17,66 @@ export type RepairPlan = {
   partitions: { topic: string; partition: number; identities: number }[];
   clears: number;
   strays: { sink: string; documents: number }[];
+  /** Each in one partition alone: it has all that is newer of these identities. */
   rewrites: (Cut & { selection: Selection })[];
+  /** In all partitions together, each with all of the identities: their newest records are from before the topic was given more partitions. */
+  together: (Cut & { selection: Selection })[];
 };
 
 /** What it takes to bring every difference of a report to what the topic says. The report must hold all differences, not only samples. */
-export function planRepair(report: VerifyReport, contract: SinkContract): RepairPlan {
+export function planRepair(
+  report: VerifyReport,
+  contract: SinkContract,
+  epochs: readonly Epoch[],
+): RepairPlan {
+  /** By the partition of their newest record. */
   const tokens = new Map<number, Set<string | number>>();
+  const identities = new Map<number, Set<string>>();
+  const moved = new Set<string | number>();
   const clears = new Map<string, bigint>();
+  const settled = new Map(report.cut.map((cut) => [cut.partition, settledOffset(epochs, cut)]));
   const strays = report.sinks.flatMap(({ sink, differences }) => {
     const documents = differences.filter(({ stray }) => stray !== undefined).length;
     return documents === 0 ? [] : [{ sink, documents }];
   });
   for (const difference of report.sinks.flatMap((sink) => sink.differences)) {
     if (difference.stray !== undefined) continue;
-    const { key, partition, found } = difference;
-    if (partition === null) {
+    const { key, partition, offset, found } = difference;
+    if (partition === null || offset === null) {
       const version = BigInt(found?.version ?? 0);
       clears.set(key, version > (clears.get(key) ?? 0n) ? version : (clears.get(key) ?? 0n));
       continue;
     }
-    const known = tokens.get(partition) ?? new Set();
-    tokens.set(partition, known.add(tokenOf(key, contract)));
+    identities.set(partition, (identities.get(partition) ?? new Set()).add(key));
+    const token = tokenOf(key, contract);
+    if (offset < (settled.get(partition) ?? Infinity)) moved.add(token);
+    else tokens.set(partition, (tokens.get(partition) ?? new Set()).add(token));
   }
   const rewrites = report.cut.flatMap((cut) => {
     const own = tokens.get(cut.partition);
-    if (own === undefined) return [];
-    return [{ ...cut, selection: { offsets: [], tokens: [...own] } }];
+    return own === undefined ? [] : [{ ...cut, selection: someOf(own) }];
   });
+  const together =
+    moved.size === 0 ? [] : report.cut.map((cut) => ({ ...cut, selection: someOf(moved) }));
   const [first] = report.cut;
   const isClearing = first !== undefined && clears.size > 0;
   return {
-    partitions: rewrites.map(({ topic, partition }) => ({
-      topic,
-      partition,
-      identities: tokens.get(partition)?.size ?? 0,
-    })),
+    partitions: report.cut.flatMap(({ topic, partition }) => {
+      const own = identities.get(partition)?.size;
+      return own === undefined ? [] : [{ topic, partition, identities: own }];
+    }),
     clears: clears.size,
     strays,
+    together,
     rewrites: [
       ...rewrites,
       ...(isClearing ? [{ ...first, selection: { clears: clearsOf(clears) } }] : []),
     ],
   };
+}
+
+function someOf(tokens: ReadonlySet<string | number>): Selection {
+  return { offsets: [], tokens: [...tokens] };
 }
 
 /** Asks the pipeline's workers to carry a plan out: each partition in a new epoch, below its live traffic. */
@@ -67,19 +86,26 @@ export function applyRepair(
   plan: RepairPlan,
   now: Date,
 ): Result<number[]> {
-  return ok(
-    plan.rewrites.map(({ topic, incarnation, partition, from, selection }) =>
-      askRewrite(state, id, {
-        topic,
-        incarnation,
-        partition,
-        from,
-        selection,
-        reason: "repair",
-        askedAt: now.toISOString(),
-      }),
-    ),
-  );
+  const askedOf = ({
+    topic,
+    incarnation,
+    partition,
+    from,
+    selection,
+  }: Cut & Pick<Asked, "selection">): Asked => ({
+    topic,
+    incarnation,
+    partition,
+    from,
+    selection,
+    reason: "repair",
+    askedAt: now.toISOString(),
+  });
+  const [first] = plan.together;
+  if (first !== undefined && numbersFor(listEpochs(state, id), first) === undefined)
+    return fail(usedUp(id, first.topic));
+  const alone = plan.rewrites.map((one) => askRewrite(state, id, askedOf(one)));
+  return ok([...alone, ...askTogether(state, id, plan.together.map(askedOf))]);
 }
 
 /** Deletes what lies under no identity where it lies; no record accounts for it, and no write of the pipeline's would ever meet it. */

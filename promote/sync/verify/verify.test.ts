@@ -269,7 +269,7 @@ describe("dead letters replayed with a new release", () => {
     expect(letters()).toEqual([0, 1]);
     const after = await specOf(place, { release: "after", apply: fixed });
     unwrap(await sync.start(after));
-    expect(unwrap(await sync.replay(spec(), "all"))).toEqual({ asked: 2, gone: 0 });
+    expect(unwrap(await sync.replay(spec(), "all"))).toEqual({ asked: 2, gone: 0, moved: 0 });
     await until("replayed", () =>
       sync.rewrites("staging", "delays").every((one) => one.state === "done"),
     );
