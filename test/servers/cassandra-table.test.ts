@@ -203,6 +203,19 @@ describe("contracts", () => {
   });
 });
 
+test("several workers may make a keyspace and all that is in it at once", async () => {
+  for (let round = 0; round < 5; round++) {
+    const fresh = await scratchKeyspace();
+    const table = scratchTable();
+    const sinks = await Promise.all([1, 2, 3, 4].map(() => fresh.open({ table })));
+    const contract = contractOf([ID, column("delay")]);
+    const problems = await Promise.all(sinks.map((sink) => sink.prepare(contract)));
+    expect(problems).toEqual(sinks.map(() => undefined));
+    for (const sink of sinks) await sink.close();
+    await fresh.remove();
+  }
+});
+
 describe("tables that are not to be written", () => {
   test("one of another pipeline", async () => {
     const table = scratchTable();

@@ -28,6 +28,8 @@ test(
     const story = `seed ${SEED}`;
     /** Every partition is with one of them, and each has some. */
     const isShared = (workers: readonly FaultWorker[]): boolean => {
+      const halted = workers.find((worker) => worker.seen().state === "halted");
+      if (halted !== undefined) throw new Error("a worker has halted");
       const held = workers.map((worker) => worker.seen().held);
       return (
         held.every((some) => some.length > 0) &&

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import type { Client } from "cassandra-driver";
 import { fail, ok, type Problem, type Result } from "#snapshots/problem.ts";
 import type { CassandraConnection } from "../connections.ts";
@@ -6,7 +7,7 @@ import { typedColumns, type TypedColumn } from "../identity.ts";
 import type { SinkContract } from "../ports.ts";
 import { readCatalog, type Place } from "./catalog.ts";
 import { serialConsistencyOf } from "./client.ts";
-import { messageOf, outcomeOf } from "./outcome-of.ts";
+import { isForbidden, messageOf, outcomeOf } from "./outcome-of.ts";
 import { mismatchOf, planTable, type TablePlan, type TableSettings } from "./table-plan.ts";
 
 export type TableRequest = {
@@ -33,22 +34,29 @@ export async function planFor(request: TableRequest): Promise<Result<PlannedTabl
   }
 }
 
-const ATTEMPTS = 5;
+const ATTEMPTS = 8;
+const PAUSE_MS = 100;
+const LONGEST_PAUSE_MS = 2000;
 
 /**
  * Plans and carries out until nothing is left to do. Another worker of the same pipeline may be at it too: a statement that was not applied,
- * or came too late, is a reason to plan again.
+ * or came too late, is a reason to plan again, a little later: a table stands in the schema before it can be asked.
  */
-export async function prepareTable(request: TableRequest): Promise<Result<PlannedTable>> {
+export async function prepareTable(
+  request: TableRequest,
+  pause = (ms: number): Promise<void> => delay(ms),
+): Promise<Result<PlannedTable>> {
   let trouble: unknown = "its schema keeps changing";
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     try {
       const plan = await planned(request);
       if (!plan.ok || plan.value.statements.length === 0) return plan;
-      await carryOut(request.client, plan.value.statements);
+      if (await carryOut(request.client, plan.value.statements)) continue;
     } catch (cause) {
       trouble = cause;
+      if (isForbidden(cause)) break;
     }
+    await pause(Math.min(LONGEST_PAUSE_MS, PAUSE_MS * 2 ** attempt));
   }
   return fail(notPrepared(request.place, trouble));
 }
@@ -68,11 +76,13 @@ async function planned(request: TableRequest): Promise<Result<PlannedTable>> {
   return ok({ ...plan, key: key.value, columns: columns.value, expiresAt: expiresAt.value });
 }
 
-async function carryOut(client: Client, statements: readonly string[]): Promise<void> {
+/** False: somebody else was first. */
+async function carryOut(client: Client, statements: readonly string[]): Promise<boolean> {
   for (const statement of statements) {
     const result = await client.execute(statement, [], { prepare: false });
-    if (!result.wasApplied()) return;
+    if (!result.wasApplied()) return false;
   }
+  return true;
 }
 
 function notPrepared({ keyspace, table }: Place, cause: unknown): Problem {
