@@ -289,6 +289,11 @@ test(
       code: 0,
       stdout: "There are no dead letters of production:slow.\n",
     });
+    for (const command of ["replay", "dead-letters"]) {
+      const nowhere = await penstock([command, "nowhere:slow"]);
+      expect(nowhere).toMatchObject({ code: 2, stdout: "" });
+      expect(nowhere.stderr).toContain('There is no environment "nowhere"');
+    }
     const filled = await penstock(["backfill", "staging:slow"]);
     expect(filled.stdout).toContain(
       "Asked for: 4 records of 1 partition to be written again, in a new epoch. No worker runs",

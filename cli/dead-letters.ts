@@ -2,6 +2,7 @@ import { InvalidArgumentError, type Command } from "commander";
 import { columns } from "./columns.ts";
 import { read, withConnection, type Connection } from "./connect.ts";
 import { count, counted } from "./paint.ts";
+import { noLettersOf } from "./no-letters.ts";
 import { print, printJson, verb, workspaceOf, type Common } from "./verb.ts";
 import { pipelineOf } from "./verify.ts";
 
@@ -31,12 +32,17 @@ export function deadLettersVerb(program: Command): void {
     );
 }
 
-async function listGroups({ api }: Connection, pipeline: string, options: Options): Promise<void> {
-  const routes = api.pipelines[":env"][":name"]["dead-letters"];
-  const listing = { param: pipelineOf(pipeline), query: {} };
-  const found = await read(routes.groups.$get(listing));
+async function listGroups(
+  connection: Connection,
+  pipeline: string,
+  options: Options,
+): Promise<void> {
+  const routes = connection.api.pipelines[":env"][":name"]["dead-letters"];
+  const param = pipelineOf(pipeline);
+  const found = await read(routes.groups.$get({ param, query: {} }));
+  const none = found.total === 0 ? await noLettersOf(connection, pipeline, param.env) : undefined;
   if (options.json) return printJson(found);
-  if (found.total === 0) return print(`There are no dead letters of ${pipeline}.`);
+  if (none !== undefined) return print(none);
   const rows = found.groups.map(({ id, stage, count: letters, last, reason }) => [
     id,
     stage,

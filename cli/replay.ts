@@ -3,6 +3,7 @@ import { ProblemError } from "#snapshots/problem.ts";
 import { read, withConnection, type Connection } from "./connect.ts";
 import { cancelled, unlessCancelled } from "./follow.ts";
 import { counted } from "./paint.ts";
+import { noLettersOf } from "./no-letters.ts";
 import { openProgress } from "./progress.ts";
 import { print, printJson, verb, workspaceOf, type Common } from "./verb.ts";
 import { pipelineOf } from "./verify.ts";
@@ -44,7 +45,8 @@ async function replay(connection: Connection, pipeline: string, options: Options
   const routes = connection.api.pipelines[":env"][":name"]["dead-letters"];
   const listing = { param, query: {} };
   const { total, groups } = await read(routes.groups.$get(listing));
-  const choices = total === 0 ? [] : choicesOf(pipeline, groups, options);
+  const none = total === 0 ? await noLettersOf(connection, pipeline, param.env) : undefined;
+  const choices = none !== undefined ? [] : choicesOf(pipeline, groups, options);
   const signal = cancelled();
   const progress = openProgress({ isSilent: options.json ?? false });
   progress.show(`Looking at the topic of ${pipeline}`);
@@ -64,7 +66,7 @@ async function replay(connection: Connection, pipeline: string, options: Options
   if (sum.gone + sum.moved > 0) process.exitCode = 1;
   const waiting = sum.asked === 0 ? null : await waitsFor(connection, param);
   if (options.json) return printJson({ ...sum, waitsFor: waiting });
-  if (total === 0) return print(`There are no dead letters of ${pipeline}.`);
+  if (none !== undefined) return print(none);
   const what = `${counted(sum.asked, "dead letter")} of ${pipeline}`;
   print(askedFor(what, "handled again, in the order of their topic", waiting));
   if (sum.gone > 0)
