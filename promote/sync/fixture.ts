@@ -9,6 +9,7 @@ import type { Column } from "#snapshots/table.ts";
 import type { Epoch, Stretch } from "./epochs.ts";
 import type { PipelineSpec } from "./pipeline-spec.ts";
 import type { StoredRow } from "./ports.ts";
+import type { ReleaseSpec } from "./release-spec.ts";
 import { FIRST_EPOCH } from "./version.ts";
 
 /** What the tests, the kill test and the bench share: a place to run in, and flights with a transform made of real source. */
@@ -48,6 +49,18 @@ export const DELAYS_OUTPUT: Column[] = [
   ...FLIGHT,
   { name: "late", type: "BOOLEAN", nullable: false },
 ];
+
+/** A release that changes nothing and is never run: for what stands before the transform. */
+export const UNRUN_RELEASE: ReleaseSpec = {
+  release: "r",
+  transform: "t",
+  bundle: "b",
+  input: FLIGHT,
+  output: FLIGHT,
+  key: ["id"],
+  maxParts: 1,
+  lookups: {},
+};
 
 export type SpecOptions = Partial<Omit<PipelineSpec, "bundle">> & { apply?: string };
 

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { PLAIN_STREAM } from "#snapshots/stream-settings.ts";
 import { fail } from "#snapshots/problem.ts";
 import { listEpochs } from "./epochs.ts";
-import { FLIGHT, until } from "./fixture.ts";
+import { UNRUN_RELEASE, until } from "./fixture.ts";
 import { runPipeline } from "./pipeline.ts";
 import type { Source, SourceRecord, TopicReader } from "./ports.ts";
 import { expectNothing } from "./runtimes.ts";
@@ -12,16 +12,7 @@ import { GROWTH } from "./stretches.ts";
 import type { Tuning } from "./tuning.ts";
 
 const id = { environment: "staging", name: "delays" };
-const release = {
-  release: "before",
-  transform: "t",
-  bundle: "b",
-  input: FLIGHT,
-  output: FLIGHT,
-  key: ["id"],
-  maxParts: 1,
-  lookups: {},
-};
+const release = { ...UNRUN_RELEASE, release: "before" };
 const reader: TopicReader = {
   incarnation: async () => "i",
   ranges: async () => [],
@@ -31,7 +22,7 @@ const reader: TopicReader = {
 };
 
 /** As many records as are asked for, whenever they are. */
-function endlessSource(asked: (records: number) => void): Source {
+function endlessSource(asked: (records: number) => void, onPause: () => void): Source {
   let offset = 0;
   let isAssigned = false;
   return {
@@ -56,7 +47,7 @@ function endlessSource(asked: (records: number) => void): Source {
     },
     seek: () => undefined,
     commit: async () => undefined,
-    pause: () => undefined,
+    pause: onPause,
     resume: () => undefined,
     ranges: async () => [],
     close: async () => undefined,
@@ -70,13 +61,16 @@ async function openStalled(maxParts: number, tuning: Tuning) {
     state.prepare("insert into sync_releases values (?, '{}', 'b')").run(hash);
   const asked: number[] = [];
   let read = 0;
-  let isStuck = false;
+  let isPaused = false;
   const pipeline = runPipeline({
     id,
     owner: "w",
     release: { ...release, maxParts },
     state,
-    source: endlessSource((records) => asked.push(records)),
+    source: endlessSource(
+      (records) => asked.push(records),
+      () => (isPaused = true),
+    ),
     sinks: [],
     reader,
     now: () => new Date(0),
@@ -91,7 +85,6 @@ async function openStalled(maxParts: number, tuning: Tuning) {
     openGuest: () => ({
       run: (_, signal) =>
         new Promise((resolve) => {
-          isStuck = true;
           const stopped = fail({ code: "stopped", message: "The pipeline was stopped." });
           signal.addEventListener("abort", () => resolve(stopped), { once: true });
         }),
@@ -100,13 +93,8 @@ async function openStalled(maxParts: number, tuning: Tuning) {
     }),
     openExpectations: expectNothing,
   });
-  let before = -1;
-  await until("it stands still", async () => {
-    const isStill = isStuck && before === read && read > 64;
-    before = read;
-    await new Promise((resolve) => setTimeout(resolve, 20));
-    return isStill;
-  });
+  // A reader that no longer gets rid of what it read pauses the source.
+  await until("it stands still", () => isPaused);
   return { pipeline, state, asked, read: () => read };
 }
 

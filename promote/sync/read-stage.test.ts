@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { PLAIN_STREAM } from "#snapshots/stream-settings.ts";
 import { fail } from "#snapshots/problem.ts";
 import { openChannel } from "./channel.ts";
-import { FLIGHT, firstEpoch, until } from "./fixture.ts";
+import { firstEpoch, UNRUN_RELEASE, until } from "./fixture.ts";
 import type { Source, SourceEvent } from "./ports.ts";
 import { NOTHING } from "./progress.ts";
 import { readBatches } from "./read-stage.ts";
@@ -14,16 +14,6 @@ import type { Judged } from "./transform-stage.ts";
 
 const TOPIC = "flights";
 const stretch = { topic: TOPIC, incarnation: "i", partition: 0 };
-const release = {
-  release: "r",
-  transform: "t",
-  bundle: "b",
-  input: FLIGHT,
-  output: FLIGHT,
-  key: ["id"],
-  maxParts: 1,
-  lookups: {},
-};
 
 /** The stage reading what `deliver` gives it, its batches kept on their way until they are finished here. */
 async function openReading(rewritten: () => Judged | undefined = () => undefined) {
@@ -51,7 +41,7 @@ async function openReading(rewritten: () => Judged | undefined = () => undefined
       }),
       openExpectations: expectNothing,
     },
-    () => release,
+    () => UNRUN_RELEASE,
   );
 
   const events: SourceEvent[] = [];

@@ -2,20 +2,13 @@ import { hostname } from "node:os";
 import type { DatabaseSync } from "node:sqlite";
 import { fail, ok, type Problem, type Result } from "#snapshots/problem.ts";
 import type { ContentStore } from "#snapshots/store.ts";
-import { openRegistry, type Registry } from "./decode/registry.ts";
+import type { Registry } from "./decode/registry.ts";
 import type { PipelineEvent } from "./events.ts";
 import { openExpectations } from "./expectations/expectations.ts";
 import { listHalts } from "./expectations/halts.ts";
 import { openReleaseGuest, type GuestLimits } from "./guest.ts";
-import {
-  closePorts,
-  openLook,
-  openPorts,
-  openSinks,
-  surroundingsOf,
-  type Folders,
-  type Ports,
-} from "./open-ports.ts";
+import { lookApart, openSpecRegistry, planApart } from "./look-apart.ts";
+import { closePorts, openPorts, type Folders, type Ports } from "./open-ports.ts";
 import { runPipeline, type PipelineParts, type RunningPipeline } from "./pipeline.ts";
 import { sinkName, type PipelineSpec } from "./pipeline-spec.ts";
 import { openHeldPartitions } from "./held-partitions.ts";
@@ -28,7 +21,6 @@ import { expectNothing, openRuntimes } from "./runtimes.ts";
 import type { Sink } from "./ports.ts";
 import { openRateMeter } from "./status.ts";
 import { GROWTH, type Growth } from "./stretches.ts";
-import { unlessStopped } from "./unless-stopped.ts";
 import { tuningOf, type Tuning } from "./tuning.ts";
 import { verify, type VerifyProgress, type VerifyReport } from "./verify/verify.ts";
 import { dropReport, putReport, type WorkerReport } from "./workers.ts";
@@ -83,8 +75,6 @@ type State = {
 
 /** A drain waits this long for what is in flight; then it is abandoned and read again next time. */
 const DRAIN_MS = 10_000;
-/** Who looks at servers that are away is told after this long. */
-const PATIENCE_MS = 30_000;
 
 export function openSupervisor(first: PipelineSpec, place: Place): Supervisor {
   let spec = first;
@@ -296,37 +286,13 @@ export function openSupervisor(first: PipelineSpec, place: Place): Supervisor {
     return sinks.flatMap((sink) => known.get(sink.name) ?? []);
   }
 
-  async function looking<T>(
+  function looking<T>(
     look: (open: Pick<Ports, "sinks" | "reader">) => Promise<Result<T>>,
     signal: AbortSignal = new AbortController().signal,
   ): Promise<Result<T>> {
     // A file belongs to who has it open; servers are looked at apart, beside the pipeline's own work.
     if (ports !== undefined && spec.where.kind === "embedded") return look(ports);
-    const opened = await openLook(spec, place, { signal, ms: PATIENCE_MS });
-    if (!opened.ok) return opened;
-    const { sinks, reader } = opened.value;
-    const prepareAndLook = async (): Promise<Result<T>> => {
-      const contract = contractOf(spec);
-      if (!contract.ok) return contract;
-      for (const sink of sinks) {
-        const refused = await sink.prepare(contract.value);
-        if (refused !== undefined) return fail(refused);
-      }
-      return look(opened.value);
-    };
-    const close = async (): Promise<void> => {
-      for (const sink of sinks) await sink.close();
-      await reader.close();
-    };
-    const isRemote = spec.where.kind === "servers";
-    try {
-      return await (isRemote ? unlessStopped(prepareAndLook(), signal) : prepareAndLook());
-    } finally {
-      // Fails what a server has not answered; who has gone does not wait for that either.
-      const closed = close();
-      if (isRemote && signal.aborted) closed.catch(() => undefined);
-      else await closed;
-    }
+    return lookApart(spec, place, look, signal);
   }
 
   return {
@@ -393,29 +359,6 @@ export function openSupervisor(first: PipelineSpec, place: Place): Supervisor {
       place.onChange();
     },
   };
-}
-
-export function openSpecRegistry(
-  spec: PipelineSpec,
-  place: { root: string },
-): Result<Registry | undefined> {
-  if (spec.where.kind === "embedded" || spec.where.registry === undefined) return ok(undefined);
-  return openRegistry(spec.where.registry, surroundingsOf(place), Date.now);
-}
-
-/** Opens the sinks for as long as it takes to ask them. Files of an embedded environment are made when they are first written. */
-export async function planApart(
-  spec: PipelineSpec,
-  place: Pick<Place, "folders" | "root">,
-): Promise<Result<SinkPlan[]>> {
-  if (spec.where.kind === "embedded") return ok([]);
-  const opened = await openSinks(spec, place);
-  if (!opened.ok) return opened;
-  try {
-    return await planSinks(spec, opened.value);
-  } finally {
-    for (const sink of opened.value) await sink.close();
-  }
 }
 
 /** Equal for two specs that read from and write to the same places. */
