@@ -135,6 +135,10 @@ describe("parseEnvironment", () => {
       /delays sends its dead letters to the topic t\.dead, which only an environment of servers has/,
     ],
     [
+      `kind: embedded\npipelines: { delays: { release: ${release}, topic: t, sinks: [table], partitionsAdded: true } }\n`,
+      /delays sets `partitionsAdded`, which is for topics of Kafka/,
+    ],
+    [
       "kind: embedded\npipelines: { delays: { release: 3f9a, topic: t, sinks: [table] } }\n",
       /64 hex digits/,
     ],

@@ -34,6 +34,8 @@ const pipelineSchema = z.strictObject({
       }),
     ])
     .exactOptional(),
+  /** Whether the topic's partitions were increased before the pipeline first reads it; its keys tell when absent. */
+  partitionsAdded: z.boolean().exactOptional(),
   /** A topic that dead letters are sent to as well. */
   deadLetters: topicName.exactOptional(),
   /** Records gather for about this long, so that a batch is worth its cost. */
@@ -133,7 +135,7 @@ function misfitOf(environment: z.infer<typeof environmentSchema>): Misfit | unde
 function missingServer(
   environment: z.infer<typeof environmentSchema>,
   name: string,
-  { sinks, deadLetters }: DesiredPipeline,
+  { sinks, deadLetters, partitionsAdded }: DesiredPipeline,
 ): Misfit | undefined {
   const hint = "Add its address, or take the sink away, and commit the file.";
   if (environment.kind === "embedded") {
@@ -144,6 +146,11 @@ function missingServer(
       return {
         message: `${name} sends its dead letters to the topic ${deadLetters}, ${only}`,
         hint: "Take `deadLetters` away and commit the file: the workspace keeps them in any case.",
+      };
+    if (partitionsAdded !== undefined)
+      return {
+        message: `${name} sets \`partitionsAdded\`, which is for topics of Kafka: one of files has one partition.`,
+        hint: "Take `partitionsAdded` away and commit the file.",
       };
     return undefined;
   }

@@ -21,7 +21,7 @@ export function pipelineSpec(
   stream: StreamSettings = PLAIN_STREAM,
 ): PipelineSpec {
   const { topic, sinks, start, deadLetters, latencyMs } = pipeline;
-  const { expiresAt, routing, gcGraceSeconds } = pipeline;
+  const { expiresAt, routing, gcGraceSeconds, partitionsAdded } = pipeline;
   const { columns, maxParts } = manifest.output;
   const { identity } = manifest.input;
   const lookups = Object.entries(manifest.lookups).map(
@@ -36,6 +36,7 @@ export function pipelineSpec(
     sinks,
     stream,
     ...(start === undefined ? {} : { start: startOf(start, topic) }),
+    ...(partitionsAdded === undefined ? {} : { partitionsAdded }),
     ...(deadLetters === undefined ? {} : { deadLetterTopic: deadLetters }),
     ...(latencyMs === undefined ? {} : { latencyMs }),
     ...(expiresAt === undefined ? {} : { expiresAt }),

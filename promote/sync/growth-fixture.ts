@@ -3,6 +3,7 @@ import { unwrap } from "#snapshots/problem.ts";
 import { openJsonDecoder } from "./decode/decode.ts";
 import { listEpochs } from "./epochs.ts";
 import { FLIGHT } from "./fixture.ts";
+import { partitionOf } from "./kafka/partitioner.ts";
 import { effectsOf } from "./operations.ts";
 import type { SourceRecord, TopicReader } from "./ports.ts";
 import { commitProgress, NOTHING } from "./progress.ts";
@@ -186,7 +187,7 @@ export function openWorld(partitions: number) {
 
   function produce(key: number, isLate: boolean): void {
     const isOld = nowMs < grownAtMs || (isLate && nowMs < grownAtMs + GROWTH.transitionMs);
-    const partition = key % (isOld ? old : grown);
+    const partition = partitionOf(Buffer.from(String(key)), isOld ? old : grown);
     const last = newest.get(key);
     // Nothing says which of two partitions' records of one millisecond is newer.
     if (last !== undefined && last.partition !== partition && last.timestampMs === nowMs) nowMs++;
@@ -313,7 +314,9 @@ export function openWorld(partitions: number) {
   }
 
   return {
+    /** By workers that know nothing of the topic's past. */
     async start() {
+      known = grown;
       for (const worker of [0, 1]) await restart(worker);
     },
     async live(steps: readonly Act[]) {

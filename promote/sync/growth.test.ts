@@ -5,7 +5,7 @@ import { GROWTH, openWorld, type Act } from "./growth-fixture.ts";
 const KEYS = 12;
 const MOST = 4;
 
-const reading: fc.WeightedArbitrary<Act>[] = [
+const writing: fc.WeightedArbitrary<Act>[] = [
   {
     weight: 6,
     arbitrary: fc.record({
@@ -21,6 +21,9 @@ const reading: fc.WeightedArbitrary<Act>[] = [
       ms: fc.integer({ min: 1, max: 400 }),
     }),
   },
+];
+const reading: fc.WeightedArbitrary<Act>[] = [
+  ...writing,
   {
     weight: 6,
     arbitrary: fc.record({
@@ -68,6 +71,7 @@ const rewriting: fc.WeightedArbitrary<Act>[] = [
   },
 ];
 
+const writes = fc.array(fc.oneof(...writing), { maxLength: 20 });
 const acts = fc.array(fc.oneof(...reading), { maxLength: 40 });
 const all = fc.array(fc.oneof(...reading, ...rewriting), { maxLength: 40 });
 
@@ -97,6 +101,37 @@ test(
     );
   },
 );
+
+test("whoever begins to read a topic when, however often it had grown by then, the newest record of each identity is left", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      writes,
+      fc.array(writes, { minLength: 1, maxLength: 2 }),
+      acts,
+      acts,
+      async (before, growths, reading, after) => {
+        const world = openWorld(2);
+        await world.live(before);
+        for (const [n, written] of growths.entries()) {
+          world.pass(GROWTH.transitionMs);
+          world.grow(3 + n);
+          await world.live(written);
+        }
+        world.pass(GROWTH.transitionMs);
+        await world.start();
+        await world.live(reading);
+        world.pass(GROWTH.transitionMs);
+        world.readAll();
+        await world.settle();
+        world.dateBack(true);
+        await world.live(after);
+        world.readAll();
+        expect(world.found()).toEqual(world.newest());
+      },
+    ),
+    { numRuns: 200 },
+  );
+});
 
 /** A transition finds records dated back in their order only where they were committed before. */
 function committed(step: Act): Act {

@@ -36,6 +36,8 @@ export type PipelineSpec = ReleaseSpec & {
     | "latest"
     | { timestampMs: number }
     | { offsets: readonly { topic: string; partition: number; offset: number }[] };
+  /** Whether the topic's partitions were increased before the pipeline first reads it; its keys tell when absent. */
+  partitionsAdded?: boolean;
   /** A topic that dead letters go to as well. */
   deadLetterTopic?: string;
   /** How old records may grow while others gather for their batch and it is handled, where nothing is in the way; 250 when absent. */

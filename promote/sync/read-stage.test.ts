@@ -16,7 +16,10 @@ const TOPIC = "flights";
 const stretch = { topic: TOPIC, incarnation: "i", partition: 0 };
 
 /** The stage reading what `deliver` gives it, its batches kept on their way until they are finished here. */
-async function openReading(rewritten: () => Judged | undefined = () => undefined) {
+async function openReading(
+  rewritten: () => Judged | undefined = () => undefined,
+  assign: () => Promise<undefined> = () => Promise.resolve(undefined),
+) {
   const state = openSyncState(":memory:");
   state.prepare("insert into sync_releases values ('r', '{}', 'b')").run();
   const stretches = openStretches({
@@ -25,7 +28,7 @@ async function openReading(rewritten: () => Judged | undefined = () => undefined
     owner: "w",
     release: "r",
     now: () => new Date(0),
-    reader: { offsetAt: async () => 0, ranges: async () => [] },
+    reader: { offsetAt: async () => 0, ranges: async () => [], async *read() {} },
     growth: GROWTH,
   });
   const partition = { ...stretch, first: 0, committed: null };
@@ -76,7 +79,7 @@ async function openReading(rewritten: () => Judged | undefined = () => undefined
     observe: () => undefined,
     now: () => new Date(0),
     rewritten: () => Promise.resolve(rewritten()),
-    assign: () => Promise.resolve(undefined),
+    assign,
     revoke: () => Promise.resolve(),
     commit: () => Promise.resolve(),
     halted: ({ stretch }) => expect.unreachable(`${stretch.topic} expects nothing`),
@@ -104,6 +107,7 @@ async function openReading(rewritten: () => Judged | undefined = () => undefined
         events.push({ kind: "records", delivery });
       }
     },
+    assigned: () => void events.push({ kind: "assigned", partitions: [] }),
     /** All that was delivered is read, and the source was idle a few times since. */
     async read() {
       await until("it is read", () => events.length === 0);
@@ -184,4 +188,15 @@ test("when reading stops, what has gathered is handed on", async () => {
   expect(stage.sizes()).toEqual([3]);
   await stage.stop();
   expect(stage.sizes()).toEqual([3, 4]);
+});
+
+test("a broker that never answers where to begin holds up no stop", async () => {
+  const asked = Promise.withResolvers<undefined>();
+  const stage = await openReading(undefined, () => {
+    asked.resolve(undefined);
+    return new Promise(() => undefined);
+  });
+  stage.assigned();
+  await asked.promise;
+  await stage.stop();
 });

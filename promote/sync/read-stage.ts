@@ -73,7 +73,7 @@ export async function readBatches(parts: ReadParts): Promise<void> {
     else if (event.kind !== "records") await handGathered();
     switch (event.kind) {
       case "assigned": {
-        const refused = await parts.assign(event.partitions);
+        const refused = await orEnd(parts.assign(event.partitions));
         if (refused !== undefined) return parts.halt(refused);
         break;
       }
@@ -105,6 +105,19 @@ export async function readBatches(parts: ReadParts): Promise<void> {
     const { batches, isSmall } = gathered.take();
     for (const batch of batches) await hand(batch);
     if (isSmall) await pause(tuning.lingerMs);
+  }
+
+  /** A broker that goes away while it is asked where to begin holds up no stop. */
+  async function orEnd<T>(work: Promise<T>): Promise<T | undefined> {
+    const { promise: end, resolve } = Promise.withResolvers<undefined>();
+    const stop = (): void => resolve(undefined);
+    if (reading.aborted) stop();
+    reading.addEventListener("abort", stop, { once: true });
+    try {
+      return await Promise.race([end, work]);
+    } finally {
+      reading.removeEventListener("abort", stop);
+    }
   }
 
   function pause(ms: number): Promise<void> {

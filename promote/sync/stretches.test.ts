@@ -1,11 +1,12 @@
 import type { DatabaseSync } from "node:sqlite";
 import { beforeEach, describe, expect, test } from "vitest";
 import { epochOf, listEpochs, type Epoch } from "./epochs.ts";
+import { partitionOf } from "./kafka/partitioner.ts";
 import type { SourceRecord } from "./ports.ts";
 import { commitProgress, NOTHING, readOffset, readProgress } from "./progress.ts";
 import { askRewrite, listRewrites } from "./rewrites.ts";
 import { openSyncState } from "./state.ts";
-import { openStretches, type Piece, type Stretches } from "./stretches.ts";
+import { openStretches, type Growth, type Piece, type Stretches } from "./stretches.ts";
 import { transitionVersionWriter } from "./version.ts";
 
 const id = { environment: "staging", name: "delays" };
@@ -17,6 +18,9 @@ let offsetsByTime: number[];
 let ends: number[];
 let asked: number;
 let isAway: boolean;
+/** Of the topic's oldest records, by partition, and when they were written. */
+let keys: string[][];
+let oldestMs: number;
 
 beforeEach(() => {
   state = openSyncState(":memory:");
@@ -27,6 +31,8 @@ beforeEach(() => {
   ends = [0, 0];
   asked = 0;
   isAway = false;
+  keys = [];
+  oldestMs = 0;
 });
 
 describe("partitions added to a topic", () => {
@@ -81,6 +87,57 @@ describe("partitions added to a topic", () => {
     expect(again.map((piece) => piece.epoch.epoch)).toEqual(
       pieces.map((piece) => piece.epoch.epoch),
     );
+  });
+});
+
+describe("a topic that had grown before it is first read", () => {
+  const numbered = (from: number, to: number): string[] =>
+    Array.from({ length: to - from }, (_, n) => String(from + n));
+
+  test("is read as in a transition by every worker, until producers of its newest partition's oldest record know it", async () => {
+    ends = [10, 10];
+    keys = [numbered(0, 10), ["7"]];
+    oldestMs = nowMs - MINUTE / 2;
+    const taken = [...(await assign(open("w1"), [0], 2)), ...(await assign(open("w2"), [1], 2))];
+    const until = { untilMs: oldestMs + MINUTE, transition: 1024, origin: 0 };
+    expect(taken).toMatchObject([
+      { from: 0, epoch: { epoch: 1024, ...until, partition: 0 } },
+      { from: 0, epoch: { epoch: 1024, ...until, partition: 1 } },
+    ]);
+  });
+
+  test("long ago, it is read by time as far as it reaches now", async () => {
+    ends = [10, 10];
+    keys = [numbered(0, 10), ["7"]];
+    const worker = open("w1");
+    await assign(worker, [0, 1], 2);
+    worker.settle();
+    await answered();
+    expect(worker.settle()).toMatchObject([
+      { ordering: "offset", firstOffset: 10, partition: 0 },
+      { ordering: "offset", firstOffset: 10, partition: 1 },
+    ]);
+  });
+
+  test("and what was said of it in the environment counts more than its keys", async () => {
+    keys = [numbered(0, 10), ["7"]];
+    const never = open("w1", { transitionMs: MINUTE, lookBackMs: 0, before: false });
+    expect(await assign(never, [0], 2)).toMatchObject([{ epoch: { ordering: "offset" } }]);
+    keys = [];
+    state = openSyncState(":memory:");
+    state.prepare("insert into sync_releases values ('r1', '{}', 'b')").run();
+    const once = open("w1", { transitionMs: MINUTE, lookBackMs: 0, before: true });
+    expect(await assign(once, [0], 2)).toMatchObject([{ epoch: { ordering: "timestamp" } }]);
+  });
+
+  test("which its keys do not tell of, is in offset order at once", async () => {
+    keys = [numbered(0, 10), numbered(10, 20)].map((own, partition) =>
+      own.filter((key) => partitionOf(Buffer.from(key), 2) === partition),
+    );
+    expect(await assign(open("w1"), [0, 1], 2)).toMatchObject([
+      { epoch: { ordering: "offset" } },
+      { epoch: { ordering: "offset" } },
+    ]);
   });
 });
 
@@ -320,7 +377,7 @@ test("a commit that comes just before its partition is taken counts, and is gone
       );
       return new Date(nowMs);
     },
-    reader: { offsetAt: async () => 0, ranges: async () => [] },
+    reader: { offsetAt: async () => 0, ranges: async () => [], async *read() {} },
     growth: { transitionMs: MINUTE, lookBackMs: MINUTE },
   });
   const [taken] = await assign(other, [0], 1);
@@ -417,13 +474,26 @@ function renew(worker: Stretches, partition: number): Epoch | undefined {
   return found && worker.renew(found)?.epoch;
 }
 
-function open(owner: string, growth = { transitionMs: MINUTE, lookBackMs: MINUTE }): Stretches {
+function open(
+  owner: string,
+  growth: Growth = { transitionMs: MINUTE, lookBackMs: MINUTE },
+): Stretches {
   const reader = {
     offsetAt: async (_topic: string, partition: number) => offsetsByTime[partition] ?? 0,
     async ranges(topic: string) {
       asked++;
       if (isAway) throw new Error("the broker is away");
       return ends.map((end, partition) => ({ topic, partition, first: 0, end }));
+    },
+    async *read(_topic: string, partition: number) {
+      const own = keys[partition] ?? [];
+      yield own.map((key, offset): SourceRecord => ({
+        offset,
+        timestampMs: oldestMs,
+        key: Buffer.from(key),
+        value: null,
+        headers: [],
+      }));
     },
   };
   const now = (): Date => new Date(nowMs);

@@ -16,6 +16,7 @@ import {
   type PipelineId,
   type Stretch,
 } from "./epochs.ts";
+import { grownBefore } from "./grown-before.ts";
 import type { Assignment, Delivery, PartitionRange, SourceRecord, TopicReader } from "./ports.ts";
 import { claimStretch, forgetStretch, rewindStretch } from "./progress.ts";
 import type { Rewrite } from "./rewrites.ts";
@@ -41,16 +42,17 @@ export type StretchesOptions = {
   owner: string;
   release: string;
   now: () => Date;
-  /** To look up offsets by time, and how far a topic reaches, where one has grown. */
-  reader: Pick<TopicReader, "offsetAt" | "ranges">;
+  /** To look up offsets by time, keys, and how far a topic reaches, where one has grown. */
+  reader: Pick<TopicReader, "offsetAt" | "ranges" | "read">;
   growth: Growth;
 };
 
 /**
  * After partitions were added, producers go on by what they knew for `transitionMs` (a producer's metadata.max.age.ms), and records of the last
- * `lookBackMs` before it was noticed are handled again, ordered by time.
+ * `lookBackMs` before it was noticed are handled again, ordered by time. `before`: whether some were added to a topic that is read for the first time;
+ * its keys tell when absent.
  */
-export type Growth = { transitionMs: number; lookBackMs: number };
+export type Growth = { transitionMs: number; lookBackMs: number; before?: boolean };
 export const GROWTH: Growth = { transitionMs: 330_000, lookBackMs: 60_000 };
 
 /** The partitions a pipeline reads here: where each goes on, and by which epoch its records are handled. */
@@ -84,6 +86,7 @@ type Ends = { ranges: PartitionRange[]; atMs: number };
 
 const ASK_AGAIN_MS = 1000;
 const SETTLED = "order by offset again";
+const GROWN_BEFORE = "partitions added before";
 
 export function openStretches(options: StretchesOptions): Stretches {
   const { id, state, owner } = options;
@@ -189,6 +192,35 @@ export function openStretches(options: StretchesOptions): Stretches {
     return { epoch: openTransition(state, id, fresh, nowMs + transitionMs, claim), from: start };
   }
 
+  /** Of a partition that is read for the first time: times decide from the start where some had been added to the topic before. */
+  async function begin(
+    fresh: NewEpoch,
+    ofTopic: readonly Epoch[],
+    claim: string,
+  ): Promise<Epoch | undefined> {
+    const known = ofTopic.findLast(({ ordering }) => ordering === "timestamp");
+    const isUnknown = ofTopic.length === 0 && fresh.partitions > 1;
+    const untilMs =
+      known?.ordering === "timestamp"
+        ? known.untilMs
+        : isUnknown
+          ? await timesDecideUntil(fresh.topic)
+          : undefined;
+    if (untilMs === undefined) return open(fresh, claim);
+    const grown = { ...fresh, reason: GROWN_BEFORE };
+    return openTransition(state, id, grown, untilMs, claim);
+  }
+
+  async function timesDecideUntil(topic: string): Promise<number | undefined> {
+    const { before, transitionMs } = options.growth;
+    if (before === false) return undefined;
+    const grown = await grownBefore(options.reader, topic);
+    if (grown === undefined && before === undefined) return undefined;
+    const nowMs = options.now().getTime();
+    const { sinceMs = nowMs } = grown ?? {};
+    return Math.max(nowMs, Math.min(nowMs, sinceMs) + transitionMs);
+  }
+
   async function assign(
     assignment: Assignment,
     range: PartitionRange | undefined,
@@ -230,7 +262,8 @@ export function openStretches(options: StretchesOptions): Stretches {
     ) {
       const reason =
         above !== undefined ? "epochs lost" : own === undefined ? reasonFor(newest) : "release";
-      epoch = open(draft(stretch, partitions, from, reason, above), claim);
+      const next = draft(stretch, partitions, from, reason, above);
+      epoch = own === undefined ? await begin(next, ofTopic, claim) : open(next, claim);
     }
     // Taken by another worker meanwhile, which was told of it before this one: the group's last word counts.
     if (epoch === undefined) return assign(assignment, range);

@@ -162,7 +162,11 @@ export function openSupervisor(first: PipelineSpec, place: Place): Supervisor {
         ...tuningOf(spec.latencyMs, spec.where.kind === "servers"),
         ...place.tuning,
       },
-      growth: { ...GROWTH, ...place.growth },
+      growth: {
+        ...GROWTH,
+        ...place.growth,
+        ...(spec.partitionsAdded === undefined ? {} : { before: spec.partitionsAdded }),
+      },
       observe,
     };
   }
@@ -364,12 +368,13 @@ export function openSupervisor(first: PipelineSpec, place: Place): Supervisor {
 /** Equal for two specs that read from and write to the same places. */
 function portsOf(spec: PipelineSpec): string {
   const { topic, where, sinks, start, deadLetterTopic, latencyMs, stream } = spec;
-  const { expiresAt, routing, gcGraceSeconds } = spec;
+  const { expiresAt, routing, gcGraceSeconds, partitionsAdded } = spec;
   return JSON.stringify([
     topic,
     where,
     sinks.map(sinkName),
     start,
+    partitionsAdded,
     deadLetterTopic,
     latencyMs,
     expiresAt,

@@ -274,6 +274,54 @@ test(
 );
 
 test(
+  "a topic that had grown before its pipeline was made: the newest record of each key is left, from the first backlog on",
+  { timeout: 900_000, retry: 0 },
+  async () => {
+    stage = await openStage(2);
+    const story = `seed ${SEED}`;
+    const random = seeded(SEED);
+    const spec = await stage.spec();
+    const newest = new Map<string, FlightRecord>();
+    let timestampMs = Date.now() - 3_600_000;
+
+    async function produce(partitions: number, ids: readonly number[]): Promise<void> {
+      const records = ids.map((id): FlightRecord => {
+        const value = random() < 0.1 ? null : valueOf(id, random);
+        return { ...recordOf(id, value, partitions), timestampMs: timestampMs++ };
+      });
+      for (const record of records) newest.set(Buffer.from(record.key ?? "").toString(), record);
+      await stage.send(records);
+    }
+    const some = (count: number): number[] =>
+      Array.from({ length: count }, () => Math.floor(random() * 2000));
+
+    await produce(2, some(5000));
+    refuse(await stage.topics.addPartitions(stage.topic, 3));
+    await produce(3, some(3000));
+    refuse(await stage.topics.addPartitions(stage.topic, 5));
+    await produce(5, some(3000));
+
+    const workers = [stage.worker(), stage.worker()] as const;
+    for (const worker of workers) await worker.start(spec);
+    await workers[0].until("some is committed", () => stage.committed() > 2000);
+    await workers[1].kill();
+    await produce(5, some(2000));
+    await workers[0].until("everything is committed", () => stage.committed() === 13_000);
+    await workers[0].close();
+
+    const expected = await expectedOf(stage, spec);
+    const living = livingOf(expected, spec);
+    await expectSinks(stage, spec, living, story);
+    await expectVerified(stage, spec, living, story);
+    await expectNewest(spec, newest, story);
+    const epochs = listEpochs(stage.state(), spec);
+    expect(new Set(epochs.map(({ reason }) => reason)), story).toEqual(
+      new Set(["partitions added before", "order by offset again"]),
+    );
+  },
+);
+
+test(
   "a grown topic written again while traffic goes on: neither a replay of letters of before nor a backfill puts an old record over a newer one, also with a worker killed in between",
   { timeout: 900_000, retry: 0 },
   async () => {

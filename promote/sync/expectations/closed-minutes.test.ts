@@ -45,8 +45,9 @@ async function openWorker(
   const now = (): Date => new Date(options.now());
   const ranges = async (topic: string) =>
     ((await ends?.()) ?? []).map((end, partition) => ({ topic, partition, first: 0, end }));
-  const reader = { offsetAt: async () => 0, ranges };
-  const stretches = openStretches({ id, state, owner, release: "r", now, reader, growth: GROWTH });
+  const reader = { offsetAt: async () => 0, ranges, async *read() {} };
+  const growth = { ...GROWTH, before: false };
+  const stretches = openStretches({ id, state, owner, release: "r", now, reader, growth });
   for (const partition of reads) {
     const place = { topic: "flights", incarnation, partition };
     await stretches.assign({ ...place, partitions, first: 0, committed: null }, undefined);

@@ -1,0 +1,98 @@
+import { crc32 } from "node:zlib";
+import { murmur2 } from "./kafka/partitioner.ts";
+import type { PartitionRange, TopicReader } from "./ports.ts";
+
+/** Of the oldest records: keys of all partitions and of one, and what one's records may come to. */
+const SAMPLE = { all: 500_000, one: 10_000, bytes: 4 << 20 };
+const SIDE_BY_SIDE = 8;
+/** Of records that lie elsewhere than their keys say. */
+const MISPLACED = 2000;
+/** How many earlier numbers of partitions are looked for. */
+const EARLIER = 2;
+
+/**
+ * Whether a topic's partitions seem to have been increased before: one key lies in two of them, or keys lie where they would with fewer. `sinceMs`: the
+ * latest of the partitions' oldest records, undefined where one is empty; a growth is no later than that, unless it left no record yet.
+ */
+export async function grownBefore(
+  reader: Pick<TopicReader, "ranges" | "read">,
+  topic: string,
+): Promise<{ sinceMs: number | undefined } | undefined> {
+  const ranges = await reader.ranges(topic);
+  const keys: Uint8Array[][] = ranges.map(() => []);
+  const oldestMs: (number | undefined)[] = ranges.map(() => undefined);
+  const most = Math.min(SAMPLE.one, Math.ceil(SAMPLE.all / ranges.length));
+
+  async function sample({ partition, first, end }: PartitionRange): Promise<void> {
+    const own: Uint8Array[] = [];
+    let bytes = 0;
+    for await (const records of reader.read(topic, partition, first, end)) {
+      oldestMs[partition] ??= records[0]?.timestampMs;
+      for (const { key, value } of records) {
+        if (key !== null) own.push(key);
+        bytes += (key?.length ?? 0) + (value?.length ?? 0);
+      }
+      if (own.length >= most || bytes >= SAMPLE.bytes) break;
+    }
+    keys[partition] = own.slice(0, most);
+  }
+  const left = ranges.values();
+  await Promise.all(
+    Array.from({ length: SIDE_BY_SIDE }, async () => {
+      for (const range of left) await sample(range);
+    }),
+  );
+  if (!haveMoved(keys)) return undefined;
+  const known = oldestMs.filter((ms) => ms !== undefined);
+  return { sinceMs: known.length < ranges.length ? undefined : Math.max(...known) };
+}
+
+/** By keys of each partition. */
+export function haveMoved(keys: readonly (readonly Uint8Array[])[]): boolean {
+  const seen = new Map<string, number>();
+  for (const [partition, own] of keys.entries())
+    for (const key of own) {
+      const name = Buffer.from(key).toString("latin1");
+      if ((seen.get(name) ?? partition) !== partition) return true;
+      seen.set(name, partition);
+    }
+  return PARTITIONERS.some((partitioner) => isPlacedByFewer(keys, partitioner));
+}
+
+/** Where a client puts a key. */
+type Partitioner = {
+  hash(key: Uint8Array): number;
+  place(hash: number, partitions: number): number;
+};
+
+/** Java's producer, librdkafka's, Sarama's. */
+const PARTITIONERS: readonly Partitioner[] = [
+  { hash: (key) => murmur2(key) & 0x7fffffff, place: (hash, partitions) => hash % partitions },
+  { hash: (key) => crc32(key), place: (hash, partitions) => hash % partitions },
+  { hash: fnv1a, place: (hash, partitions) => Math.abs(hash % partitions) },
+];
+
+function isPlacedByFewer(
+  keys: readonly (readonly Uint8Array[])[],
+  { hash, place }: Partitioner,
+): boolean {
+  let left: { partition: number; hash: number }[] = [];
+  for (const [partition, own] of keys.entries())
+    for (const key of own) {
+      const found = { partition, hash: hash(key) };
+      if (left.length < MISPLACED && place(found.hash, keys.length) !== partition) left.push(found);
+    }
+  if (left.length === 0) return false;
+  const without = (partitions: number): typeof left =>
+    left.filter((one) => place(one.hash, partitions) !== one.partition);
+  for (let n = 0; n < EARLIER && left.length > 0; n++) {
+    const candidates = Array.from({ length: keys.length - 1 }, (_, i) => without(i + 1));
+    left = candidates.reduce((best, one) => (one.length < best.length ? one : best), left);
+  }
+  return left.length === 0;
+}
+
+/** http://www.isthe.com/chongo/tech/comp/fnv, 32 bits, as a signed number. */
+function fnv1a(key: Uint8Array): number {
+  return key.reduce((hash, byte) => Math.imul(hash ^ byte, 0x01000193), 0x811c9dc5 | 0);
+}
