@@ -10,12 +10,30 @@ const MISPLACED = 2000;
 /** How many earlier numbers of partitions are looked for. */
 const EARLIER = 2;
 
+type Reader = Pick<TopicReader, "ranges" | "read">;
+
+/**
+ * Until when times decide in a topic that is read for the first time and had grown before that; undefined where it seems not to have. `before` says
+ * whether it had, where the keys shall not.
+ */
+export async function timesDecideUntil(
+  reader: Reader,
+  topic: string,
+  { before, transitionMs }: { before?: boolean; transitionMs: number },
+  nowMs: number,
+): Promise<number | undefined> {
+  if (before === false) return undefined;
+  const grown = await grownBefore(reader, topic);
+  if (grown === undefined && before === undefined) return undefined;
+  return Math.max(nowMs, Math.min(nowMs, grown?.sinceMs ?? nowMs) + transitionMs);
+}
+
 /**
  * Whether a topic's partitions seem to have been increased before: one key lies in two of them, or keys lie where they would with fewer. `sinceMs`: the
  * latest of the partitions' oldest records, undefined where one is empty; a growth is no later than that, unless it left no record yet.
  */
-export async function grownBefore(
-  reader: Pick<TopicReader, "ranges" | "read">,
+async function grownBefore(
+  reader: Reader,
   topic: string,
 ): Promise<{ sinceMs: number | undefined } | undefined> {
   const ranges = await reader.ranges(topic);
@@ -61,8 +79,8 @@ export function haveMoved(keys: readonly (readonly Uint8Array[])[]): boolean {
 
 /** Where a client puts a key. */
 type Partitioner = {
-  hash(key: Uint8Array): number;
-  place(hash: number, partitions: number): number;
+  hash: (key: Uint8Array) => number;
+  place: (hash: number, partitions: number) => number;
 };
 
 /** Java's producer, librdkafka's, Sarama's. */

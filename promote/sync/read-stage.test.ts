@@ -198,5 +198,5 @@ test("a broker that never answers where to begin holds up no stop", async () => 
   });
   stage.assigned();
   await asked.promise;
-  await stage.stop();
+  await expect(stage.stop()).resolves.toBeUndefined();
 });

@@ -16,7 +16,7 @@ import {
   type PipelineId,
   type Stretch,
 } from "./epochs.ts";
-import { grownBefore } from "./grown-before.ts";
+import { timesDecideUntil } from "./grown-before.ts";
 import type { Assignment, Delivery, PartitionRange, SourceRecord, TopicReader } from "./ports.ts";
 import { claimStretch, forgetStretch, rewindStretch } from "./progress.ts";
 import type { Rewrite } from "./rewrites.ts";
@@ -198,27 +198,20 @@ export function openStretches(options: StretchesOptions): Stretches {
     ofTopic: readonly Epoch[],
     claim: string,
   ): Promise<Epoch | undefined> {
-    const known = ofTopic.findLast(({ ordering }) => ordering === "timestamp");
-    const isUnknown = ofTopic.length === 0 && fresh.partitions > 1;
-    const untilMs =
-      known?.ordering === "timestamp"
-        ? known.untilMs
-        : isUnknown
-          ? await timesDecideUntil(fresh.topic)
-          : undefined;
+    const untilMs = await untilWhen(fresh, ofTopic);
     if (untilMs === undefined) return open(fresh, claim);
     const grown = { ...fresh, reason: GROWN_BEFORE };
     return openTransition(state, id, grown, untilMs, claim);
   }
 
-  async function timesDecideUntil(topic: string): Promise<number | undefined> {
-    const { before, transitionMs } = options.growth;
-    if (before === false) return undefined;
-    const grown = await grownBefore(options.reader, topic);
-    if (grown === undefined && before === undefined) return undefined;
-    const nowMs = options.now().getTime();
-    const { sinceMs = nowMs } = grown ?? {};
-    return Math.max(nowMs, Math.min(nowMs, sinceMs) + transitionMs);
+  async function untilWhen(
+    { topic, partitions }: NewEpoch,
+    ofTopic: readonly Epoch[],
+  ): Promise<number | undefined> {
+    const known = ofTopic.findLast(({ ordering }) => ordering === "timestamp");
+    if (known?.ordering === "timestamp") return known.untilMs;
+    if (ofTopic.length > 0 || partitions === 1) return undefined;
+    return timesDecideUntil(options.reader, topic, options.growth, options.now().getTime());
   }
 
   async function assign(
