@@ -74,8 +74,11 @@ export function beginningOf(
   if (settled === Infinity) return { kind: "waits" };
   if (together.length === 0) return { kind: "alone", from: Math.max(rewrite.from, settled) };
   const stretches = stretchesOf(epochs, rewrite);
-  const isBefore = (one: Rewrite): boolean => one.from < settledOffset(epochs, one);
-  if (growthsOf(epochs, rewrite).length === 0 || !together.some(isBefore))
+  // A record of when all producers knew the partitions may settle its own earlier than others of the ask began by.
+  const isShared = together.some(
+    (one) => one.lowest !== undefined || one.from < settledOffset(epochs, one),
+  );
+  if (growthsOf(epochs, rewrite).length === 0 || !isShared)
     return { kind: "alone", from: rewrite.from };
   if (stretches.some((stretch) => settledOffset(epochs, stretch) === Infinity))
     return { kind: "waits" };

@@ -54,6 +54,8 @@ export function openWorld(partitions: number) {
   const stopping = new AbortController();
   const ownerOf = Array.from({ length: MOST }, (_, partition) => partition % 2);
   const positions = Array.from({ length: MOST }, () => 0);
+  /** How far each partition was ever read. */
+  const farthest = Array.from({ length: MOST }, () => 0);
   let nowMs = START_MS;
   let grownAtMs = Infinity;
   let old = partitions;
@@ -246,19 +248,21 @@ export function openWorld(partitions: number) {
     const last = pieces.at(-1);
     if (last === undefined) return;
     positions[partition] = last.next;
-    if (isSteady) expectShown(pieces);
+    if (isSteady) expectShown(pieces, farthest[partition] ?? 0);
+    farthest[partition] = Math.max(farthest[partition] ?? 0, last.next);
     if (!isCommitted) return;
     const finished = { stretch: last.stretch, next: last.next, counts: NOTHING, deadLetters: [] };
     expect(commitProgress(state, id, [{ finished, owner: last.claim }])).toEqual([true]);
   }
 
-  /** Whatever is being written again: what is newest is shown as soon as it is read. */
-  function expectShown(pieces: readonly Piece[]): void {
+  /** Whatever is being written again: what is newest is shown as soon as it is read, from `first` on for the first time. */
+  function expectShown(pieces: readonly Piece[], first: number): void {
     const shownNow = found();
     for (const { stretch, records } of pieces)
       for (const { key, offset } of records) {
         const last = newest.get(Number(Buffer.from(key ?? "").toString()));
-        if (last?.partition !== stretch.partition || last.offset !== offset) continue;
+        if (offset < first || last?.partition !== stretch.partition || last.offset !== offset)
+          continue;
         const name = Buffer.from(key ?? "").toString();
         expect(shownNow[name]).toBe(`${stretch.partition}/${offset}`);
       }

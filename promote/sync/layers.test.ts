@@ -131,6 +131,11 @@ describe("how what was asked together begins in a grown topic", () => {
     const asked = [rewriteOf(0, 120), rewriteOf(1, 90), rewriteOf(2, 10)];
     expect(begin(GROWN, asked, 1, r1)).toEqual({ kind: "alone", from: 90 });
   });
+
+  test("what has begun together goes on together, also where a partition turns out to be settled from its beginning", () => {
+    const going = [{ ...begun(0), from: 120 }, rewriteOf(1, 90), rewriteOf(2, 10)];
+    expect(begin(after(0), going, 1, r1)).toEqual({ kind: "joins", lowest: 9221 });
+  });
 });
 
 const after = (partition: number): Epoch[] => [...GROWN, offsetEpoch(partition, 17_414, 300, 3)];
