@@ -1,6 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Command } from "commander";
 import { ProblemError } from "#snapshots/problem.ts";
+import { topicText } from "#snapshots/topic-choice.ts";
 import { connect, connectWorker, read, type Connection } from "./connect.ts";
 import { cancelled } from "./follow.ts";
 import { openOnlooker, withOnlooker, type OnlookerOptions } from "./onlooker.ts";
@@ -135,7 +136,7 @@ function waitingFor({ pipelines }: Running, sinceMs: number): string[] {
       state === "backing-off"
         ? problem?.message
         : isSilent && sinceMs > patienceMs
-          ? `nothing is known of topic ${topic} yet.`
+          ? `nothing is known of ${topicText(topic)} yet.`
           : undefined;
     return why === undefined ? [] : [`${environment}/${name} waits: ${why}`];
   });

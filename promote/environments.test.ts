@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { unwrap } from "#snapshots/problem.ts";
+import type { TopicChoice } from "#snapshots/topic-choice.ts";
 import {
   parseEnvironment,
   withoutPipeline,
@@ -112,6 +113,41 @@ describe("moving to servers and back", () => {
       expect(parseEnvironment("production", wrong)).toMatchObject({
         problem: { code: "environment-invalid", message: expect.stringMatching(message) },
       });
+  });
+
+  test.each<[string, TopicChoice]>([
+    ["[flights-eu, flights-us]", ["flights-eu", "flights-us"]],
+    ['{ pattern: "flights-[a-z]+" }', { pattern: "flights-[a-z]+" }],
+  ])("%s are several topics, which belong to servers only", (written, topic) => {
+    const several = text.replace(/topic: .*/, `topic: ${written}`);
+    expect(parseEnvironment("production", several)).toMatchObject({
+      problem: { message: expect.stringMatching(/delays reads several topics, which only/) },
+    });
+    const { pipelines } = unwrap(parseEnvironment("production", withServers(several, servers)));
+    expect(pipelines["delays"]?.topic).toEqual(topic);
+  });
+
+  test.each([
+    [
+      "topic: { pattern: 'flights.*' }\n    deadLetters: flights.dead",
+      /reads the topic flights\.dead/,
+    ],
+    [
+      "topic: [a, flights-late]\n    sinks: [{ topic: flights-late }]",
+      /reads the topic flights-late/,
+    ],
+    ["topic: [a, b]\n    start: { offsets: { '0': 4 } }", /starts at an offset of 0, which is no/],
+    ["topic: a\n    start: { offsets: { 'b/0': 4 } }", /starts at an offset of b\/0, which is no/],
+    ["topic: [a, a]", /each topic is named once|name of a topic/],
+    ["topic: { pattern: 'a)|(b' }", /regular expression/i],
+    ["topic: ../a", /topic's name has letters/],
+    ["topic: []", /name a topic at least/],
+    ["topic: 7", /the name of a topic .*, a list of names, or/],
+  ])("refuses %j", (written, message) => {
+    const base = written.includes("sinks") ? text.replace(/ *sinks: .*\n/, "") : text;
+    const wrong = base.replace(/topic: .*/, written);
+    const parsed = parseEnvironment("production", withServers(wrong, servers));
+    expect(parsed.ok ? "" : parsed.problem.message).toMatch(message);
   });
 
   test("a derived topic belongs to servers only", () => {

@@ -1,6 +1,8 @@
 import { isMap, isScalar, parseDocument, type Document } from "yaml";
 import { z } from "zod";
 import { fail, ok, type Problem, type Result } from "#snapshots/problem.ts";
+import { isAmongTopics } from "#snapshots/topic-choice.ts";
+import { topicChoice, topicName } from "#snapshots/topic-schema.ts";
 import type { Git } from "./git.ts";
 import {
   cassandraSchema,
@@ -9,10 +11,6 @@ import {
   registrySchema,
 } from "./sync/connections.ts";
 
-const topicName = z
-  .string()
-  .regex(/^[A-Za-z0-9][\w.-]*$/, "a topic's name has letters, digits, dot, dash and underscore");
-
 /** Twenty years, as for a time to live. */
 const MAX_GC_GRACE_SECONDS = 630_720_000;
 
@@ -20,7 +18,7 @@ const pipelineSchema = z.strictObject({
   release: z
     .string()
     .regex(/^[0-9a-f]{64}$/, "a release is named by its whole hash, 64 hex digits"),
-  topic: z.string().min(1),
+  topic: topicChoice,
   sinks: z
     .array(z.union([z.enum(["table", "search"]), z.strictObject({ topic: topicName })]))
     .min(1),
@@ -30,7 +28,10 @@ const pipelineSchema = z.strictObject({
       z.enum(["earliest", "latest"]),
       z.strictObject({ at: z.iso.datetime() }),
       z.strictObject({
-        offsets: z.record(z.string().regex(/^\d+$/, "a partition is a number"), z.int().min(0)),
+        offsets: z.record(
+          z.string().regex(/^([\w.-]+\/)?\d+$/, "a partition is a number, or TOPIC/NUMBER"),
+          z.int().min(0),
+        ),
       }),
     ])
     .exactOptional(),
@@ -122,12 +123,31 @@ export function parseEnvironment(name: string, text: string): Result<Environment
 
 type Misfit = { message: string; hint: string };
 
+/** Why a pipeline cannot be asked for in an environment, whatever its file says of it now. */
+export function pipelineMisfit(
+  environment: Environment,
+  name: string,
+  pipeline: DesiredPipeline,
+): Problem | undefined {
+  const misfit = misfitOf({ ...environment, pipelines: { [name]: pipeline } });
+  if (misfit === undefined) return undefined;
+  const file = environmentPath(environment.name);
+  return {
+    code: "environment-invalid",
+    ...misfit,
+    message: `${file}: ${misfit.message}`,
+    at: { file },
+  };
+}
+
 /** A sink that has nowhere to write, or a setting of a sink that is not there. */
 function misfitOf(environment: z.infer<typeof environmentSchema>): Misfit | undefined {
   for (const [name, pipeline] of Object.entries(environment.pipelines)) {
-    const message =
-      missingServer(environment, name, pipeline) ?? missingSink(environment, name, pipeline);
-    if (message !== undefined) return message;
+    const misfit =
+      missingServer(environment, name, pipeline) ??
+      missingSink(environment, name, pipeline) ??
+      misfitOfTopics(name, pipeline);
+    if (misfit !== undefined) return misfit;
   }
   return undefined;
 }
@@ -135,11 +155,16 @@ function misfitOf(environment: z.infer<typeof environmentSchema>): Misfit | unde
 function missingServer(
   environment: z.infer<typeof environmentSchema>,
   name: string,
-  { sinks, deadLetters, partitionsAdded }: DesiredPipeline,
+  { topic, sinks, deadLetters, partitionsAdded }: DesiredPipeline,
 ): Misfit | undefined {
   const hint = "Add its address, or take the sink away, and commit the file.";
   if (environment.kind === "embedded") {
     const only = "which only an environment of servers has.";
+    if (typeof topic !== "string")
+      return {
+        message: `${name} reads several topics, ${only}`,
+        hint: "Name one topic and commit the file.",
+      };
     if (sinks.some((sink) => typeof sink !== "string"))
       return { message: `${name} writes to a topic, ${only}`, hint };
     if (deadLetters !== undefined)
@@ -162,6 +187,31 @@ function missingServer(
       hint,
     };
   return undefined;
+}
+
+/** A pipeline that reads what it writes, and an offset of a topic that is not said or not read. */
+function misfitOfTopics(
+  name: string,
+  { topic, sinks, deadLetters, start }: DesiredPipeline,
+): Misfit | undefined {
+  const isRead = isAmongTopics(topic);
+  const written = sinks.flatMap((sink) => (typeof sink === "string" ? [] : [sink.topic]));
+  const own = [...written, ...(deadLetters === undefined ? [] : [deadLetters])].find(isRead);
+  if (own !== undefined)
+    return {
+      message: `${name} reads the topic ${own} and writes to it: its own records would come back to it for ever.`,
+      hint: "Write to another topic, or take it out of those that are read, and commit the file.",
+    };
+  if (typeof start !== "object" || !("offsets" in start)) return undefined;
+  const lost = Object.keys(start.offsets).find((place) => {
+    const [of, partition] = place.split("/");
+    return partition === undefined ? typeof topic !== "string" : !isRead(of ?? "");
+  });
+  if (lost === undefined) return undefined;
+  return {
+    message: `${name} starts at an offset of ${lost}, which is no partition of what it reads.`,
+    hint: "Write TOPIC/PARTITION with a topic that the pipeline reads, and commit the file.",
+  };
 }
 
 const SETTINGS = [

@@ -1,4 +1,5 @@
 import { PLAIN_STREAM, type StreamSettings } from "#snapshots/stream-settings.ts";
+import type { TopicChoice } from "#snapshots/topic-choice.ts";
 import type { DesiredPipeline, Environment } from "./environments.ts";
 import type { Release } from "./release-files.ts";
 import type { ReleaseManifest } from "./release-format.ts";
@@ -67,14 +68,14 @@ function whereOf(environment: Environment): Where {
 
 function startOf(
   start: NonNullable<DesiredPipeline["start"]>,
-  topic: string,
+  topic: TopicChoice,
 ): NonNullable<PipelineSpec["start"]> {
   if (typeof start === "string") return start;
   if ("at" in start) return { timestampMs: Date.parse(start.at) };
-  const offsets = Object.entries(start.offsets).map(([partition, offset]) => ({
-    topic,
-    partition: Number(partition),
-    offset,
-  }));
+  const only = typeof topic === "string" ? topic : "";
+  const offsets = Object.entries(start.offsets).map(([place, offset]) => {
+    const [partition = "", of = only] = place.split("/").toReversed();
+    return { topic: of, partition: Number(partition), offset };
+  });
   return { offsets };
 }

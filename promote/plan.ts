@@ -1,5 +1,6 @@
 import type { DiffSummary } from "#snapshots/diff.ts";
 import { ok, type Problem, type Result } from "#snapshots/problem.ts";
+import type { TopicChoice } from "#snapshots/topic-choice.ts";
 import { compareSides, type MetricPair } from "./compare.ts";
 import { sideOfRelease } from "./compare-side.ts";
 import { contractChanges, type ContractChange } from "./compatibility.ts";
@@ -8,6 +9,7 @@ import {
   readEnvironment,
   withPipeline,
   type DesiredPipeline,
+  pipelineMisfit,
 } from "./environments.ts";
 import { countApprovals, refusal, type ApprovalCount } from "./permission.ts";
 import { topicOf } from "./promote.ts";
@@ -23,7 +25,7 @@ export type Plan = {
   change: "new" | "replace" | "none";
   /** The release that runs there now. */
   before: string | null;
-  topic: string | null;
+  topic: TopicChoice | null;
   /** The one commit a promotion makes, as a diff of the environment's file. */
   yamlDiff: DiffLine[];
   contract: { breaks: boolean; changes: ContractChange[] };
@@ -91,7 +93,8 @@ export async function plan(
     ? contractChanges(current.value.manifest.output, release.manifest.output)
     : [];
   const unplanned = sinks === undefined || sinks.ok ? undefined : sinks.problem;
-  const blocked = topic.ok ? (refused ?? unplanned) : topic.problem;
+  const misfit = desired && pipelineMisfit(read.value, release.transform, desired);
+  const blocked = topic.ok ? (misfit ?? refused ?? unplanned) : topic.problem;
   return ok({
     environment,
     change: !running ? "new" : isSame ? "none" : "replace",

@@ -1,6 +1,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fail, ok, type Problem, type Result } from "#snapshots/problem.ts";
+import { topicText, type TopicChoice } from "#snapshots/topic-choice.ts";
 import { readSource } from "#snapshots/workspace.ts";
 import {
   environmentPath,
@@ -8,6 +9,7 @@ import {
   readEnvironment,
   withPipeline,
   type DesiredPipeline,
+  pipelineMisfit,
 } from "./environments.ts";
 import { history, previousRelease } from "./history.ts";
 import { countApprovals, refusal } from "./permission.ts";
@@ -90,7 +92,7 @@ async function install(
   const before = environment.value.pipelines[transform];
   const outcome = { environment: name, transform, release: release.hash };
   const previous = before?.release ?? null;
-  if (before?.release === release.hash && before.topic === topic.value) {
+  if (before?.release === release.hash && topicText(before.topic) === topicText(topic.value)) {
     const { refused } = await workbench.reconcile();
     const problem = problemFor(refused, name, transform);
     const summary = `${name} already runs ${transform} ${release.hash.slice(0, 6)}; nothing to change.`;
@@ -112,6 +114,8 @@ async function install(
     topic: topic.value,
     sinks: before?.sinks ?? ["table", "search"],
   };
+  const misfit = pipelineMisfit(environment.value, transform, pipeline);
+  if (misfit !== undefined) return fail(misfit);
   const planned = await workbench.sync.plan(pipelineSpec(environment.value, pipeline, release));
   const readers = planned.ok ? planned.value.flatMap((sink) => sink.readers) : [];
   const path = environmentPath(name);
@@ -154,11 +158,11 @@ async function install(
   return ok({ ...outcome, previous, changed: true, commit, summary, readers, ...problem });
 }
 
-/** The topic a release's pipeline reads: the one its input's source names. */
+/** What a release's pipeline reads: the topics its input's source names. */
 export function topicOf(
   { workspace }: Pick<Workbench, "workspace">,
   release: Release,
-): Result<string> {
+): Result<TopicChoice> {
   const name = release.manifest.input.source;
   const source = readSource(workspace, name);
   if (!source.ok) return source;

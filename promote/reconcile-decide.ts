@@ -5,6 +5,7 @@ export type Wanted = {
   environment: string;
   name: string;
   release: string;
+  /** Those it reads, as a text. */
   topic: string;
   /** Why it may not run: files tampered with, approvals missing, a lookup gone. */
   refusal?: Problem;

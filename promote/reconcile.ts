@@ -1,5 +1,6 @@
 import type { Problem } from "#snapshots/problem.ts";
 import type { StreamSettings } from "#snapshots/stream-settings.ts";
+import { topicText } from "#snapshots/topic-choice.ts";
 import { listEnvironments, type DesiredPipeline, type Environment } from "./environments.ts";
 import { countApprovals, refusal } from "./permission.ts";
 import { pipelineSpec } from "./pipeline-spec.ts";
@@ -77,7 +78,7 @@ async function candidate(
     environment: environment.name,
     name,
     release: pipeline.release,
-    topic: pipeline.topic,
+    topic: topicText(pipeline.topic),
   };
   const read = readRelease(workbench, name, pipeline.release);
   if (!read.ok) return { wanted: { ...wanted, refusal: read.problem }, environment, pipeline };

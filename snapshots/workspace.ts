@@ -3,6 +3,7 @@ import { join, resolve } from "node:path";
 import { z } from "zod";
 import { fail, ok, type Problem, type Result } from "./problem.ts";
 import { streamSchema } from "./stream-settings.ts";
+import { topicChoice } from "./topic-schema.ts";
 import { parseYaml, readYaml } from "./yaml-file.ts";
 
 /** A user's Git repository: text files that are reviewed, and `.penstock/` that Git ignores. */
@@ -58,7 +59,7 @@ const sourceFile = z.strictObject({
   /** What makes two records versions of one thing. Without one a record is an event of its own. */
   identity: z.array(z.string().min(1)).default([]),
   order: z.string().optional(),
-  topic: z.string().optional(),
+  topic: topicChoice.exactOptional(),
   /** What flows through the topic, where it is not JSON or more is expected of it than the contract says. */
   stream: streamSchema.exactOptional(),
 });

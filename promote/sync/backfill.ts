@@ -1,16 +1,18 @@
 import type { DatabaseSync } from "node:sqlite";
 import { fail, ok, type Result } from "#snapshots/problem.ts";
+import { topicText } from "#snapshots/topic-choice.ts";
 import { listEpochs } from "./epochs.ts";
 import { numbersFor, usedUp } from "./layers.ts";
 import type { PipelineSpec } from "./pipeline-spec.ts";
-import type { TopicReader } from "./ports.ts";
+import type { PartitionRange, TopicReader } from "./ports.ts";
 import { askTogether } from "./rewrites.ts";
+import { topicsOf } from "./topics-of.ts";
 
 /** How many records of how many partitions will be written again. */
 export type Backfill = { partitions: number; records: number };
 
 /**
- * Asks for every record that the topic still holds to be written again by the release that runs now, under new epochs and below live traffic. When it
+ * Asks for every record that the topics still hold to be written again by the release that runs now, under new epochs and below live traffic. When it
  * is over, readers of a sink that was made anew are turned to it.
  */
 export async function askBackfill(
@@ -19,17 +21,22 @@ export async function askBackfill(
   reader: TopicReader,
   now: Date,
 ): Promise<Result<Backfill>> {
-  const incarnation = await reader.incarnation(spec.topic);
-  const ranges = incarnation === undefined ? [] : await reader.ranges(spec.topic);
-  if (incarnation === undefined || ranges.length === 0)
+  const ranges: (PartitionRange & { incarnation: string })[] = [];
+  for (const topic of await topicsOf(spec.topic, reader)) {
+    const incarnation = await reader.incarnation(topic);
+    const own = incarnation === undefined ? [] : await reader.ranges(topic);
+    for (const range of own) ranges.push({ ...range, incarnation: incarnation ?? "" });
+  }
+  if (ranges.length === 0)
     return fail({
       code: "nothing-to-backfill",
-      message: `There is no topic ${spec.topic}.`,
+      message: `There is no ${topicText(spec.topic)}.`,
       hint: "Start what writes to it, then the pipeline.",
     });
-  if (numbersFor(listEpochs(state, spec), { topic: spec.topic, incarnation }) === undefined)
-    return fail(usedUp(spec, spec.topic));
-  const asked = ranges.map(({ topic, partition, first }) => ({
+  const epochs = listEpochs(state, spec);
+  const full = ranges.find((range) => numbersFor(epochs, range) === undefined);
+  if (full !== undefined) return fail(usedUp(spec, full.topic));
+  const asked = ranges.map(({ topic, incarnation, partition, first }) => ({
     topic,
     incarnation,
     partition,

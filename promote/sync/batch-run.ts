@@ -18,6 +18,7 @@ import { settleBatch, type Transformed } from "./settle-batch.ts";
 import { contractOf } from "./sink-plan.ts";
 import { openSpecDecoder } from "./spec-decoder.ts";
 import { runTopic, type Cut } from "./topic-run.ts";
+import { topicsOf } from "./topics-of.ts";
 import { FIRST_EPOCH } from "./version.ts";
 
 export type BatchRun = {
@@ -65,9 +66,16 @@ export async function batchRun(
   const deadLetters: DeadLetter[] = [];
 
   async function transformAll(): Promise<Problem | undefined> {
-    const incarnation = (await place.reader.incarnation(spec.topic)) ?? "";
-    for (const range of await place.reader.ranges(spec.topic)) {
-      const { topic, partition, first, end } = range;
+    for (const topic of await topicsOf(spec.topic, place.reader)) {
+      const refused = await transformTopic(topic);
+      if (refused !== undefined) return refused;
+    }
+    return undefined;
+  }
+
+  async function transformTopic(topic: string): Promise<Problem | undefined> {
+    const incarnation = (await place.reader.incarnation(topic)) ?? "";
+    for (const { partition, first, end } of await place.reader.ranges(topic)) {
       const cut = { topic, incarnation, partition, from: first, to: end };
       const epochs = place.epochs ?? [spanning(spec, cut)];
       const parts = { reader: place.reader, runtimes, epochs, rewrites: place.rewrites ?? [] };

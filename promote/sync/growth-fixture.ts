@@ -107,6 +107,7 @@ export function openWorld(partitions: number) {
       signal: stopping.signal,
       release,
       held: () => stretches.list().map(({ stretch }) => stretch),
+      isRead: () => true,
       newestOf: () => undefined,
       renew: (rewrite) => stretches.renew(rewrite),
       decode: async ({ partition }, records) => decoder.decode(records, partition),
@@ -144,7 +145,12 @@ export function openWorld(partitions: number) {
     const cut = logs
       .slice(0, known)
       .map((_, one) => ({ ...TOPIC, partition: one, from: 0, to: positions[one] ?? 0 }));
-    const difference = { kind: "changed" as const, key: JSON.stringify([key]), part: 0 };
+    const difference = {
+      kind: "changed" as const,
+      topic: TOPIC.topic,
+      key: JSON.stringify([key]),
+      part: 0,
+    };
     const differences = [{ ...difference, partition, offset, expected: null, found: null }];
     const counts = { left: 0, right: 0, equal: 0, changed: 1, added: 0, removed: 0 };
     const moving = { left: 0, right: 0 };

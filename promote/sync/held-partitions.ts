@@ -1,4 +1,5 @@
 import type { DatabaseSync } from "node:sqlite";
+import { isAmongTopics, type TopicChoice } from "#snapshots/topic-choice.ts";
 import { listEpochs, type PipelineId } from "./epochs.ts";
 import type { PipelineEvent } from "./events.ts";
 import type { PartitionRange } from "./ports.ts";
@@ -16,7 +17,7 @@ export type HeldPartitions = {
   /** None, until they are assigned. */
   forget(): void;
   /** Those the pipeline had when it was last here, as far as it had come. */
-  recall(topic: string): void;
+  recall(topics: TopicChoice): void;
   note(event: PipelineEvent): void;
   measure(ranges: readonly PartitionRange[]): void;
 };
@@ -42,13 +43,14 @@ export function openHeldPartitions(state: DatabaseSync, id: PipelineId): HeldPar
     list: () => [...held.values()],
     isMeasured: () => isMeasured,
     forget: () => held.clear(),
-    recall(topic) {
+    recall(topics) {
       held.clear();
-      const epochs = listEpochs(state, id).filter((epoch) => epoch.topic === topic);
-      const newest = epochs.at(-1)?.incarnation;
-      for (const epoch of epochs.filter(({ incarnation }) => incarnation === newest)) {
+      const isRead = isAmongTopics(topics);
+      const epochs = listEpochs(state, id).filter(({ topic }) => isRead(topic));
+      const newest = new Map(epochs.map(({ topic, incarnation }) => [topic, incarnation]));
+      for (const epoch of epochs.filter((one) => one.incarnation === newest.get(one.topic))) {
         const offset = readOffset(state, id, epoch) ?? epoch.firstOffset;
-        const { partition } = epoch;
+        const { topic, partition } = epoch;
         held.set(keyOf(epoch), { topic, partition, epoch: epoch.epoch, offset, end: offset });
       }
     },

@@ -33,6 +33,7 @@ export async function openPorts(spec: PipelineSpec, place: PortsPlace): Promise<
   const sinks = await openSinks(spec, place);
   if (!sinks.ok) return sinks;
   const { topics } = place.folders;
+  if (typeof spec.topic !== "string") throw new Error("an embedded pipeline reads one topic");
   const source = openFileSource(join(topics, spec.topic), spec.topic, spec.start);
   return ok({ source, sinks: sinks.value, reader: openFileTopicReader(topics) });
 }

@@ -1,4 +1,5 @@
 import { ok, type Result } from "#snapshots/problem.ts";
+import { topicMatch } from "#snapshots/topic-choice.ts";
 import type { Surroundings } from "./connections.ts";
 import { openCassandraSink } from "./cassandra/cassandra-sink.ts";
 import { openDeadLetterTopic } from "./dead-letter-topic.ts";
@@ -33,7 +34,7 @@ export async function openServerPorts(
   const source = await openKafkaSource({
     connection,
     surroundings,
-    topics: [spec.topic],
+    topics: topicMatch(spec.topic),
     group,
     gatherMs: gatherMs(spec.latencyMs),
     ...(spec.start === undefined ? {} : { start: spec.start }),

@@ -5,6 +5,7 @@ import type {
   RegistryConnection,
 } from "./connections.ts";
 import type { StreamSettings } from "#snapshots/stream-settings.ts";
+import type { TopicChoice } from "#snapshots/topic-choice.ts";
 import type { ReleaseSpec } from "./release-spec.ts";
 
 /** Where a pipeline runs: beside its workspace's files, or on servers. */
@@ -25,7 +26,8 @@ export type SinkChoice = "table" | "search" | { topic: string };
 export type PipelineSpec = ReleaseSpec & {
   environment: string;
   name: string;
-  topic: string;
+  /** What it reads. An identity's records are in one topic: nothing orders those of two. */
+  topic: TopicChoice;
   where: Where;
   sinks: readonly SinkChoice[];
   /** How the topic's records are written, and what is expected of them. */

@@ -66,6 +66,7 @@ async function openStalled(maxParts: number, tuning: Tuning) {
     id,
     owner: "w",
     release: { ...release, maxParts },
+    topics: "flights",
     state,
     source: endlessSource(
       (records) => asked.push(records),

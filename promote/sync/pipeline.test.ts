@@ -275,7 +275,7 @@ describe("operating", () => {
     await send(flight(2, {}));
     await until("production", () => sync.status().every((s) => s.read === 2));
     expect(sync.running()).toEqual([
-      { environment: "production", name: "delays", release: "release-1", topic: "flights" },
+      { environment: "production", name: "delays", release: "release-1", topic: "topic flights" },
     ]);
   });
 

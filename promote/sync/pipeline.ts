@@ -1,5 +1,6 @@
 import type { DatabaseSync } from "node:sqlite";
 import { ProblemError, type Problem } from "#snapshots/problem.ts";
+import { isAmongTopics, type TopicChoice } from "#snapshots/topic-choice.ts";
 import { openChannel, type Channel } from "./channel.ts";
 import type { DeadLetter } from "./dead-letters.ts";
 import { openJsonDecoder } from "./decode/decode.ts";
@@ -30,6 +31,7 @@ export type PipelineParts = RuntimeParts & {
   /** This worker among those that run the pipeline. */
   owner: string;
   release: ReleaseSpec;
+  topics: TopicChoice;
   state: DatabaseSync;
   source: Source;
   sinks: readonly Sink[];
@@ -98,6 +100,7 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
   const closedMinutes = openClosedMinutes({
     id,
     state,
+    isRead: isAmongTopics(parts.topics),
     reader: parts.reader,
     held: () => stretches.list().map(({ stretch }) => stretch),
     now: parts.now,
@@ -132,6 +135,7 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
     reader: parts.reader,
     signal: abort.signal,
     release: () => current.release,
+    isRead: isAmongTopics(parts.topics),
     held: () => stretches.list().map(({ stretch }) => stretch),
     newestOf: (stretch) => listEpochs(state, id).findLast((epoch) => isSameStretch(epoch, stretch)),
     renew(rewrite) {

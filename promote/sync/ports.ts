@@ -103,6 +103,8 @@ export type Patience = { ms?: number; signal?: AbortSignal };
  * waited out inside, for as long as the patience it was opened with lasts; what cannot be waited out is thrown as a `ProblemError`.
  */
 export type TopicReader = {
+  /** Topics whose names match, in order. Absent where pipelines read no patterns. */
+  topicsLike?(pattern: RegExp): Promise<string[]>;
   /** Undefined: there is no such topic. */
   incarnation(topic: string): Promise<string | undefined>;
   ranges(topic: string): Promise<PartitionRange[]>;

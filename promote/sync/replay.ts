@@ -1,6 +1,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import { z } from "zod";
 import { fail, ok, type Problem, type Result } from "#snapshots/problem.ts";
+import { isAmongTopics, type TopicChoice } from "#snapshots/topic-choice.ts";
 import { listEpochs, type PipelineId, type Stretch } from "./epochs.ts";
 import { settledOffset } from "./layers.ts";
 import type { TopicReader } from "./ports.ts";
@@ -21,7 +22,7 @@ export type Replay = { asked: number; gone: number; moved: number };
  */
 export async function replayDeadLetters(
   state: DatabaseSync,
-  { topic: current, ...id }: PipelineId & { topic: string },
+  { topic: current, ...id }: PipelineId & { topic: TopicChoice },
   choice: LetterChoice,
   reader: TopicReader,
   now: Date,
@@ -29,11 +30,12 @@ export async function replayDeadLetters(
   const isChosen = choice === "all" ? () => true : isAmong(choice);
   const replay: Replay = { asked: 0, gone: 0, moved: 0 };
   const epochs = listEpochs(state, id);
+  const isRead = isAmongTopics(current);
   for (const { topic, incarnation, partition, offsets: all } of openPlaces(state, id)) {
     const offsets = all.filter((offset) => isChosen({ topic, partition, offset }));
     if (offsets.length === 0) continue;
     // Nobody reads a topic that the pipeline was turned away from: its letters stay as they are.
-    const isSame = topic === current && (await reader.incarnation(topic)) === incarnation;
+    const isSame = isRead(topic) && (await reader.incarnation(topic)) === incarnation;
     const ranges = isSame ? await reader.ranges(topic) : [];
     const range = ranges.find((one) => one.partition === partition);
     const there = offsets.filter((offset) => isSame && offset >= (range?.first ?? Infinity));
@@ -54,17 +56,17 @@ export async function replayDeadLetters(
       askedAt: now.toISOString(),
     });
   }
-  return replay.asked > 0 ? ok(replay) : fail(nothingOf(replay, current));
+  return replay.asked > 0 ? ok(replay) : fail(nothingOf(replay));
 }
 
-function nothingOf({ gone, moved }: Replay, topic: string): Problem {
+function nothingOf({ gone, moved }: Replay): Problem {
   const code = "nothing-to-replay";
   const sendAgain = "Send them to the topic again from where they came, or let them be.";
   if (moved > 0) {
     const lost = gone > 0 ? ` It no longer holds the records of ${gone} others.` : "";
     return {
       code,
-      message: `The topic ${topic} was given more partitions after the records of these ${moved} dead letters: newer records of the same identities may lie in other partitions, and a replay would override them.${lost}`,
+      message: `The topic was given more partitions after the records of these ${moved} dead letters: newer records of the same identities may lie in other partitions, and a replay would override them.${lost}`,
       hint: sendAgain,
     };
   }

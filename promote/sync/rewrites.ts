@@ -104,17 +104,21 @@ export function askRewrite(state: DatabaseSync, id: PipelineId, asked: Asked): n
   return inTransaction(state, () => insertRewrite(state, id, asked));
 }
 
-/** Asks for rewrites of a topic's partitions that belong together: in none is one left while others are done. */
+/**
+ * Asks for rewrites of partitions, those of a topic together: in none is one left while others are done. All are asked for when this returns, or none.
+ */
 export function askTogether(
   state: DatabaseSync,
   id: PipelineId,
   asked: readonly Asked[],
 ): number[] {
   return inTransaction(state, () => {
-    const made = asked.map((one) => insertRewrite(state, id, one));
     const together = state.prepare("update sync_rewrites set ask = ? where rewrite = ?");
-    for (const rewrite of made) together.run(made[0] ?? rewrite, rewrite);
-    return made;
+    return [...Map.groupBy(asked, ({ topic }) => topic).values()].flatMap((ofTopic) => {
+      const made = ofTopic.map((one) => insertRewrite(state, id, one));
+      for (const rewrite of made) together.run(made[0] ?? rewrite, rewrite);
+      return made;
+    });
   });
 }
 

@@ -165,6 +165,7 @@ function open(): ReturnType<typeof rewriting> {
     signal: new AbortController().signal,
     release: () => release,
     held: () => held,
+    isRead: (topic) => topic === "t",
     newestOf: epochOf,
     renew({ rewrite, reason, topic, incarnation: made, partition, from }) {
       renewed.push(reason);

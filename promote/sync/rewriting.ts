@@ -41,6 +41,8 @@ export type RewritingParts = {
   renew(rewrite: Rewrite): Begun | undefined;
   /** The stretches that are read here. */
   held(): Stretch[];
+  /** Whether the pipeline reads a topic. */
+  isRead(topic: string): boolean;
   /** A stretch's newest epoch. */
   newestOf(stretch: Stretch): Epoch | undefined;
   decode(epoch: Epoch, records: readonly SourceRecord[]): Promise<Decoded | Problem>;
@@ -155,14 +157,27 @@ async function endBackfills(
     return undefined;
   }
   const all = listOpenRewrites(parts.state, parts.id).filter(
-    (other) => other.incarnation === one.incarnation && "all" in other.selection,
+    ({ topic, selection }) => "all" in selection && parts.isRead(topic),
   );
-  const isWritten = all.every((other) => other.state === "written" && other.release === release);
-  if (!isWritten) return undefined;
+  const left = all.filter((other) => other.state !== "written" || other.release !== release);
+  if (left.length > 0) {
+    await endGone(parts, left);
+    return undefined;
+  }
   const turned = await parts.turnReaders(release);
   if (typeof turned === "object") return turned;
   if (turned) endRewrites(parts.state, all);
   return undefined;
+}
+
+/** Nobody reads, and so nobody will write, what was asked of a topic that is deleted or made again since. */
+async function endGone(parts: RewritingParts, rewrites: readonly Rewrite[]): Promise<void> {
+  const elsewhere = rewrites.filter((rewrite) => !isHeld(parts, rewrite));
+  const byMaking = Map.groupBy(elsewhere, (one) => JSON.stringify([one.topic, one.incarnation]));
+  for (const some of byMaking.values()) {
+    const [one] = some;
+    if (one !== undefined && (await isTopicGone(parts, one))) endRewrites(parts.state, some);
+  }
 }
 
 type PieceOf = (epoch: Epoch, records: readonly SourceRecord[], decoded: Decoded) => RewritePiece;

@@ -1,4 +1,5 @@
 import type { Problem } from "#snapshots/problem.ts";
+import type { TopicChoice } from "#snapshots/topic-choice.ts";
 import type { Counts } from "./progress.ts";
 import type { WorkerReport } from "./workers.ts";
 
@@ -16,7 +17,7 @@ export type PipelineStatus = Counts & {
   environment: string;
   name: string;
   release: string;
-  topic: string;
+  topic: TopicChoice;
   state: PipelineState;
   problem?: Problem;
   /** The newest epoch that is being read. */

@@ -146,6 +146,7 @@ export function openSupervisor(first: PipelineSpec, place: Place): Supervisor {
       id,
       owner: place.worker,
       release: spec,
+      topics: spec.topic,
       state: place.state,
       source,
       sinks,

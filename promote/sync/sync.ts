@@ -3,6 +3,7 @@ import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { fail, ok, type Problem, type Result } from "#snapshots/problem.ts";
 import type { ContentStore } from "#snapshots/store.ts";
+import { topicText } from "#snapshots/topic-choice.ts";
 import type { Workspace } from "#snapshots/workspace.ts";
 import { askBackfill, type Backfill } from "./backfill.ts";
 import { listConflicts, type SeenConflict } from "./conflicts.ts";
@@ -253,7 +254,7 @@ export function openSync(options: SyncOptions): Sync {
     running: () =>
       [...supervisors.values()].map((supervisor) => {
         const { environment, name, release, topic } = supervisor.spec();
-        return { environment, name, release, topic };
+        return { environment, name, release, topic: topicText(topic) };
       }),
     reports: () => [...supervisors.values()].map((supervisor) => supervisor.report()),
     status,

@@ -1,5 +1,6 @@
 import type { DatabaseSync } from "node:sqlite";
 import { z } from "zod";
+import { topicChoice } from "#snapshots/topic-schema.ts";
 import type { PipelineId } from "./epochs.ts";
 
 const problem = z.object({
@@ -21,7 +22,7 @@ const reportSchema = z.object({
   environment: z.string(),
   name: z.string(),
   release: z.string(),
-  topic: z.string(),
+  topic: topicChoice,
   worker: z.string(),
   pid: z.number(),
   host: z.string(),

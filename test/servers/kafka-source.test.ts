@@ -132,9 +132,12 @@ describe("several topics and partitions", () => {
     await source.close();
   });
 
-  test("a topic that is not there yet is waited for", async () => {
+  test.each([
+    ["a topic", (topic: string) => [topic]],
+    ["the first of a pattern", (topic: string) => new RegExp(`^${topic}$`)],
+  ])("%s that is not there yet is waited for", async (_, topicsOf) => {
     const topic = freshName("late");
-    const source = await openSource({ topics: [topic] });
+    const source = await openSource({ topics: topicsOf(topic) });
     const waiting = await pollUntil(source, ({ kind }) => kind === "retryAfter");
     expect(waiting).toMatchObject({ problem: { code: "kafka-topic-absent" } });
     refuse(await topics.create({ topic, partitions: 1 }));

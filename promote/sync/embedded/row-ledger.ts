@@ -34,7 +34,8 @@ export type LedgerDifference = {
   part: number;
   /** The document that lies under no identity. */
   stray?: string;
-  /** The partition of the identity's newest record; null where the topic has none. */
+  /** The partition of the identity's newest record, and of which topic; null where there is none. */
+  topic: string | null;
   partition: number | null;
   /** Where that record is in it. */
   offset: number | null;
@@ -163,11 +164,12 @@ export async function openRowLedger(): Promise<RowLedger> {
     },
     async differences(limit) {
       const reader = await connection.runAndReadAll(
-        `select verdict, key, part, k_partition, k_offset, e_partition, e_offset, e_json, f_partition, f_offset, f_version::varchar, f_json from judged
+        `select verdict, key, part, k_topic, k_partition, k_offset, e_partition, e_offset, e_json, f_partition, f_offset, f_version::varchar, f_json from judged
          where verdict in ('changed', 'added', 'removed') order by key, part limit ${limit}`,
       );
       return reader.getRowsJS().map((columns): LedgerDifference => {
-        const [verdict, key, part, known, at, ePartition, eOffset, eJson, ...found] = columns;
+        const [verdict, key, part, topic, known, at, ePartition, eOffset, eJson, ...found] =
+          columns;
         const [fPartition, fOffset, fVersion, fJson] = found;
         const side = (partition: unknown, offset: unknown, json: unknown) =>
           typeof json === "string"
@@ -181,6 +183,7 @@ export async function openRowLedger(): Promise<RowLedger> {
           key: text,
           part: Number(part),
           ...(stray === undefined ? {} : { stray }),
+          topic: typeof topic === "string" ? topic : null,
           partition: known === null ? null : Number(known),
           offset: at === null ? null : Number(at),
           expected: side(ePartition, eOffset, eJson),
@@ -204,13 +207,13 @@ export async function openRowLedger(): Promise<RowLedger> {
 const JUDGED = `create or replace temp table judged as
 with refusals as (select topic, partition, record_offset, bool_or(is_whole) as is_whole from refused group by all),
 newest as (
-  select key, part, max(version) as version, arg_max({ 'partition': partition, 'record_offset': record_offset, 'json': json, 'optional': r.topic is not null }, version) as it
+  select key, part, max(version) as version, arg_max({ 'topic': topic, 'partition': partition, 'record_offset': record_offset, 'json': json, 'optional': r.topic is not null }, version) as it
   from effects left join refusals r using (topic, partition, record_offset) where r.topic is null or (is_part and not r.is_whole) group by key, part
 ), expected as (select key, part, it.partition as partition, it.record_offset as record_offset, it.json as json, it.optional as optional from newest where it.json is not null),
-recorded as (select key, arg_max(it.partition, version) as partition, arg_max(it.record_offset, version) as record_offset from newest group by key),
+recorded as (select key, arg_max(it.topic, version) as topic, arg_max(it.partition, version) as partition, arg_max(it.record_offset, version) as record_offset from newest group by key),
 moved as (select distinct key from moving)
 select coalesce(e.key, f.key) as key, coalesce(e.part, f.part) as part,
-  e.partition as e_partition, e.record_offset as e_offset, e.json as e_json, f.partition as f_partition, f.record_offset as f_offset, f.version as f_version, f.json as f_json, k.partition as k_partition, k.record_offset as k_offset,
+  e.partition as e_partition, e.record_offset as e_offset, e.json as e_json, f.partition as f_partition, f.record_offset as f_offset, f.version as f_version, f.json as f_json, k.topic as k_topic, k.partition as k_partition, k.record_offset as k_offset,
   case when e.json = f.json then 'equal' when m.key is not null then 'moving' when e.key is null and f.is_old then 'unverifiable'
     when e.key is null then 'added' when f.key is null then 'removed' else 'changed' end as verdict
 from expected e full join (select * from found where json is not null) f on e.key = f.key and e.part = f.part

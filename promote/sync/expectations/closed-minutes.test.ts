@@ -38,10 +38,12 @@ async function openWorker(
     severity?: "flag" | "halt";
     ends?: () => Promise<number[]>;
     incarnation?: string;
+    topic?: string;
   },
   rules: readonly Rule[] = [{ lower: 0.5, upper: 1.5 }],
 ) {
   const { owner, partitions, reads, severity = "flag", ends, incarnation = "i" } = options;
+  const { topic: name = "flights" } = options;
   const now = (): Date => new Date(options.now());
   const ranges = async (topic: string) =>
     ((await ends?.()) ?? []).map((end, partition) => ({ topic, partition, first: 0, end }));
@@ -49,7 +51,7 @@ async function openWorker(
   const growth = { ...GROWTH, before: false };
   const stretches = openStretches({ id, state, owner, release: "r", now, reader, growth });
   for (const partition of reads) {
-    const place = { topic: "flights", incarnation, partition };
+    const place = { topic: name, incarnation, partition };
     await stretches.assign({ ...place, partitions, first: 0, committed: null }, undefined);
   }
   const source = streamSchema.parse({
@@ -62,13 +64,14 @@ async function openWorker(
     state,
     reader,
     held: () => stretches.list().map(({ stretch }) => stretch),
+    isRead: () => true,
     now,
   });
 
   /** Reads now what it commits later. */
   function read(partition: number, records: readonly SourceRecord[]) {
     const next = (records.at(-1)?.offset ?? -1) + 1;
-    const pieces = stretches.cut({ topic: "flights", partition, records, next });
+    const pieces = stretches.cut({ topic: name, partition, records, next });
     if ("code" in pieces) throw new Error(pieces.message);
     const [piece] = pieces;
     if (piece === undefined) throw new Error("nothing was read");
@@ -171,6 +174,24 @@ test("catching up: exactly the unusual minutes fail, wherever batches are cut, h
     ),
     { numRuns: 20 },
   );
+});
+
+test("minutes are of all topics that are read: what one lacks another may have, and one that lags keeps them open", async () => {
+  const state = openState();
+  const now = (): number => START + 500 * MINUTE;
+  const open = (topic: string) =>
+    openWorker(state, { owner: topic, topic, partitions: 1, reads: [0], now });
+  const [europe, america] = [await open("eu"), await open("us")];
+  const quietIn = (...minutes: number[]): number[] =>
+    constant(40, 10).map((count, minute) => (minutes.includes(minute) ? 0 : count));
+  const both = quietIn(30).map((count, minute) => (minute === 20 ? 2 * count : count));
+  const judged = batchesOf(recordsOf(quietIn(20, 30)), 35).flatMap(
+    (batch) => europe.read(0, batch)().tallies,
+  );
+  expect(judged).toEqual([]);
+  for (const batch of batchesOf(recordsOf(both), 50)) america.read(0, batch)();
+  expect(failedMinutes(state, now())).toEqual([30]);
+  state.close();
 });
 
 test("what was read and is not committed yet keeps its minutes open", async () => {

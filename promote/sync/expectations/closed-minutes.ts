@@ -15,12 +15,14 @@ export type ClosedMinutesParts = {
   reader: Pick<TopicReader, "ranges">;
   /** What is read here. */
   held: () => Stretch[];
+  /** Whether the pipeline reads a topic. */
+  isRead: (topic: string) => boolean;
   now: () => Date;
 };
 
 /**
  * Judges the minutes of `volume` rules from what is committed: a minute once nothing of it can be missing any more, whoever reads it. That is when every
- * partition of the topic has committed what comes later (`passed_ms`), or has nothing more to read and brought nothing for a while (`caught_up_ms`).
+ * partition of the topics has committed what comes later (`passed_ms`), or has nothing more to read and brought nothing for a while (`caught_up_ms`).
  */
 export type ClosedMinutes = {
   /** After a commit that added `tallies`: the minutes found wanting, which are in the history when this returns, each judged by one worker, once. */
@@ -32,6 +34,9 @@ export type ClosedMinutes = {
   /** Now and then: notes the partitions read here that have nothing more to read, and forgets old minutes. Waits for nothing. */
   look(): void;
 };
+
+/** A topic as it was made once. */
+type Making = Pick<Stretch, "topic" | "incarnation">;
 
 const LOOK_MS = 15_000;
 const FORGET_MS = 3_600_000;
@@ -60,20 +65,35 @@ export function openClosedMinutes(parts: ClosedMinutesParts): ClosedMinutes {
       .run(id.environment, id.name, names);
   }
 
-  function judgeRule(rule: VolumeRule, stretch: Stretch, tallies: readonly Tally[]): Tally[] {
+  /** Of the topics that are read, as the stretch's own and the others are made now. */
+  function makingsOf(stretch: Stretch): Making[] {
+    const others = readMakings(state, id).filter(
+      ({ topic }) => topic !== stretch.topic && parts.isRead(topic),
+    );
+    const own = { topic: stretch.topic, incarnation: stretch.incarnation };
+    return [own, ...others].toSorted((a, b) => (a.topic < b.topic ? -1 : 1));
+  }
+
+  function judgeRule(
+    rule: VolumeRule,
+    stretch: Stretch,
+    makings: readonly Making[],
+    tallies: readonly Tally[],
+  ): Tally[] {
     const { expectation } = rule;
-    const next = readNext(state, id, expectation, stretch);
+    const next = readNext(state, id, expectation, makings);
     if (next === undefined) {
       const first = firstWhole(
         state,
         id,
         stretch,
+        makings,
         tallies.filter((tally) => tally.expectation === expectation),
       );
-      if (first !== undefined) writeNext(state, id, expectation, stretch, first);
+      if (first !== undefined) writeNext(state, id, expectation, makings, first);
       return [];
     }
-    const open = firstOpen(readPassed(state, id, stretch), nowMs());
+    const open = firstOpen(readPassed(state, id, makings), nowMs());
     if (next >= open) return [];
     const counted = readMinutes(state, id, expectation, { next, open });
     const failed = judgeMinutes(rule, counted, { next, open }).map(({ minute, why }) => ({
@@ -84,14 +104,14 @@ export function openClosedMinutes(parts: ClosedMinutesParts): ClosedMinutes {
       example: why,
     }));
     recordTallies(state, id, failed);
-    writeNext(state, id, expectation, stretch, open);
+    writeNext(state, id, expectation, makings, open);
     return failed;
   }
 
   /** Whether there may be something to judge, without holding up other workers. */
-  function isDue({ expectation }: VolumeRule, stretch: Stretch): boolean {
-    const next = readNext(state, id, expectation, stretch);
-    return next === undefined || next < firstOpen(readPassed(state, id, stretch), nowMs());
+  function isDue({ expectation }: VolumeRule, makings: readonly Making[]): boolean {
+    const next = readNext(state, id, expectation, makings);
+    return next === undefined || next < firstOpen(readPassed(state, id, makings), nowMs());
   }
 
   async function noteCaughtUp(askedMs: number): Promise<void> {
@@ -114,10 +134,11 @@ export function openClosedMinutes(parts: ClosedMinutesParts): ClosedMinutes {
     judge(rules, stretch, tallies) {
       committedMs.set(keyOf(stretch), nowMs());
       forgetOthers(rules);
-      const due = rules.filter((rule) => isDue(rule, stretch));
+      const makings = rules.length === 0 ? [] : makingsOf(stretch);
+      const due = rules.filter((rule) => isDue(rule, makings));
       if (due.length === 0) return { tallies: [] };
       const failed = inTransaction(state, () =>
-        due.map((rule) => ({ rule, failed: judgeRule(rule, stretch, tallies) })),
+        due.map((rule) => ({ rule, failed: judgeRule(rule, stretch, makings, tallies) })),
       );
       const halting = failed.find(
         ({ rule, failed }) => rule.severity === "halt" && failed.length > 0,
@@ -153,21 +174,42 @@ function halted({ expectation }: VolumeRule, [first, ...rest]: readonly Tally[])
   };
 }
 
+/** What minutes are counted of; a topic more or made again, and counting begins anew. */
+function together(makings: readonly Making[]): Making {
+  return {
+    topic: makings.map(({ topic }) => topic).join(","),
+    incarnation: makings.map(({ incarnation }) => incarnation).join(","),
+  };
+}
+
 function keyOf({ topic, incarnation, partition }: Stretch): string {
   return JSON.stringify([topic, incarnation, partition]);
 }
 
+/** The newest of each topic that was ever read. */
+function readMakings(state: DatabaseSync, id: PipelineId): Making[] {
+  return state
+    .prepare(
+      "select topic, incarnation, max(epoch) from sync_epochs where environment = ? and name = ? group by topic",
+    )
+    .all(id.environment, id.name)
+    .map((row) => z.object({ topic: z.string(), incarnation: z.string() }).parse(row));
+}
+
+const AMONG =
+  "environment = :environment and name = :name and (topic, incarnation) in (select value ->> 'topic', value ->> 'incarnation' from json_each(:makings))";
+
 /**
  * The record time before which nothing is missing. All partitions count, whoever reads them; 0 while one is read by nobody yet.
  */
-function readPassed(state: DatabaseSync, id: PipelineId, { topic, incarnation }: Stretch): number {
+function readPassed(state: DatabaseSync, id: PipelineId, makings: readonly Making[]): number {
   const found = state
     .prepare(
       `select count(*) as begun, coalesce(min(max(passed_ms, caught_up_ms)), 0) as passed,
-         (select coalesce(max(partitions), 1) from sync_epochs where environment = :environment and name = :name and topic = :topic and incarnation = :incarnation) as partitions
-       from sync_offsets where environment = :environment and name = :name and topic = :topic and incarnation = :incarnation`,
+         (select coalesce(sum(each), 1) from (select max(partitions) as each from sync_epochs where ${AMONG} group by topic)) as partitions
+       from sync_offsets where ${AMONG}`,
     )
-    .get({ ...id, topic, incarnation });
+    .get({ ...id, makings: JSON.stringify(makings) });
   const { begun, passed, partitions } = z
     .object({ begun: z.number(), passed: z.number(), partitions: z.number() })
     .parse(found);
@@ -186,7 +228,8 @@ function isVolumeJudged(state: DatabaseSync, id: PipelineId): boolean {
 function firstWhole(
   state: DatabaseSync,
   id: PipelineId,
-  { topic, incarnation, partition }: Stretch,
+  { topic, partition }: Stretch,
+  makings: readonly Making[],
   tallies: readonly Tally[],
 ): number | undefined {
   const minutes = tallies.filter(({ checked }) => checked > 0).map(({ minute }) => minute);
@@ -194,9 +237,9 @@ function firstWhole(
   const found = state
     .prepare(
       `select coalesce(max(passed_ms), 0) as passed from sync_offsets
-       where environment = ? and name = ? and topic = ? and incarnation = ? and partition <> ?`,
+       where ${AMONG} and not (topic = :topic and partition = :partition)`,
     )
-    .get(id.environment, id.name, topic, incarnation, partition);
+    .get({ ...id, makings: JSON.stringify(makings), topic, partition });
   const { passed } = z.object({ passed: z.number() }).parse(found);
   return Math.max(Math.min(...minutes), Math.floor(passed / MINUTE_MS)) + 1;
 }
@@ -205,8 +248,9 @@ function readNext(
   state: DatabaseSync,
   id: PipelineId,
   expectation: string,
-  { topic, incarnation }: Stretch,
+  makings: readonly Making[],
 ): number | undefined {
+  const { topic, incarnation } = together(makings);
   const found = state
     .prepare(
       `select next_minute from sync_judged_minutes
@@ -222,9 +266,10 @@ function writeNext(
   state: DatabaseSync,
   id: PipelineId,
   expectation: string,
-  { topic, incarnation }: Stretch,
+  makings: readonly Making[],
   next: number,
 ): void {
+  const { topic, incarnation } = together(makings);
   state
     .prepare(
       `insert into sync_judged_minutes (environment, name, expectation, topic, incarnation, next_minute) values (?, ?, ?, ?, ?, ?)

@@ -57,7 +57,8 @@ export function keepMembership(
         ? new Map([...topics].filter(([name]) => new RegExp(wanted).test(name)))
         : topics;
     const missing = (names ?? []).filter((name) => !topics.has(name));
-    if (missing.length === 0) worker.troubles.delete("topics");
+    if (worker.topics.size === 0 && wanted instanceof RegExp) trouble(worker, "topics", UNMATCHED);
+    else if (missing.length === 0) worker.troubles.delete("topics");
     else trouble(worker, "topics", absent(missing));
     for (const held of worker.held.values()) {
       const leader = leaderOf(worker.topics, held);
@@ -215,6 +216,12 @@ function absent(topics: readonly string[]) {
     hint: "Make it, or correct the name in the environment's file. Reading starts by itself once it is there.",
   };
 }
+
+const UNMATCHED = {
+  code: "kafka-topic-absent",
+  message: "No topic that this user may see fits the pipeline's pattern.",
+  hint: "Make one, or correct the pattern in the environment's file. Reading starts by itself once one is there.",
+};
 
 function notAllowed(topics: readonly string[]) {
   return {

@@ -133,6 +133,11 @@ export function readerOver(client: KafkaClient, patience: Patience = {}): TopicR
   }
 
   return {
+    topicsLike: (pattern) =>
+      patiently("asking which topics there are", async () => {
+        const found = await fetchMetadata(client, undefined);
+        return [...found.topics.keys()].filter((name) => pattern.test(name)).toSorted();
+      }),
     incarnation: (topic) =>
       patiently(`looking for topic ${topic}`, async () => (await find(topic))?.id),
     ranges: (topic) =>

@@ -19,7 +19,7 @@ export type RepairPlan = {
   strays: { sink: string; documents: number }[];
   /** Each in one partition alone: it has all that is newer of these identities. */
   rewrites: (Cut & { selection: Selection })[];
-  /** In all partitions together, each with all of the identities: their newest records are from before the topic was given more partitions. */
+  /** In all partitions of a topic together, each with all of the identities: their newest records are from before it was given more partitions. */
   together: (Cut & { selection: Selection })[];
 };
 
@@ -29,40 +29,40 @@ export function planRepair(
   contract: SinkContract,
   epochs: readonly Epoch[],
 ): RepairPlan {
-  /** By the partition of their newest record. */
-  const tokens = new Map<number, Set<string | number>>();
-  const identities = new Map<number, Set<string>>();
-  const moved = new Set<string | number>();
+  /** By the partition of their newest record; those of before a topic grew by topic. */
+  const tokens = new Map<string, Set<string | number>>();
+  const identities = new Map<string, Set<string>>();
+  const moved = new Map<string, Set<string | number>>();
   const clears = new Map<string, bigint>();
-  const settled = new Map(report.cut.map((cut) => [cut.partition, settledOffset(epochs, cut)]));
+  const settled = new Map(report.cut.map((cut) => [placeOf(cut), settledOffset(epochs, cut)]));
   const strays = report.sinks.flatMap(({ sink, differences }) => {
     const documents = differences.filter(({ stray }) => stray !== undefined).length;
     return documents === 0 ? [] : [{ sink, documents }];
   });
   for (const difference of report.sinks.flatMap((sink) => sink.differences)) {
     if (difference.stray !== undefined) continue;
-    const { key, partition, offset, found } = difference;
-    if (partition === null || offset === null) {
+    const { key, topic, partition, offset, found } = difference;
+    if (topic === null || partition === null || offset === null) {
       const version = BigInt(found?.version ?? 0);
       clears.set(key, version > (clears.get(key) ?? 0n) ? version : (clears.get(key) ?? 0n));
       continue;
     }
-    identities.set(partition, (identities.get(partition) ?? new Set()).add(key));
+    const place = placeOf({ topic, partition });
+    identities.set(place, (identities.get(place) ?? new Set()).add(key));
     const token = tokenOf(key, contract);
-    if (offset < (settled.get(partition) ?? Infinity)) moved.add(token);
-    else tokens.set(partition, (tokens.get(partition) ?? new Set()).add(token));
+    if (offset < (settled.get(place) ?? Infinity))
+      moved.set(topic, (moved.get(topic) ?? new Set()).add(token));
+    else tokens.set(place, (tokens.get(place) ?? new Set()).add(token));
   }
-  const rewrites = report.cut.flatMap((cut) => {
-    const own = tokens.get(cut.partition);
-    return own === undefined ? [] : [{ ...cut, selection: someOf(own) }];
-  });
-  const together =
-    moved.size === 0 ? [] : report.cut.map((cut) => ({ ...cut, selection: someOf(moved) }));
+  const chosen = (own: ReadonlySet<string | number> | undefined, cut: Cut) =>
+    own === undefined ? [] : [{ ...cut, selection: someOf(own) }];
+  const rewrites = report.cut.flatMap((cut) => chosen(tokens.get(placeOf(cut)), cut));
+  const together = report.cut.flatMap((cut) => chosen(moved.get(cut.topic), cut));
   const [first] = report.cut;
   const isClearing = first !== undefined && clears.size > 0;
   return {
     partitions: report.cut.flatMap(({ topic, partition }) => {
-      const own = identities.get(partition)?.size;
+      const own = identities.get(placeOf({ topic, partition }))?.size;
       return own === undefined ? [] : [{ topic, partition, identities: own }];
     }),
     clears: clears.size,
@@ -73,6 +73,10 @@ export function planRepair(
       ...(isClearing ? [{ ...first, selection: { clears: clearsOf(clears) } }] : []),
     ],
   };
+}
+
+function placeOf({ topic, partition }: { topic: string; partition: number }): string {
+  return `${topic}/${partition}`;
 }
 
 function someOf(tokens: ReadonlySet<string | number>): Selection {
@@ -101,9 +105,9 @@ export function applyRepair(
     reason: "repair",
     askedAt: now.toISOString(),
   });
-  const [first] = plan.together;
-  if (first !== undefined && numbersFor(listEpochs(state, id), first) === undefined)
-    return fail(usedUp(id, first.topic));
+  const epochs = listEpochs(state, id);
+  const full = plan.together.find((one) => numbersFor(epochs, one) === undefined);
+  if (full !== undefined) return fail(usedUp(id, full.topic));
   const alone = plan.rewrites.map((one) => askRewrite(state, id, askedOf(one)));
   return ok([...alone, ...askTogether(state, id, plan.together.map(askedOf))]);
 }

@@ -61,7 +61,7 @@ describe("verify", () => {
       release: "release-1",
       at: "",
     } as const;
-    const old = { topic: first.topic, incarnation: "of before", partition: 0 };
+    const old = { topic: "flights", incarnation: "of before", partition: 0 };
     insertDeadLetters(state, first, [deadLetter(old, record, failure)]);
     state.close();
     const report = unwrap(await sync.verify(spec(), quiet));
@@ -79,7 +79,11 @@ describe("verify", () => {
     const record = { offset: 0, timestampMs: 0, key: null, value: null, headers: [] };
     const failure = { reason: "too large", release: "release-1", at: "" };
     const [epoch] = sync.epochs("staging", "delays");
-    const stretch = { topic: first.topic, incarnation: epoch?.incarnation ?? "", partition: 0 };
+    const stretch = {
+      topic: "flights",
+      incarnation: epoch?.incarnation ?? "",
+      partition: 0,
+    };
     const letter = deadLetter(stretch, record, { ...failure, stage: "sink:table" });
     insertDeadLetters(state, first, [letter]);
     state.close();

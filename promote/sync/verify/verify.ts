@@ -1,5 +1,6 @@
 import type { DatabaseSync } from "node:sqlite";
 import { fail, ok, ProblemError, type Result } from "#snapshots/problem.ts";
+import { topicText } from "#snapshots/topic-choice.ts";
 import { sinkRefusals } from "../dead-letters.ts";
 import {
   openRowLedger,
@@ -11,7 +12,7 @@ import { isSameStretch, listEpochs, type Epoch, type PipelineId } from "../epoch
 import type { Decoded } from "../decode/decode.ts";
 import { effectsOf } from "../operations.ts";
 import type { PipelineSpec } from "../pipeline-spec.ts";
-import type { PartitionRange, Sink, SinkContract, TopicReader } from "../ports.ts";
+import type { Sink, SinkContract, TopicReader } from "../ports.ts";
 import { readOffset } from "../progress.ts";
 import { listRewrites, type Rewrite } from "../rewrites.ts";
 import type { Runtimes } from "../runtimes.ts";
@@ -20,6 +21,7 @@ import { runTopic, type Cut } from "../topic-run.ts";
 import { FIRST_EPOCH, partsOfVersion } from "../version.ts";
 import { openExpiring } from "./expiring.ts";
 import { expectedRows, foundRow, keysOf } from "./ledger-rows.ts";
+import { topicsOf } from "../topics-of.ts";
 import { clearing, openUnderWay } from "./under-way.ts";
 
 export type VerifyParts = {
@@ -101,18 +103,20 @@ export async function verify(parts: VerifyParts, samples = SAMPLES): Promise<Res
 
 /** What the pipeline has committed, of what the topic still holds. */
 async function cutOf({ id, spec, state, reader }: VerifyParts): Promise<Result<Cut[]>> {
-  const { topic } = spec;
-  const incarnation = await reader.incarnation(topic);
-  const ranges = incarnation === undefined ? [] : await reader.ranges(topic);
-  const cuts = ranges.flatMap(({ partition, first }): Cut[] => {
-    const stretch = { topic, incarnation: incarnation ?? "", partition };
-    const to = readOffset(state, id, stretch);
-    return to === undefined ? [] : [{ ...stretch, from: firstOf(state, id, stretch, first), to }];
-  });
+  const cuts: Cut[] = [];
+  for (const topic of await topicsOf(spec.topic, reader)) {
+    const incarnation = await reader.incarnation(topic);
+    const ranges = incarnation === undefined ? [] : await reader.ranges(topic);
+    for (const { partition, first } of ranges) {
+      const stretch = { topic, incarnation: incarnation ?? "", partition };
+      const to = readOffset(state, id, stretch);
+      if (to !== undefined) cuts.push({ ...stretch, from: firstOf(state, id, stretch, first), to });
+    }
+  }
   if (cuts.length > 0) return ok(cuts);
   return fail({
     code: "nothing-to-verify",
-    message: `${id.environment}:${id.name} has not committed a record of topic ${topic} as it is now.`,
+    message: `${id.environment}:${id.name} has not committed a record of ${topicText(spec.topic)} as it is now.`,
     hint: "Start the pipeline, then verify what it has done.",
   });
 }
@@ -226,10 +230,11 @@ async function moveOn(
   ledger.move(clearing(fresh));
   const runtime = runtimes.of(spec.release);
   if ("code" in runtime) throw new ProblemError(runtime);
-  const ranges: PartitionRange[] = await reader.ranges(spec.topic);
+  const topics = [...new Set(cuts.map(({ topic }) => topic))];
+  const ranges = (await Promise.all(topics.map((topic) => reader.ranges(topic)))).flat();
   for (const cut of cuts) {
     const { topic, partition, to } = cut;
-    const end = ranges.find((range) => range.partition === partition)?.end ?? to;
+    const end = ranges.find((one) => one.topic === topic && one.partition === partition)?.end ?? to;
     const underWay = openUnderWay(fresh, cut);
     const own = fresh.filter((rewrite) => isSameStretch(rewrite, cut));
     const from = Math.min(to, ...own.map((rewrite) => rewrite.from));

@@ -35,8 +35,10 @@ export type Stage = {
   state(): DatabaseSync;
   /** Sum of the committed offsets. */
   committed(): number;
-  /** Waits out a broker that is away: each record is written once all the same. */
-  send(records: readonly KafkaRecord[]): Promise<void>;
+  /** Waits out a broker that is away: each record is written once all the same. To the stage's topic by default. */
+  send(records: readonly KafkaRecord[], to?: string): Promise<void>;
+  /** Makes another topic, whose name begins as the stage's own does. */
+  addTopic(name: string, partitions: number): Promise<string>;
   worker(options?: Omit<WorkerOptions, "root">): FaultWorker;
   kafka: kafkajs.Admin;
   remove(): Promise<void>;
@@ -45,6 +47,7 @@ export type Stage = {
 /** Corrections below −20 minutes are filtered, so that updates retract as well as replace. */
 export const DELAYS = "(f) => f.delay < -20 ? null : { ...f, late: f.delay > 15 }";
 const BATCH = 1000;
+const KEPT = { "retention.ms": "-1" };
 /** Small batches: a fault finds more places to strike. */
 const TUNING = { maxRecords: 1500, lingerMs: 0 };
 
@@ -69,7 +72,8 @@ export async function openStage(
   const state = openSyncState(place.statePath);
   const workers: FaultWorker[] = [];
   const name = `flights_${id}`;
-  refuse(await topics.create({ topic, partitions, config: { "retention.ms": "-1" } }));
+  const others: string[] = [];
+  refuse(await topics.create({ topic, partitions, config: KEPT }));
 
   const whereBy = (at: Addresses): Where => ({
     kind: "servers",
@@ -121,11 +125,17 @@ export async function openStage(
       const found = state.prepare("select sum(next_offset) as n from sync_offsets").get();
       return Number(found?.["n"] ?? 0);
     },
-    async send(records) {
+    async send(records, to = topic) {
       for (let from = 0; from < records.length; from += BATCH) {
         const some = records.slice(from, from + BATCH);
-        refuse(await producer.send(topic, some));
+        refuse(await producer.send(to, some));
       }
+    },
+    async addTopic(suffix, count) {
+      const other = `${topic}-${suffix}`;
+      refuse(await topics.create({ topic: other, partitions: count, config: KEPT }));
+      others.push(other);
+      return other;
     },
     worker(options = {}) {
       const worker = openWorker({ tuning: TUNING, root: place.root, ...options });
@@ -135,7 +145,7 @@ export async function openStage(
     kafka,
     async remove() {
       for (const worker of workers) await worker.kill();
-      await topics.remove(topic);
+      for (const one of [topic, ...others]) await topics.remove(one);
       await kafka.deleteGroups([`penstock.faults.${name}`]).catch(() => undefined);
       await kafka.disconnect();
       await producer.close();

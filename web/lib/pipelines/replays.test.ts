@@ -45,7 +45,7 @@ test.each([
   [
     part({ state: "asked" }),
     { state: "flowing", topic: "trips" } as const,
-    /reads trips now, not flights/,
+    /reads topic trips now, not flights/,
   ],
 ])("what a replay waits for %#", (one, status, waits) => {
   const [rewriting] = rewritings([one]);

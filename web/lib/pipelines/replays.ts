@@ -1,4 +1,5 @@
 import type { PipelineStatus } from "#promote/sync/sync.ts";
+import { isAmongTopics, topicText } from "#snapshots/topic-choice.ts";
 import { counted, count } from "../format.ts";
 import { looks } from "./state.ts";
 
@@ -96,8 +97,7 @@ export function waitsFor(
   if (status === undefined) return "waits: the pipeline does not run";
   if (["paused", "halted", "stopped"].includes(status.state))
     return `waits: the pipeline is ${looks[status.state].word}`;
-  const other = rewriting.parts.find(
-    ({ state, topic }) => state !== "done" && topic !== status.topic,
-  );
-  return other && `waits: the pipeline reads ${status.topic} now, not ${other.topic}`;
+  const isRead = isAmongTopics(status.topic);
+  const other = rewriting.parts.find(({ state, topic }) => state !== "done" && !isRead(topic));
+  return other && `waits: the pipeline reads ${topicText(status.topic)} now, not ${other.topic}`;
 }
