@@ -77,7 +77,14 @@ test(
             portions.map(({ records: some, stretch }) => decode(some, stretch.partition)),
           );
           const chunks = unwrap(await guest.run(decoded, signal));
-          const item = { portions, contract, records: batch, decoded, chunks, hasSourceMap: false };
+          const item = {
+            portions,
+            contract,
+            records: batch,
+            decoded,
+            chunks,
+            sourceMap: undefined,
+          };
           const settled = await settleBatch(sinks, item, {
             signal,
             random: () => 0,

@@ -1,9 +1,9 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { compileModules } from "#kernel/compile.ts";
+import { compileModules, type Compiled } from "#kernel/compile.ts";
 import { PLAIN_STREAM } from "#snapshots/stream-settings.ts";
-import { ok, unwrap, type Result } from "#snapshots/problem.ts";
+import { unwrap, type Result } from "#snapshots/problem.ts";
 import { openContentStore, type ContentStore } from "#snapshots/store.ts";
 import type { Column } from "#snapshots/table.ts";
 import type { Epoch, Stretch } from "./epochs.ts";
@@ -87,29 +87,25 @@ export async function specOf(
     lookups: {},
     ...rest,
   };
-  const compiled = unwrap(await bundleOf(place.root, apply, spec));
-  return { ...spec, bundle: compiled };
+  const { code, sourceMap } = unwrap(await bundleOf(place.root, apply, spec));
+  return { ...spec, bundle: code, sourceMap };
 }
 
 async function bundleOf(
   root: string,
   apply: string,
   { maxParts, lookups }: Pick<PipelineSpec, "maxParts" | "lookups">,
-): Promise<Result<string>> {
+): Promise<Result<Compiled>> {
   const tables = Object.entries(lookups).map(
     ([name, { by }]) =>
       `${name}: sql\`select 1\`.by(${by.map((column) => JSON.stringify(column)).join(", ")})`,
   );
-  const entry = `import { snapshot, sql, transform } from "penstock";
+  const notebook = `import { snapshot, sql, transform } from "penstock";
 const flights = snapshot("flights@2001q1");
-const delays = transform(flights, { maxParts: ${maxParts}, lookup: { ${tables.join(", ")} } }, ${apply});
+export const delays = transform(flights, { maxParts: ${maxParts}, lookup: { ${tables.join(", ")} } }, ${apply});`;
+  const entry = `import { delays } from "penstock-memory:notebook";
 export const slice = { transforms: { delays }, metrics: [] };`;
-  const compiled = await compileModules({
-    root,
-    fileName: join(root, "delays.ts"),
-    modules: { entry },
-  });
-  return compiled.ok ? ok(compiled.value.code) : compiled;
+  return compileModules({ root, fileName: join(root, "delays.ts"), modules: { entry, notebook } });
 }
 
 export async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {

@@ -65,9 +65,7 @@ describe("a record's way", () => {
       retracted: 0,
     });
     expect(reasons()).toEqual([
-      expect.stringMatching(
-        /^3 transform Error: negative distance \(line \d+, column \d+ of the bundle\)$/,
-      ),
+      expect.stringMatching(/^3 transform Error: negative distance \(line 3, column \d+\)$/),
       '4 decode column `delay` is "N/A", which is not BIGINT',
       '5 decode the value is not JSON: "{\\"id\\":5"',
       "6 decode column `date` is missing",

@@ -65,7 +65,7 @@ test("a version one sink rejects is a dead letter of that sink, which keeps the 
   const decoded = decoder.decode(records, 0);
   const chunks = unwrap(await guest.run(decoded, signal));
   const portions = [{ stretch, epoch, records }];
-  const item = { portions, contract, records, decoded, chunks, hasSourceMap: false };
+  const item = { portions, contract, records, decoded, chunks, sourceMap: undefined };
   const settled = await settleBatch([table, rejecting(search, [1, 2])], item, {
     signal,
     random: () => 0,
@@ -127,7 +127,7 @@ test("a part that a sink rejects is missing: no part of an older version stands 
     const decoded = decoder.decode(records, 0);
     const chunks = unwrap(await guest.run(decoded, signal));
     const portions = [{ stretch, epoch, records }];
-    const item = { portions, contract, records, decoded, chunks, hasSourceMap: false };
+    const item = { portions, contract, records, decoded, chunks, sourceMap: undefined };
     const options = { signal, random: () => 0, observe: () => undefined, at: "now" };
     return settleBatch([strict], item, options);
   };

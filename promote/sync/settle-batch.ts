@@ -1,3 +1,4 @@
+import { placeInSource } from "#kernel/source-map.ts";
 import type { Problem } from "#snapshots/problem.ts";
 import { deadLetter, type DeadLetter, type Stage } from "./dead-letters.ts";
 import type { Decoded } from "./decode/decode.ts";
@@ -16,8 +17,8 @@ export type Transformed = {
   records: readonly SourceRecord[];
   decoded: Decoded;
   chunks: readonly Chunk[];
-  /** Whether places in errors are the notebook's or the bundle's. */
-  hasSourceMap: boolean;
+  /** To tell the place of an error in the notebook. A release of before maps were kept has none. */
+  sourceMap: string | undefined;
 };
 
 /** What a portion of a batch came to, once every sink has it. */
@@ -219,15 +220,21 @@ function transformFailures(
     return chunk.output.errors.map((error) => ({
       record: recordOf(error.row),
       stage: "transform",
-      reason: error.message + place(error, item.hasSourceMap),
+      reason: error.message + placeOf(error, item.sourceMap),
     }));
   });
 }
 
-function place(error: { line?: number; column?: number }, hasSourceMap: boolean): string {
-  if (error.line === undefined) return "";
-  const column = error.column === undefined ? "" : `, column ${error.column}`;
-  return ` (line ${error.line}${column}${hasSourceMap ? "" : " of the bundle"})`;
+type Place = { line?: number; column?: number };
+
+/** In the notebook where the line is its own, else in the bundle. */
+function placeOf(inBundle: Place, sourceMap: string | undefined): string {
+  const inNotebook = placeInSource(sourceMap, inBundle);
+  const isOwn = inNotebook.line !== undefined;
+  const { line, column } = isOwn ? inNotebook : inBundle;
+  if (line === undefined) return "";
+  const at = column === undefined ? `line ${line}` : `line ${line}, column ${column}`;
+  return ` (${at}${isOwn ? "" : " of the bundle"})`;
 }
 
 function filteredRecords({ chunks, decoded, records }: Transformed): Uint8Array {

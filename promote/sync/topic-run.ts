@@ -68,7 +68,7 @@ async function* runPiece(
     records,
     decoded,
     chunks: chunks.value,
-    hasSourceMap: runtime.release.sourceMap !== undefined,
+    sourceMap: runtime.release.sourceMap,
   };
 }
 

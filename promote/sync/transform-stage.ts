@@ -4,7 +4,7 @@ import type { Runtimes } from "./runtimes.ts";
 import type { Writable } from "./write-stage.ts";
 
 /** Records of one release, decoded and held to their source's expectations. */
-export type Judged = Omit<Writable, "chunks" | "hasSourceMap">;
+export type Judged = Omit<Writable, "chunks" | "sourceMap">;
 
 export type TransformParts = {
   runtimes: Runtimes;
@@ -31,7 +31,7 @@ export async function transformBatches(parts: TransformParts): Promise<void> {
     await parts.pass({
       ...item,
       chunks: chunks.value,
-      hasSourceMap: runtime.release.sourceMap !== undefined,
+      sourceMap: runtime.release.sourceMap,
     });
   }
 }

@@ -63,7 +63,7 @@ test("a record an expectation refuses never reaches the transform: it is a dead 
       records,
       decoded: judged.decoded,
       chunks: unwrap(await guest.run(judged.decoded, signal)),
-      hasSourceMap: false,
+      sourceMap: undefined,
     },
     { signal, random: () => 0, observe: () => undefined, at: "" },
   );
