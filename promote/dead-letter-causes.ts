@@ -1,9 +1,12 @@
 /** A reason with what varies between records taken out: `texts` stand around `values`. Reasons of one cause have the same texts. */
 export type Folded = { cause: string; texts: string[]; values: string[] };
 
-/** Quoted values and numbers vary. A name between backticks and a place in the code do not: another line is another cause. */
+/**
+ * Quoted values and numbers vary. A name between backticks and a place in the code do not: another line is another cause. Elasticsearch names the
+ * document, and after the value says at length what it is not.
+ */
 const TOKENS =
-  /`[^`]*`|\((?:[^()]*, )?line \d+(?:, column \d+)?[^()]*\)|"(?:[^"\\]|\\.)*"|“[^”]*”|(?<![\w`.])-?\d+(?:[.,:T-]\d+)*(?:e[+-]?\d+)?(?![\w`])/gi;
+  /(?<=\bwith id )'.*?'(?!\w)|(?<=\bof field's value: )'[^]*|`[^`]*`|\((?:[^()]*, )?line \d+(?:, column \d+)?[^()]*\)|"(?:[^"\\]|\\.)*"|“[^”]*”|(?<![\w`.])-?\d+(?:[.,:T-]\d+)*(?:e[+-]?\d+)?(?![\w`])/gi;
 
 /** An expectation's name is quoted like a value, and is none. */
 const EXPECTATION = /^expectation ".*?": /s;
