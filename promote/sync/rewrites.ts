@@ -47,26 +47,35 @@ export type Rewrite = Stretch & {
   deadLettered: number;
 };
 
-const rowSchema = z
-  .object({
-    rewrite: z.number(),
-    topic: z.string(),
-    incarnation: z.string(),
-    partition: z.number(),
-    from_offset: z.number(),
-    to_offset: z.number().nullable(),
-    epoch: z.number().nullable(),
-    release: z.string().nullable(),
-    ask: z.number().nullable(),
-    lowest: z.number().nullable(),
-    selection: z.string(),
-    reason: z.string(),
-    state: z.enum(["asked", "running", "written", "done"]),
-    asked_at: z.string(),
-    written: z.number(),
-    dead_lettered: z.number(),
-  })
-  .transform(({ from_offset, to_offset, asked_at, dead_lettered, selection, ...rest }) => ({
+/** A rewrite as somebody looks at it: a selection may name a million identities, and only their number is wanted. */
+export type RewriteSummary = Omit<Rewrite, "selection"> & {
+  what:
+    | { kind: "all" }
+    | { kind: "clears"; identities: number }
+    | { kind: "some"; records: number; identities: number };
+};
+
+const summaryColumns = z.object({
+  rewrite: z.number(),
+  topic: z.string(),
+  incarnation: z.string(),
+  partition: z.number(),
+  from_offset: z.number(),
+  to_offset: z.number().nullable(),
+  epoch: z.number().nullable(),
+  release: z.string().nullable(),
+  ask: z.number().nullable(),
+  lowest: z.number().nullable(),
+  reason: z.string(),
+  state: z.enum(["asked", "running", "written", "done"]),
+  asked_at: z.string(),
+  written: z.number(),
+  dead_lettered: z.number(),
+});
+
+function summaryOf(row: z.infer<typeof summaryColumns>): Omit<Rewrite, "selection"> {
+  const { from_offset, to_offset, asked_at, dead_lettered, ...rest } = row;
+  return {
     ...rest,
     from: from_offset,
     to: to_offset ?? undefined,
@@ -74,10 +83,42 @@ const rowSchema = z
     release: rest.release ?? undefined,
     ask: rest.ask ?? undefined,
     lowest: rest.lowest ?? undefined,
-    selection: selectionSchema.parse(JSON.parse(selection)),
     askedAt: asked_at,
     deadLettered: dead_lettered,
+  };
+}
+
+const rowSchema = summaryColumns
+  .extend({ selection: z.string() })
+  .transform(({ selection, ...row }): Rewrite => ({
+    ...summaryOf(row),
+    selection: selectionSchema.parse(JSON.parse(selection)),
   }));
+
+const summarySchema = summaryColumns
+  .extend({
+    clears: z.number().nullable(),
+    records: z.number().nullable(),
+    identities: z.number().nullable(),
+  })
+  .transform(({ clears, records, identities, ...row }): RewriteSummary => {
+    if (clears !== null) return { ...summaryOf(row), what: { kind: "clears", identities: clears } };
+    if (records === null || identities === null)
+      return { ...summaryOf(row), what: { kind: "all" } };
+    return { ...summaryOf(row), what: { kind: "some", records, identities } };
+  });
+
+/** All of a pipeline's rewrites, oldest first. SQLite counts what they select in a twentieth of the time that it takes to read it all. */
+export function summarizeRewrites(state: DatabaseSync, id: PipelineId): RewriteSummary[] {
+  return state
+    .prepare(
+      `select ${Object.keys(summaryColumns.shape).join(", ")}, json_array_length(selection, '$.clears') as clears,
+         json_array_length(selection, '$.offsets') as records, json_array_length(selection, '$.tokens') as identities
+       from sync_rewrites where environment = ? and name = ? order by rewrite`,
+    )
+    .all(id.environment, id.name)
+    .map((row) => summarySchema.parse(row));
+}
 
 /** All of a pipeline's rewrites, oldest first. */
 export function listRewrites(state: DatabaseSync, id: PipelineId): Rewrite[] {

@@ -20,7 +20,7 @@ import type { PipelineSpec } from "./pipeline-spec.ts";
 import type { Generation } from "./ports.ts";
 import { readProgress, setPaused } from "./progress.ts";
 import { replayDeadLetters, type LetterChoice, type Replay } from "./replay.ts";
-import { listRewrites, type Rewrite } from "./rewrites.ts";
+import { summarizeRewrites, type RewriteSummary } from "./rewrites.ts";
 import { openSyncState } from "./state.ts";
 import { contractOf, type SinkPlan } from "./sink-plan.ts";
 import { openSupervisor, type Supervisor } from "./supervisor.ts";
@@ -105,7 +105,7 @@ export type Sync = {
     name: string,
   ): { expectations: ExpectationHistory; conflicts: SeenConflict[] };
   /** Replays, repairs and backfills, oldest first. */
-  rewrites(environment: string, name: string): Rewrite[];
+  rewrites(environment: string, name: string): RewriteSummary[];
   /** What ran when, oldest first. */
   epochs(environment: string, name: string): Epoch[];
   /** Drains every pipeline. */
@@ -311,7 +311,7 @@ export function openSync(options: SyncOptions): Sync {
       expectations: listExpectationHistory(state, { environment, name }, { nowMs: Date.now() }),
       conflicts: listConflicts(state, { environment, name }),
     }),
-    rewrites: (environment, name) => listRewrites(state, { environment, name }),
+    rewrites: (environment, name) => summarizeRewrites(state, { environment, name }),
     deadLetters: (environment, name, page) => listDeadLetters(state, { environment, name }, page),
     setDismissed: (id, places, by) => setDismissed(state, id, places, by),
     epochs: (environment, name) => listEpochs(state, { environment, name }),

@@ -1,6 +1,5 @@
 import { Hono } from "hono";
 import { z } from "zod";
-import type { Rewrite } from "#promote/sync/rewrites.ts";
 import type { Repair } from "#promote/sync/sync.ts";
 import type { VerifyProgress, VerifyReport } from "#promote/sync/verify/verify.ts";
 import { wantedSpec } from "#promote/wanted-spec.ts";
@@ -56,7 +55,7 @@ export function pipelineRoutes(workbench: Workbench) {
     })
     .get("/:env/:name/rewrites", pipeline, (c) => {
       const { env, name } = c.req.valid("param");
-      return c.json({ rewrites: sync.rewrites(env, name).map(summary) });
+      return c.json({ rewrites: sync.rewrites(env, name) });
     })
     .get("/:env/:name/quality", pipeline, async (c) => {
       const { env, name } = c.req.valid("param");
@@ -86,19 +85,4 @@ export function pipelineRoutes(workbench: Workbench) {
         sync.repair(spec, { signal, onProgress, isApplied: apply }),
       );
     });
-}
-
-/** A selection may name a million identities: a page needs their number. */
-function summary({ selection, ...rewrite }: Rewrite) {
-  const what =
-    "all" in selection
-      ? { kind: "all" as const }
-      : "clears" in selection
-        ? { kind: "clears" as const, identities: selection.clears.length }
-        : {
-            kind: "some" as const,
-            records: selection.offsets.length,
-            identities: selection.tokens.length,
-          };
-  return { ...rewrite, what };
 }
