@@ -74,5 +74,8 @@ try {
     }
   } else process.exitCode = explain(error, { asJson: process.argv.includes("--json") });
 }
+// A reader that is slower than we are has all of it before we go.
+for (const stream of [process.stdout, process.stderr])
+  await new Promise((resolve) => stream.write("", resolve));
 // Everything was closed; what still lingers (a pooled connection) is not worth waiting for.
 process.exit();
