@@ -4,8 +4,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { insertDeadLetters, type DeadLetter } from "#promote/sync/dead-letters.ts";
 import { openFileLogWriter } from "#promote/sync/embedded/file-log.ts";
 import type { NewRecord } from "#promote/sync/embedded/frames.ts";
+import { openSyncState } from "#promote/sync/state.ts";
 import { unwrap } from "#snapshots/problem.ts";
 import { edit, tinyWorkspace } from "#web/api/tiny-workspace.ts";
 
@@ -21,6 +23,21 @@ afterAll(() => {
   tiny.remove();
   rmSync(empty, { recursive: true });
 });
+
+/** Each for a reason of its own, of records that the topic does not hold any more. */
+function lettersOfBefore(count: number): DeadLetter[] {
+  const before = { topic: "trips", incarnation: "of before", partition: 0, release: "r", at: "" };
+  return Array.from({ length: count }, (_, offset) => ({
+    ...before,
+    offset,
+    stage: "transform",
+    reason: `no (line ${offset})`,
+    key: null,
+    value: null,
+    headers: [],
+    timestampMs: 0,
+  }));
+}
 
 type Ran = { code: number | null; stdout: string; stderr: string };
 
@@ -275,7 +292,7 @@ test(
 
     const unlisted = await penstock(["replay", "staging:slow", "--stage", "transform"]);
     expect(unlisted).toMatchObject({ code: 2, stdout: "" });
-    expect(unlisted.stderr).toContain("No dead letter of staging:slow is of stage transform.");
+    expect(unlisted.stderr).toContain("No dead letter of staging:slow is of transform.");
     for (const choice of [[], ["--stage", "decode"], ["--group", group], ["--at", "trips/0/1"]]) {
       const replayed = await penstock(["replay", "staging:slow", ...choice]);
       expect(replayed.code).toBe(0);
@@ -284,12 +301,24 @@ test(
       );
       expect(replayed.stdout).toContain("No worker runs the pipeline now");
     }
-    const nothing = await penstock(["replay", "production:slow"]);
-    expect(nothing).toMatchObject({
-      code: 0,
-      stdout: "There are no dead letters of production:slow.\n",
-    });
+    const state = openSyncState(join(tiny.dir, ".penstock/state.db"));
+    insertDeadLetters(state, { environment: "staging", name: "slow" }, lettersOfBefore(501));
+    state.close();
+    const many = await penstock(["dead-letters", "staging:slow"]);
+    expect(many.stdout).toContain("… and 2 smaller groups with 2 letters.");
+    const ofBoth = ["--stage", "transform", "--group", group, "--at", "trips/0/1"];
+    const some = await penstock(["replay", "staging:slow", ...ofBoth]);
+    expect(some).toMatchObject({ code: 1 });
+    expect(some.stdout).toContain("Asked for: 1 dead letter of staging:slow");
+    expect(some.stdout).toContain("Left as they are: 501 records the topic no longer holds.");
     for (const command of ["replay", "dead-letters"]) {
+      expect(await penstock([command, "production:slow"])).toMatchObject({
+        code: 0,
+        stdout: "There are no dead letters of production:slow.\n",
+      });
+      const nobodys = await penstock([command, "production:fast"]);
+      expect(nobodys).toMatchObject({ code: 2, stdout: "" });
+      expect(nobodys.stderr).toContain("the environment production asks for no such pipeline");
       const nowhere = await penstock([command, "nowhere:slow"]);
       expect(nowhere).toMatchObject({ code: 2, stdout: "" });
       expect(nowhere.stderr).toContain('There is no environment "nowhere"');

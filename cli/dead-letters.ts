@@ -21,7 +21,7 @@ export function deadLettersVerb(program: Command): void {
       "dead-letters production:delays --group 3f0c9a1be27d --json",
     ],
   )
-    .option("--group <id>", "list the letters of this group, newest first")
+    .option("--group <id>", "list the letters of this group, newest first", groupId)
     .option("--limit <n>", `with --group: at most so many, up to ${mostListed}`, limitOf, 20)
     .action((pipeline: string, options: Options) =>
       withConnection(workspaceOf(options), (connection) =>
@@ -40,7 +40,7 @@ async function listGroups(
   const routes = connection.api.pipelines[":env"][":name"]["dead-letters"];
   const param = pipelineOf(pipeline);
   const found = await read(routes.groups.$get({ param, query: {} }));
-  const none = found.total === 0 ? await noLettersOf(connection, pipeline, param.env) : undefined;
+  const none = found.total === 0 ? await noLettersOf(connection, param) : undefined;
   if (options.json) return printJson(found);
   if (none !== undefined) return print(none);
   const rows = found.groups.map(({ id, stage, count: letters, last, reason }) => [
@@ -51,6 +51,10 @@ async function listGroups(
     inLine(reason),
   ]);
   for (const line of columns(["group", "stage", ">letters", "last", "reason"], rows)) print(line);
+  const rest = found.groupsTotal - found.groups.length;
+  const letters = found.groups.reduce((left, group) => left - group.count, found.total);
+  if (rest > 0)
+    print(`… and ${counted(rest, "smaller group")} with ${counted(letters, "letter")}.`);
 }
 
 async function listLetters(
@@ -76,6 +80,11 @@ async function listLetters(
 function inLine(reason: string): string {
   const line = JSON.stringify(reason).slice(1, -1).replaceAll('\\"', '"');
   return line.length > 160 ? `${line.slice(0, 159)}…` : line;
+}
+
+export function groupId(text: string): string {
+  if (/^[0-9a-f]{12}$/.test(text)) return text;
+  throw new InvalidArgumentError("Give a group as `penstock dead-letters` lists it.");
 }
 
 function limitOf(text: string): number {

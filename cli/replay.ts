@@ -1,6 +1,7 @@
 import { InvalidArgumentError, type Command } from "commander";
-import { ProblemError } from "#snapshots/problem.ts";
+import { isStage, type Stage } from "#promote/sync/dead-letters.ts";
 import { read, withConnection, type Connection } from "./connect.ts";
+import { groupId } from "./dead-letters.ts";
 import { cancelled, unlessCancelled } from "./follow.ts";
 import { counted } from "./paint.ts";
 import { noLettersOf } from "./no-letters.ts";
@@ -10,10 +11,7 @@ import { pipelineOf } from "./verify.ts";
 import { askedFor, waitsFor } from "./waits-for.ts";
 
 type Place = { topic: string; partition: number; offset: number };
-type Options = Common & { group?: string[]; stage?: string[]; at?: Place[] };
-type Group = { id: string; stage: string };
-type Letters = "all" | { group: string } | Place[];
-type Replayed = { asked: number; gone: number; moved: number; left: number };
+type Options = Common & { group?: string[]; stage?: Stage[]; at?: Place[] };
 
 /**
  * `penstock replay ENVIRONMENT:PIPELINE [--group ID …] [--stage STAGE …] [--at TOPIC/PARTITION/OFFSET …]`; exit code 1 where records are gone from
@@ -31,8 +29,12 @@ export function replayVerb(program: Command): void {
       "replay production:delays --at flights/2/1234 --at flights/0/88",
     ],
   )
-    .option("--group <id>", "those of a group that `penstock dead-letters` lists", more)
-    .option("--stage <stage>", "those of a stage: decode, validate, transform or sink:NAME", more)
+    .option("--group <id>", "those of a group that `penstock dead-letters` lists", moreGroups)
+    .option(
+      "--stage <stage>",
+      "those of a stage: decode, validate, transform or sink:NAME",
+      moreStages,
+    )
     .option("--at <topic/partition/offset>", "those of one record", morePlaces)
     .addHelpText("after", "\n--group, --stage and --at may be said several times, and together.")
     .action((pipeline: string, options: Options) =>
@@ -43,64 +45,42 @@ export function replayVerb(program: Command): void {
 async function replay(connection: Connection, pipeline: string, options: Options): Promise<void> {
   const param = pipelineOf(pipeline);
   const routes = connection.api.pipelines[":env"][":name"]["dead-letters"];
-  const listing = { param, query: {} };
-  const { total, groups } = await read(routes.groups.$get(listing));
-  const none = total === 0 ? await noLettersOf(connection, pipeline, param.env) : undefined;
-  const choices = none !== undefined ? [] : choicesOf(pipeline, groups, options);
+  const { total } = await read(routes.$get({ param, query: { limit: "1" } }));
+  if (total === 0) {
+    const none = await noLettersOf(connection, param);
+    return options.json ? printJson({ asked: 0, gone: 0, moved: 0, waitsFor: null }) : print(none);
+  }
   const signal = cancelled();
   const progress = openProgress({ isSilent: options.json ?? false });
   progress.show(`Looking at the topic of ${pipeline}`);
-  const sum: Replayed = { asked: 0, gone: 0, moved: 0, left: 0 };
-  try {
-    for (const letters of choices) {
-      const request = routes.replay.$post({ param, json: { letters } }, { init: { signal } });
-      const one = await unlessCancelled(signal, read(request));
-      sum.asked += one.asked;
-      sum.gone += one.gone;
-      sum.moved += one.moved;
-      sum.left += one.left;
-    }
-  } finally {
-    progress.end();
-  }
-  if (sum.gone + sum.moved > 0) process.exitCode = 1;
-  const waiting = sum.asked === 0 ? null : await waitsFor(connection, param);
-  if (options.json) return printJson({ ...sum, waitsFor: waiting });
-  if (none !== undefined) return print(none);
-  const what = `${counted(sum.asked, "dead letter")} of ${pipeline}`;
+  const json = { letters: chosenBy(options) };
+  const request = routes.replay.$post({ param, json }, { init: { signal } });
+  const replayed = await unlessCancelled(signal, read(request)).finally(() => progress.end());
+  const { asked, gone, moved } = replayed;
+  if (gone + moved > 0) process.exitCode = 1;
+  const waiting = await waitsFor(connection, param);
+  if (options.json) return printJson({ ...replayed, waitsFor: waiting });
+  const what = `${counted(asked, "dead letter")} of ${pipeline}`;
   print(askedFor(what, "handled again, in the order of their topic", waiting));
-  if (sum.gone > 0)
-    print(`${counted(sum.gone, "record")} the topic no longer holds stay as they are.`);
-  if (sum.moved > 0)
+  if (gone > 0) print(`Left as they are: ${counted(gone, "record")} the topic no longer holds.`);
+  if (moved > 0)
     print(
-      `${counted(sum.moved, "record")} from before the topic was given more partitions stay as they are: a replay could override newer ones in other partitions. Send them to the topic again from where they came.`,
+      `Left as they are: ${counted(moved, "record")} from before the topic was given more partitions. A replay could override newer ones in other partitions; send them to the topic again from where they came.`,
     );
-  if (sum.left > 0)
-    print(`${counted(sum.left, "more letter")}: say it again once these have passed.`);
 }
 
-/** What to ask for, request by request. */
-function choicesOf(pipeline: string, groups: readonly Group[], options: Options): Letters[] {
-  const { group = [], stage = [], at = [] } = options;
-  if (group.length + stage.length + at.length === 0) return ["all"];
-  const unknownGroup = group.find((id) => groups.every((one) => one.id !== id));
-  if (unknownGroup !== undefined) throw new ProblemError(noSuch(pipeline, `group ${unknownGroup}`));
-  const unknownStage = stage.find((name) => groups.every((one) => one.stage !== name));
-  if (unknownStage !== undefined) throw new ProblemError(noSuch(pipeline, `stage ${unknownStage}`));
-  const chosen = groups.filter((one) => group.includes(one.id) || stage.includes(one.stage));
-  return [...chosen.map(({ id }) => ({ group: id })), ...(at.length > 0 ? [at] : [])];
+function chosenBy({ group = [], stage = [], at = [] }: Options) {
+  if (group.length + stage.length + at.length === 0) return "all" as const;
+  return { groups: group, stages: stage, records: at };
 }
 
-function noSuch(pipeline: string, what: string) {
-  return {
-    code: "no-such-dead-letters",
-    message: `No dead letter of ${pipeline} is of ${what}.`,
-    hint: `See which there are: penstock dead-letters ${pipeline}`,
-  };
+function moreGroups(text: string, before: string[] = []): string[] {
+  return [...before, groupId(text)];
 }
 
-function more(text: string, before: string[] = []): string[] {
-  return [...before, text];
+function moreStages(text: string, before: Stage[] = []): Stage[] {
+  if (isStage(text)) return [...before, text];
+  throw new InvalidArgumentError("Say decode, validate, transform or sink:NAME.");
 }
 
 function morePlaces(text: string, before: Place[] = []): Place[] {

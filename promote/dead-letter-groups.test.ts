@@ -74,9 +74,17 @@ test("a group, or all, is read a page at a time, newest first, and replayed olde
   expect([page.total, page.letters.map(({ offset }) => offset)]).toEqual([3, [3]]);
   const all = await view.letters(id, { offset: 1, limit: 2 });
   expect([all.total, all.letters.map(({ offset }) => offset)]).toEqual([4, [3, 2]]);
-  expect((await view.places(id, { group })).map(({ offset }) => offset)).toEqual([2, 3, 4]);
-  const until = "2026-11-25T10:00:03.000Z";
-  expect((await view.places(id, { group, until })).map(({ offset }) => offset)).toEqual([2, 3]);
+  const offsets = async (wanted: Parameters<DeadLetterView["places"]>[1]) =>
+    (await view.places(id, wanted)).places.map(({ offset }) => offset);
+  const own = { groups: [group], stages: [] };
+  expect(await offsets(own)).toEqual([2, 3, 4]);
+  expect(await offsets({ ...own, until: "2026-11-25T10:00:03.000Z" })).toEqual([2, 3]);
+  expect(await offsets({ groups: [group], stages: ["decode"] })).toEqual([1, 2, 3, 4]);
+  const none = await view.places(id, {
+    groups: ["0".repeat(12)],
+    stages: ["sink:table", "decode"],
+  });
+  expect(none).toMatchObject({ places: [{ offset: 1 }], absent: ["0".repeat(12), "sink:table"] });
 });
 
 test("a list has the beginning of a key and value and their sizes, a letter every byte of them", async () => {
@@ -112,7 +120,8 @@ test("of a record that several stages refused each letter is found, and names th
 
 test("what somebody dismissed is on a shelf of its own", async () => {
   const group = await largest();
-  const places = await view.places(id, { group, until: "2026-11-25T10:00:03.000Z" });
+  const own = { groups: [group], stages: [], until: "2026-11-25T10:00:03.000Z" };
+  const { places } = await view.places(id, own);
   await setDismissed(state, id, places, { at: "now", by: "Ada" });
   expect(await view.groups(id)).toMatchObject({ total: 2, open: 2, dismissed: 2 });
   expect(await view.groups(id, "dismissed")).toMatchObject({

@@ -60,6 +60,9 @@ export type RoughPlace = Pick<LetterPlace, "topic" | "partition" | "offset"> & {
 /** Which letters: those somebody dismissed, or the others. */
 export type Shelf = "open" | "dismissed";
 
+/** Letters of any of these groups or stages. */
+export type Several = { groups: readonly string[]; stages: readonly Stage[] };
+
 /** A pipeline's dead letters as the page reads them: looks on, changes nothing. A box of many letters is gone through in turns, so that other work goes on. */
 export type DeadLetterView = {
   groups(id: PipelineId, shelf?: Shelf): Promise<LetterGroups>;
@@ -70,11 +73,11 @@ export type DeadLetterView = {
   ): Promise<{ total: number; letters: ListedLetter[] }>;
   /** The newest letter of a place: without a stage of any, without an incarnation of any making of the topic. */
   letter(id: PipelineId, place: RoughPlace): OpenedLetter | undefined;
-  /** Where a group's letters are, oldest first; with `until`, those that had failed by then. */
+  /** Where letters are, oldest first; with `until`, those that had failed by then. `absent`: the groups and stages that have none. */
   places(
     id: PipelineId,
-    wanted: { group: string; shelf?: Shelf; until?: string | undefined },
-  ): Promise<LetterPlace[]>;
+    wanted: Several & { shelf?: Shelf; until?: string | undefined },
+  ): Promise<{ places: LetterPlace[]; absent: string[] }>;
   close(): void;
 };
 
@@ -115,11 +118,9 @@ export function openDeadLetterView(statePath: string): DeadLetterView {
     }
   }
 
-  async function rowids(id: PipelineId, shelf: Shelf, group: string, until?: string) {
+  async function rowids(id: PipelineId, shelf: Shelf, isWanted: (member: Member) => boolean) {
     const found: number[] = [];
-    for await (const member of members(id, shelf))
-      if (member.group === group && (until === undefined || member.at <= until))
-        found.push(member.rowid);
+    for await (const member of members(id, shelf)) if (isWanted(member)) found.push(member.rowid);
     return found;
   }
 
@@ -177,7 +178,8 @@ export function openDeadLetterView(statePath: string): DeadLetterView {
         return row === undefined ? [] : [listedOf(row)];
       };
       if (group !== undefined) {
-        const all = (await rowids(id, shelf, group)).toSorted((a, b) => b - a);
+        const own = await rowids(id, shelf, (member) => member.group === group);
+        const all = own.toSorted((a, b) => b - a);
         return { total: all.length, letters: all.slice(offset, offset + limit).flatMap(letterAt) };
       }
       const rows = state
@@ -214,15 +216,22 @@ export function openDeadLetterView(statePath: string): DeadLetterView {
         others: others.map((other) => ({ stage: other.stage, group: groupOf(other) })),
       };
     },
-    async places(id, { group, shelf = "open", until }) {
-      const all = (await rowids(id, shelf, group, until)).toSorted((a, b) => a - b);
+    async places(id, { groups, stages, shelf = "open", until }) {
+      const isNamed = new Set<string>([...groups, ...stages]);
+      const seen = new Set<string>();
+      const own = await rowids(id, shelf, (member) => {
+        const names = [member.group, member.stage].filter((each) => isNamed.has(each));
+        for (const each of names) seen.add(each);
+        return names.length > 0 && (until === undefined || member.at <= until);
+      });
+      const all = own.toSorted((a, b) => a - b);
       const places: LetterPlace[] = [];
       for (const [i, rowid] of all.entries()) {
         if (i % TURN_ROWS === TURN_ROWS - 1) await setImmediate();
         const row = placed.get(id.environment, id.name, rowid);
         if (row !== undefined) places.push(placeRow.parse(row));
       }
-      return places;
+      return { places, absent: [...isNamed].filter((each) => !seen.has(each)) };
     },
     close: () => state.close(),
   };

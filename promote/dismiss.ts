@@ -43,11 +43,9 @@ async function placesOf(
 ): Promise<LetterPlace[]> {
   const view = openDeadLetterView(workbench.workspace.paths.state);
   try {
-    return await view.places(id, {
-      group,
-      until,
-      shelf: action === "dismiss" ? "open" : "dismissed",
-    });
+    const shelf = action === "dismiss" ? "open" : "dismissed";
+    const { places } = await view.places(id, { groups: [group], stages: [], until, shelf });
+    return places;
   } finally {
     view.close();
   }

@@ -6,6 +6,10 @@ import type { Header, SourceRecord } from "./ports.ts";
 /** Where a record failed: `decode`, `validate` (an expectation), `transform`, or `sink:NAME`. */
 export type Stage = "decode" | "validate" | "transform" | `sink:${string}`;
 
+export function isStage(text: string): text is Stage {
+  return /^(decode|validate|transform|sink:.+)$/.test(text);
+}
+
 /** A record that could not pass, with its bytes as they came and the reason. */
 export type DeadLetter = Stretch & {
   offset: number;

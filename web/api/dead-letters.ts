@@ -6,12 +6,14 @@ import {
   type DeadLetterView,
   type ListedLetter,
   type OpenedLetter,
+  type Several,
 } from "#promote/dead-letter-groups.ts";
 import { dismissLetters, type DismissChoice } from "#promote/dismiss.ts";
-import type { Stage } from "#promote/sync/dead-letters.ts";
+import { isStage, type LetterPlace } from "#promote/sync/dead-letters.ts";
+import type { PipelineId } from "#promote/sync/epochs.ts";
 import { wantedSpec } from "#promote/wanted-spec.ts";
 import type { Workbench } from "#promote/workbench.ts";
-import { fail, ok, ProblemError, unwrap, type Result } from "#snapshots/problem.ts";
+import { ProblemError, unwrap } from "#snapshots/problem.ts";
 import { body, count, name, path, query } from "./door.ts";
 import { writtenBytes } from "./written-bytes.ts";
 
@@ -20,10 +22,7 @@ const group = z.string().regex(/^[0-9a-f]{12}$/, "is not a group of dead letters
 
 const stage = z
   .string()
-  .refine(
-    (text): text is Stage => /^(decode|validate|transform|sink:.+)$/.test(text),
-    "is not a stage (decode, validate, transform or sink:NAME)",
-  );
+  .refine(isStage, "is not a stage (decode, validate, transform or sink:NAME)");
 
 /** Those that somebody dismissed, or the others. */
 const shelf = z.enum(["open", "dismissed"]).default("open");
@@ -47,17 +46,19 @@ const placeQuery = z.object({
 });
 type PlaceAsked = z.output<typeof placeQuery>;
 
-/** One replay takes at most this many letters of a group, oldest first; all of a pipeline's go at once. */
-const mostReplayed = 10_000;
-
 const record = { topic: z.string(), partition: z.int(), offset: z.int() };
+
+type RecordPlace = Pick<LetterPlace, keyof typeof record>;
 
 const replayBody = z.strictObject({
   letters: z.union([
     z.literal("all"),
-    z.strictObject({ group }),
-    // Records are replayed, whichever stage refused them.
-    z.array(z.strictObject(record)).min(1).max(mostReplayed),
+    z.strictObject({
+      groups: z.array(group).max(1_000).default([]),
+      stages: z.array(stage).max(1_000).default([]),
+      // Records are replayed, whichever stage refused them.
+      records: z.array(z.strictObject(record)).max(10_000).default([]),
+    }),
   ]),
 });
 
@@ -92,6 +93,15 @@ export function deadLetterRoutes(workbench: Workbench) {
     const letter = await look((view) => view.letter(id, place));
     if (letter === undefined) throw new ProblemError(letterGone(place));
     return letter;
+  }
+
+  /** Of several groups or stages together, each record once. One that has no letters may be another than was meant. */
+  async function recordsOf(id: PipelineId, letters: Several & { records: RecordPlace[] }) {
+    const { groups, stages, records } = letters;
+    if (groups.length + stages.length === 0) return records;
+    const { places, absent } = await look((view) => view.places(id, letters));
+    if (absent.length > 0) throw new ProblemError(noneOf(id, absent));
+    return [...records, ...places];
   }
 
   async function setAside(
@@ -137,12 +147,8 @@ export function deadLetterRoutes(workbench: Workbench) {
       const { env, name } = c.req.valid("param");
       const { letters } = c.req.valid("json");
       const spec = unwrap(await wantedSpec(workbench, env, name));
-      const isGroup = letters !== "all" && !Array.isArray(letters);
-      const places = isGroup ? await look((view) => view.places(spec, letters)) : [];
-      const chosen = isGroup ? unwrap(someOf(places)) : letters;
-      const replay = unwrap(await sync.replay(spec, chosen, c.req.raw.signal));
-      /** `left`: letters of the group that this replay did not take. */
-      return c.json({ ...replay, left: Math.max(0, places.length - mostReplayed) });
+      const chosen = letters === "all" ? letters : await recordsOf(spec, letters);
+      return c.json(unwrap(await sync.replay(spec, chosen, c.req.raw.signal)));
     })
     .post("/:env/:name/dead-letters/dismiss", pipeline, body(dismissBody), async (c) => {
       const { letters } = c.req.valid("json");
@@ -154,13 +160,12 @@ export function deadLetterRoutes(workbench: Workbench) {
     });
 }
 
-function someOf<T>(places: readonly T[]): Result<T[]> {
-  if (places.length > 0) return ok(places.slice(0, mostReplayed));
-  return fail({
-    code: "nothing-to-replay",
-    message: "None of these dead letters is there any more.",
-    hint: "Look at the page again: they may have been replayed or dismissed.",
-  });
+function noneOf({ environment, name }: PipelineId, [absent]: readonly string[]) {
+  return {
+    code: "no-such-dead-letters",
+    message: `No dead letter of ${environment}:${name} is of ${absent}.`,
+    hint: `They may have been replayed or dismissed. See which there are: penstock dead-letters ${environment}:${name}`,
+  };
 }
 
 function letterGone({ topic, partition, offset, stage }: PlaceAsked) {

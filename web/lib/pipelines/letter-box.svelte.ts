@@ -7,9 +7,9 @@ import type { Rewrite } from "./replays.ts";
 /** Which letters. `until`: those of the group that had failed by then, which is what somebody has seen of it. */
 export type Choice = "all" | { group: string; until: string } | LetterPlace[];
 export type Action = "replay" | "dismiss" | "restore";
-/** What came of it. Of a replay, `gone`: their records are no longer in the topic; `moved`: they are from before it was given more partitions; `left`: more than one replay takes. */
+/** What came of it. Of a replay, `gone`: their records are no longer in the topic; `moved`: they are from before it was given more partitions. */
 export type Answered =
-  | { action: "replay"; asked: number; gone: number; moved: number; left: number }
+  | { action: "replay"; asked: number; gone: number; moved: number }
   | { action: "dismiss" | "restore"; letters: number };
 
 export const pageSize = 50;
@@ -183,6 +183,6 @@ const queryOf = ({ partition, offset, topic, incarnation, stage }: LetterPlace) 
 /** A replay takes records, whichever stage refused them. */
 function replayed(choice: Choice) {
   if (choice === "all") return choice;
-  if ("group" in choice) return { group: choice.group };
-  return choice.map(({ topic, partition, offset }) => ({ topic, partition, offset }));
+  if ("group" in choice) return { groups: [choice.group] };
+  return { records: choice.map(({ topic, partition, offset }) => ({ topic, partition, offset })) };
 }
