@@ -236,6 +236,14 @@ function missingSink(
   };
 }
 
+/** Why a file, as it stands in the workspace, cannot be changed by these: a half-finished edit is nothing to put anything into. */
+export function uneditable(name: string, text: string): Problem | undefined {
+  const { errors, contents } = parseDocument(text);
+  if (errors.length === 0 && isMap(contents)) return undefined;
+  const parsed = parseEnvironment(name, text);
+  return parsed.ok ? undefined : { ...parsed.problem, code: "environment-unmovable" };
+}
+
 /** Moves an environment to servers; pipelines, approvals and comments stay as they are. */
 export function withServers(text: string, servers: Servers): string {
   const document = parseDocument(text);

@@ -6,6 +6,7 @@ import {
   environmentPath,
   listEnvironments,
   parseEnvironment,
+  uneditable,
   withoutServers,
   withServers,
   type Servers,
@@ -73,7 +74,7 @@ export async function useServers(request: {
   if (!committed.ok) return committed;
   for (const name of names) {
     const file = join(workbench.workspace.root, environmentPath(name));
-    const text = await readFile(file, "utf8").catch(() => undefined);
+    const text = await readOwn(workbench.workspace, name);
     // A file with edits of its own follows too, so that its next commit does not undo the move.
     if (text !== undefined && edit(name, text) !== text) await writeFile(file, edit(name, text));
   }
@@ -90,9 +91,14 @@ export async function useServers(request: {
   });
 }
 
-/** What an environment could not do in its new place: then none is moved. */
+/** A file as it stands in the workspace, whatever was committed. */
+function readOwn({ root }: Workbench["workspace"], name: string): Promise<string | undefined> {
+  return readFile(join(root, environmentPath(name)), "utf8").catch(() => undefined);
+}
+
+/** What an environment could not do in its new place, or a file that cannot follow: then none is moved. */
 async function firstMisfit(
-  { git }: Workbench,
+  { git, workspace }: Workbench,
   names: readonly string[],
   edit: (name: string, text: string) => string,
 ): Promise<Problem | undefined> {
@@ -100,6 +106,9 @@ async function firstMisfit(
     const text = await git.show("HEAD", environmentPath(name));
     const moved = parseEnvironment(name, edit(name, (text.ok ? text.value : undefined) ?? ""));
     if (!moved.ok) return { ...moved.problem, code: "environment-unmovable" };
+    const own = await readOwn(workspace, name);
+    const halfEdited = own === undefined ? undefined : uneditable(name, own);
+    if (halfEdited !== undefined) return halfEdited;
   }
   return undefined;
 }

@@ -1,3 +1,5 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { insertDeadLetters, type DeadLetter, type Stage } from "#promote/sync/dead-letters.ts";
 import { openSyncState } from "#promote/sync/state.ts";
@@ -334,6 +336,21 @@ test("a change is compared, released, promoted, approved, promoted again and rol
   const second = await outcome("/releases", { ...chosen, message: "Second" });
   const two = second.value?.["hash"] as string;
   await send("/environments/staging/promote", { transform: "slow", release: two });
+  const ownFile = join(tiny.dir, "environments/staging.yaml");
+  const committed = readFileSync(ownFile, "utf8");
+  for (const halfEdited of [`${committed}\nkafka: {brokers: [`, "staging"]) {
+    writeFileSync(ownFile, halfEdited);
+    expect(await send("/environments/use", { to: "embedded" })).toMatchObject({
+      status: 422,
+      body: {
+        problem: {
+          code: "environment-unmovable",
+          message: expect.stringContaining("environments/staging.yaml") as string,
+        },
+      },
+    });
+  }
+  writeFileSync(ownFile, committed);
   const back = await send("/environments/staging/rollback", { transform: "slow" });
   expect(back.body).toMatchObject({ changed: true, release: one, previous: two });
   expect((await get("/environments/staging/slow/history")).body).toMatchObject({
