@@ -10,9 +10,9 @@ import {
 } from "../embedded/row-ledger.ts";
 import { isSameStretch, listEpochs, type Epoch, type PipelineId } from "../epochs.ts";
 import type { Decoded } from "../decode/decode.ts";
-import { effectsOf } from "../operations.ts";
+import { effectsOf, selectOperations, type EffectsRequest } from "../operations.ts";
 import type { PipelineSpec } from "../pipeline-spec.ts";
-import type { Sink, SinkContract, TopicReader } from "../ports.ts";
+import type { Sink, SinkBatch, SinkContract, SourceRecord, TopicReader } from "../ports.ts";
 import { readOffset } from "../progress.ts";
 import { listRewrites, type Rewrite } from "../rewrites.ts";
 import type { Runtimes } from "../runtimes.ts";
@@ -139,35 +139,59 @@ async function expectAll(
   cuts: readonly Cut[],
   ledger: RowLedger,
 ): Promise<void> {
-  const { id, state, reader, runtimes, signal, spec } = parts;
+  const { id, state, reader, runtimes, signal, spec, sinks } = parts;
   const epochs = listEpochs(state, id);
   const all = listRewrites(state, id);
   const rewrites = all.filter((rewrite) => !isUnderWay(rewrite));
   const open = all.filter(isUnderWay);
   const expiring = openExpiring(spec.expiresAt, Date.now());
+  const refusals = sinks.map((sink) => sinkRefusals(state, id, sink.name));
   ledger.move(clearing(open));
   let records = 0;
   for (const cut of cuts) {
     const underWay = openUnderWay(open, cut);
+    const refused = refusals.map(
+      (places) => new Set(places.flatMap((one) => (isSameStretch(one, cut) ? [one.offset] : []))),
+    );
     for await (const item of runTopic({ reader, runtimes, epochs, rewrites, signal }, cut)) {
       const chunks = item.chunks.length > 0 ? item.chunks : [undefined];
+      const withouts = refused.map((offsets) => recordsAt(item.records, offsets));
       chunks.forEach((chunk, n) => {
-        const { batch } = effectsOf({
-          contract: item.contract,
-          portions: item.portions,
-          records: item.records,
-          decoded: item.decoded,
-          tombstones: n === 0 ? item.decoded.tombstones : [],
-          chunk,
-          without: new Set(),
-        });
-        const rows = expiring(expectedRows(batch, spec.output), (key) => ledger.move([key]));
-        ledger.expect(rows, item.contract.maxParts > 1);
+        const { contract, portions, records, decoded } = item;
+        const tombstones = n === 0 ? decoded.tombstones : [];
+        const request = { contract, portions, records, decoded, tombstones, chunk };
+        for (const batch of effectsOfAll(request, withouts)) {
+          const rows = expiring(expectedRows(batch, spec.output), (key) => ledger.move([key]));
+          ledger.expect(rows, contract.maxParts > 1);
+        }
       });
       ledger.move(underWay(item, item.contract));
       records += item.records.length;
       parts.onProgress({ step: "reading the topic", records });
     }
+  }
+}
+
+/** Numbers of the records at some offsets. */
+function recordsAt(records: readonly SourceRecord[], offsets: ReadonlySet<number>): Set<number> {
+  if (offsets.size === 0) return new Set();
+  return new Set(records.flatMap(({ offset }, i) => (offsets.has(offset) ? [i] : [])));
+}
+
+/**
+ * The effects of records for every sink, each once. Of an identity only the newest version in a batch has any; where a sink refused it, the version
+ * before is the sink's newest. `withouts`: what each sink refused.
+ */
+function* effectsOfAll(
+  request: Omit<EffectsRequest, "without">,
+  withouts: readonly ReadonlySet<number>[],
+): Generator<SinkBatch> {
+  const given = new Set<number>();
+  for (const without of [new Set<number>(), ...withouts.filter(({ size }) => size > 0)]) {
+    const { batch, recordOf } = effectsOf({ ...request, without });
+    const fresh = [...recordOf.keys()].filter((i) => !given.has(recordOf[i] ?? -1));
+    yield selectOperations(batch, fresh);
+    for (const record of recordOf) given.add(record);
   }
 }
 
