@@ -283,6 +283,30 @@ test("a backfill writes every record again by the release that runs now; live tr
   expect(await distances(after)).toEqual([100, 3300]);
 });
 
+test("what a backfill refuses that had passed stays as it was until a repair takes it away", async () => {
+  await send(flight(1, { delay: 500 }), flight(2, { delay: 5 }));
+  await send(flight(3, { delay: 3 }), flight(3, { delay: 500 }));
+  const lenient = await specOf(place, { release: "before" });
+  await run(lenient);
+  const rule = { range: { column: "delay", max: 100 }, severity: "deadLetter" };
+  const stream = streamSchema.parse({ expectations: [rule] });
+  const strict = await specOf(place, { release: "after", stream });
+  unwrap(await sync.start(strict));
+  current = strict;
+  unwrap(await sync.backfill(spec()));
+  const allDone = () => sync.rewrites("staging", "delays").every((one) => one.state === "done");
+  await until("backfilled", allDone);
+  expect(letters()).toEqual([0, 3]);
+  const { sinks } = unwrap(await sync.verify(spec(), quiet));
+  expect(sinks.map(({ counts }) => counts)).toMatchObject(
+    sinks.map(() => ({ equal: 2, added: 1, changed: 0, removed: 0 })),
+  );
+  const { plan } = unwrap(await sync.repair(spec(), { ...quiet, isApplied: true }));
+  expect(plan).toMatchObject({ clears: 1 });
+  await until("repaired", allDone);
+  expect(unwrap(await sync.verify(spec(), quiet)).isEqual).toBe(true);
+});
+
 describe("dead letters replayed with a new release", () => {
   const failing =
     "(f) => { if (f.distance < 0) throw new Error('no'); return { ...f, late: false }; }";
