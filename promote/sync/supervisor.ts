@@ -82,7 +82,6 @@ export function openSupervisor(first: PipelineSpec, place: Place): Supervisor {
   const backoffs = new Map<string, Problem>();
   let running: RunningPipeline | undefined;
   let ports: Ports | undefined;
-  let registry: Registry | undefined;
   let resumes = 0;
   let queue: Promise<unknown> = Promise.resolve();
   const meter = openRateMeter();
@@ -116,9 +115,8 @@ export function openSupervisor(first: PipelineSpec, place: Place): Supervisor {
     const asked = openSpecRegistry(spec, place);
     if (!asked.ok) change({ state: "halted", problem: asked.problem });
     if (ports === undefined || progress.isPaused || !asked.ok) return;
-    registry = asked.value;
     const restartsBefore = live.guestRestarts;
-    const pipeline = runPipeline(partsOf(ports));
+    const pipeline = runPipeline(partsOf(ports, asked.value));
     running = pipeline;
     change({ state: "running" });
     void ended(pipeline, restartsBefore);
@@ -141,7 +139,10 @@ export function openSupervisor(first: PipelineSpec, place: Place): Supervisor {
     change({ state: "halted", problem });
   }
 
-  function partsOf({ source, sinks, reader, deadLetters }: Ports): PipelineParts {
+  function partsOf(
+    { source, sinks, reader, deadLetters }: Ports,
+    registry: Registry | undefined,
+  ): PipelineParts {
     return {
       id,
       owner: place.worker,
@@ -306,12 +307,15 @@ export function openSupervisor(first: PipelineSpec, place: Place): Supervisor {
     looking,
     verify: ({ samples, ...options }) => {
       options.onProgress({ step: "asking the servers", records: 0 });
-      return looking(({ sinks, reader }) => {
+      return looking(async ({ sinks, reader }) => {
         const known = spec;
+        // Its own: the pipeline may run in other processes, or be paused.
+        const asked = openSpecRegistry(known, place);
+        if (!asked.ok) return asked;
         const runtimes = openRuntimes(
           {
             readRelease: (hash) => readRelease(place.state, place.store, hash),
-            openDecoder: (release) => openSpecDecoder({ ...known, ...release }, registry),
+            openDecoder: (release) => openSpecDecoder({ ...known, ...release }, asked.value),
             openGuest: (release) => openReleaseGuest(release, place),
             openExpectations: expectNothing,
           },

@@ -7,12 +7,15 @@ import type { Decoded } from "#promote/sync/decode/decode.ts";
 import { openDecoder, type Decoder } from "#promote/sync/decode/open-decoder.ts";
 import { registerContract } from "#promote/sync/decode/register-contract.ts";
 import { openRegistry, type Registry } from "#promote/sync/decode/registry.ts";
+import { freshPlace, specOf, until } from "#promote/sync/fixture.ts";
 import type { SourceRecord } from "#promote/sync/ports.ts";
 import { decodeSettled } from "#promote/sync/spec-decoder.ts";
+import { openSync } from "#promote/sync/sync.ts";
 import { unwrap } from "#snapshots/problem.ts";
 import { PLAIN_STREAM } from "#snapshots/stream-settings.ts";
 import type { Column } from "#snapshots/table.ts";
 import { servers } from "./addresses.ts";
+import { append, closeFixture, CONNECTION, freshName, freshTopic } from "./kafka-fixture.ts";
 
 const input: Column[] = [
   { name: "id", type: "VARCHAR", nullable: false },
@@ -31,6 +34,7 @@ const registry = openAt(servers.registry);
 afterAll(async () => {
   for (const one of [subject, outputSubject])
     await fetch(`${servers.registry}/subjects/${one}`, { method: "DELETE" });
+  await closeFixture();
 });
 
 async function demandCompatibility(of: string): Promise<void> {
@@ -239,3 +243,42 @@ async function layCable(): Promise<{ url: string; cut(): Promise<void>; mend(): 
   url.port = String(port);
   return { url: url.href.replace(/\/$/, ""), cut, mend };
 }
+
+describe("a pipeline of Avro records", () => {
+  test("is verified and repaired by who does not run it", { timeout: 120_000 }, async () => {
+    const place = freshPlace();
+    const from = await freshTopic();
+    const spec = await specOf(place, {
+      apply: "({ id, delay }) => ({ id, delay })",
+      topic: from,
+      sinks: [{ topic: freshName("derived") }],
+      stream: { ...PLAIN_STREAM, format: "avro" },
+      input: input.slice(0, 2),
+      output: input.slice(0, 2),
+      where: { kind: "servers", kafka: CONNECTION, registry: { url: servers.registry } },
+    });
+    const writer = await producer(first);
+    const values = ["a", "b", "a"].map(
+      (one, delay) => writer.write({ id: one, delay, at: 0 }).value,
+    );
+    await append(
+      from,
+      values.map((value) => ({ key: null, value, timestampMs: Date.now() })),
+    );
+    const worker = openSync(place);
+    const apart = openSync(place);
+    try {
+      unwrap(await worker.start(spec));
+      await until("all is committed", () => worker.status()[0]?.read === 3);
+      const options = { signal: new AbortController().signal, onProgress: () => undefined };
+      const report = unwrap(await apart.verify(spec, options));
+      expect(report.sinks).toMatchObject([{ isEqual: true, counts: { left: 2, equal: 2 } }]);
+      const repair = unwrap(await apart.repair(spec, { ...options, isApplied: false }));
+      expect(repair.report.isEqual).toBe(true);
+    } finally {
+      await apart.close();
+      await worker.close();
+      place.remove();
+    }
+  });
+});
