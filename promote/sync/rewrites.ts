@@ -237,17 +237,18 @@ export function beginRewrite(
     .run(begun.epoch, begun.from, begun.to, begun.release, begun.lowest ?? null, rewrite);
 }
 
-/** Within the caller's transaction. */
+/** Within the caller's transaction. False, and nothing is counted, where it was begun again since. */
 export function countRewritten(
   state: DatabaseSync,
-  rewrite: number,
+  begun: { rewrite: number; epoch: number },
   counts: { written: number; deadLettered: number },
-): void {
-  state
+): boolean {
+  const counted = state
     .prepare(
-      "update sync_rewrites set written = written + ?, dead_lettered = dead_lettered + ? where rewrite = ?",
+      "update sync_rewrites set written = written + ?, dead_lettered = dead_lettered + ? where rewrite = ? and epoch = ?",
     )
-    .run(counts.written, counts.deadLettered, rewrite);
+    .run(counts.written, counts.deadLettered, begun.rewrite, begun.epoch);
+  return counted.changes > 0;
 }
 
 /** `selection`: with every identity that came in by its offset. One that was begun again meanwhile is not finished. */

@@ -1,6 +1,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import { beforeEach, describe, expect, test } from "vitest";
 import { ProblemError, unwrap } from "#snapshots/problem.ts";
+import { deadLetter, listDeadLetters } from "./dead-letters.ts";
 import { openJsonDecoder } from "./decode/decode.ts";
 import type { Epoch, Stretch } from "./epochs.ts";
 import { firstEpoch } from "./fixture.ts";
@@ -29,6 +30,8 @@ let isReady: boolean;
 let turned: string[];
 let incarnation: string;
 let onRead: () => void;
+/** The next epoch. */
+let number: number;
 
 beforeEach(() => {
   state = openSyncState(":memory:");
@@ -38,6 +41,7 @@ beforeEach(() => {
   turned = [];
   incarnation = "i";
   onRead = () => undefined;
+  number = FIRST_EPOCH;
 });
 
 describe("a backfill turns readers once all of it is written by the release that runs", () => {
@@ -124,6 +128,20 @@ test("clears open no epoch, and leave the letters of the records whose offsets t
   expect(statesOf()).toEqual(["done"]);
 });
 
+test("what a worker finishes of a rewrite that another has begun again counts no more, and has no letters", async () => {
+  ask(0, { all: true });
+  const { value: late } = await open().next();
+  if (late === undefined || !("finish" in late)) throw new Error("nothing was written");
+  await goOn(open());
+  const [record] = late.records;
+  if (record === undefined) throw new Error("no record came");
+  const failure = { stage: "transform" as const, reason: "no", release: "r1", at: "now" };
+  const letter = deadLetter(late.stretch, record, failure);
+  await late.finish([{ counts: { ...NOTHING, read: 1, deadLettered: 1 }, deadLetters: [letter] }]);
+  expect(listRewrites(state, id)).toMatchObject([{ state: "done", deadLettered: 0 }]);
+  expect(listDeadLetters(state, id, { offset: 0, limit: 1 }).total).toBe(0);
+});
+
 let renewed: string[] = [];
 beforeEach(() => (renewed = []));
 
@@ -142,7 +160,6 @@ function statesOf(): string[] {
 
 /** Another worker, or the same after a kill. */
 function open(): ReturnType<typeof rewriting> {
-  let number = FIRST_EPOCH;
   const epochOf = (stretch: Stretch): Epoch => ({
     ...firstEpoch(stretch, release),
     epoch: number++,

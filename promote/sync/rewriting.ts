@@ -182,10 +182,11 @@ async function endGone(parts: RewritingParts, rewrites: readonly Rewrite[]): Pro
 
 type PieceOf = (epoch: Epoch, records: readonly SourceRecord[], decoded: Decoded) => RewritePiece;
 
-/** The pieces of a rewrite, and when every sink has them all. */
-function openPieces(parts: RewritingParts, rewrite: Rewrite) {
+/** The pieces of a rewrite that has begun under an epoch, and when every sink has them all. */
+function openPieces(parts: RewritingParts, rewrite: Rewrite, begunAt: number) {
   const { id, state, signal } = parts;
   const { topic, incarnation, partition, selection } = rewrite;
+  const begun = { rewrite: rewrite.rewrite, epoch: begunAt };
   let unsettled = 0;
   let onSettled: () => void = () => undefined;
 
@@ -200,13 +201,14 @@ function openPieces(parts: RewritingParts, rewrite: Rewrite) {
         if (settled === undefined) return;
         const { counts, deadLetters } = settled;
         const offsets = records.map(({ offset }) => offset);
-        inTransaction(state, () => {
+        const isOurs = inTransaction(state, () => {
+          if (!countRewritten(state, begun, counts)) return false;
           // What is cleared is no record of the topic: it has no letters.
           if (!("clears" in selection))
             replaceDeadLetters(state, id, rewrite, offsets, deadLetters);
-          countRewritten(state, rewrite.rewrite, counts);
+          return true;
         });
-        parts.rewritten({ reason: rewrite.reason, piece, ...settled });
+        if (isOurs) parts.rewritten({ reason: rewrite.reason, piece, ...settled });
         unsettled--;
         onSettled();
       },
@@ -232,7 +234,7 @@ async function* rewriteOne(
   { epoch, layers }: Begun,
 ): AsyncGenerator<RewritePiece | Problem> {
   if (await isTopicGone(parts, rewrite)) return;
-  const { pieceOf, settled } = openPieces(parts, rewrite);
+  const { pieceOf, settled } = openPieces(parts, rewrite, epoch.epoch);
   const chosen = openSelection(rewrite.selection);
   for (const layer of layers) {
     for await (const records of readHere(parts, rewrite, layer)) {
@@ -261,7 +263,7 @@ async function* clear(
   if (await isTopicGone(parts, rewrite)) return;
   const epoch = parts.newestOf(rewrite);
   if (epoch === undefined) return;
-  const { pieceOf, settled } = openPieces(parts, rewrite);
+  const { pieceOf, settled } = openPieces(parts, rewrite, epoch.epoch);
   const { from, selection } = rewrite;
   const begun = { epoch: epoch.epoch, from, to: from, release: epoch.release, lowest: undefined };
   beginRewrite(parts.state, rewrite.rewrite, begun);
