@@ -28,7 +28,7 @@ let held: Stretch[];
 /** Whether the sinks stand ready, and for which releases readers were turned. */
 let isReady: boolean;
 let turned: string[];
-let incarnation: string;
+let incarnation: string | undefined;
 let onRead: () => void;
 /** The next epoch. */
 let number: number;
@@ -106,6 +106,35 @@ test("a topic made again while it is read ends a rewrite, not the pipeline; anot
     throw new ProblemError({ code: "kafka-forbidden", message: "not for you" });
   };
   expect(await goOn(open(), 1)).toMatchObject([{ code: "kafka-forbidden" }]);
+});
+
+describe("of a topic that is not what it was", () => {
+  test("what is asked waits while it is not there, and begins nothing", async () => {
+    ask(0, { all: true });
+    ask(1, { clears: [{ key: "[1]", found: "0" }] });
+    incarnation = undefined;
+    expect(await goOn(open())).toEqual([]);
+    expect(renewed).toEqual([]);
+    expect(statesOf()).toEqual(["asked", "asked"]);
+    incarnation = "i";
+    await goOn(open());
+    expect(statesOf()).toEqual(["done", "done"]);
+  });
+
+  test("what is asked of it as it is now is not over where it is still read as it was", async () => {
+    ask(0, { all: true }, "again");
+    incarnation = "again";
+    await goOn(open());
+    expect(statesOf()).toEqual(["asked"]);
+  });
+
+  test("what was asked of a partition that it has no more is over", async () => {
+    ask(1, { all: true });
+    incarnation = "again";
+    held = [stretchOf(0, "again")];
+    await goOn(open());
+    expect(statesOf()).toEqual(["done"]);
+  });
 });
 
 test("what is cleared is older than whatever came after the row that was found, in every partition", async () => {

@@ -64,8 +64,8 @@ export async function* rewriting(
 ): AsyncGenerator<RewritePiece | Problem | undefined> {
   const begun = new Map<number, Begun>();
   for (;;) {
-    const open = openHere(parts);
-    const next = nextOf(parts, begun, open);
+    const open = await openHere(parts);
+    const next = await nextOf(parts, begun, open);
     // What is there to do by now is looked up again.
     if (next === "begun") continue;
     if (next === undefined) {
@@ -80,13 +80,14 @@ export async function* rewriting(
 }
 
 /** The first that can be written, or has begun just now; what has to wait holds up nothing else. */
-function nextOf(
+async function nextOf(
   parts: RewritingParts,
   begun: Map<number, Begun>,
   open: readonly Rewrite[],
-): AsyncGenerator<RewritePiece | Problem> | "begun" | undefined {
+): Promise<AsyncGenerator<RewritePiece | Problem> | "begun" | undefined> {
   for (const rewrite of open) {
     if (rewrite.state === "written" || isWaiting(parts, begun, rewrite)) continue;
+    if (await isTopicGone(parts, rewrite)) continue;
     if ("clears" in rewrite.selection) return clear(parts, rewrite, rewrite.selection.clears);
     const known = begunAs(parts, begun, rewrite);
     begun.delete(rewrite.rewrite);
@@ -129,15 +130,19 @@ function isWaiting(
   return listAsked(parts.state, rewrite).some((other) => other.lowest !== lowest);
 }
 
-/** What can be done here; what was asked of a topic that was made again since is over. */
-function openHere(parts: RewritingParts): Rewrite[] {
+/** What can be done here; what was asked of a topic that was made again since is over, also in partitions that it has no more. */
+async function openHere(parts: RewritingParts): Promise<Rewrite[]> {
   const held = parts.held();
-  const ofPartition = ({ topic, partition }: Rewrite): Stretch | undefined =>
-    held.find((stretch) => stretch.topic === topic && stretch.partition === partition);
-  const open = listOpenRewrites(parts.state, parts.id).filter(ofPartition);
-  const gone = open.filter((rewrite) => ofPartition(rewrite)?.incarnation !== rewrite.incarnation);
+  const open = listOpenRewrites(parts.state, parts.id);
+  const gone: Rewrite[] = [];
+  for (const rewrite of open) {
+    const here = held.filter(({ topic }) => topic === rewrite.topic);
+    const isOther = here.every(({ incarnation }) => incarnation !== rewrite.incarnation);
+    // It may be what is held here that is not there any more.
+    if (here.length > 0 && isOther && (await isTopicGone(parts, rewrite))) gone.push(rewrite);
+  }
   if (gone.length > 0) endRewrites(parts.state, gone);
-  return open.filter((rewrite) => !gone.includes(rewrite));
+  return open.filter((rewrite) => isHeld(parts, rewrite));
 }
 
 /**
@@ -233,7 +238,6 @@ async function* rewriteOne(
   rewrite: Rewrite,
   { epoch, layers }: Begun,
 ): AsyncGenerator<RewritePiece | Problem> {
-  if (await isTopicGone(parts, rewrite)) return;
   const { pieceOf, settled } = openPieces(parts, rewrite, epoch.epoch);
   const chosen = openSelection(rewrite.selection);
   for (const layer of layers) {
