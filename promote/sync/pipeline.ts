@@ -93,7 +93,10 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
     owner: parts.owner,
     release: current.release,
     now: parts.now,
-    reader: parts.reader,
+    reader: {
+      ...parts.reader,
+      offsetAt: (topic, partition, ms) => parts.reader.offsetAt(topic, partition, ms, abort.signal),
+    },
     growth: parts.growth,
   });
 
@@ -107,7 +110,7 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
   });
 
   function halt(why: Problem): void {
-    problem ??= why;
+    if (!abort.signal.aborted) problem = why;
     stopReading.abort();
     abort.abort();
     decoded.close();

@@ -100,16 +100,22 @@ export type Patience = { ms?: number; signal?: AbortSignal };
 
 /**
  * Reads a topic apart from the pipeline's own reading, for what looks back: batch runs, verify, repair, replay. Transient trouble is
- * waited out inside, for as long as the patience it was opened with lasts; what cannot be waited out is thrown as a `ProblemError`.
+ * waited out inside, for as long as the patience it was opened with lasts and `signal` is not aborted; what cannot be waited out is thrown as a
+ * `ProblemError`.
  */
 export type TopicReader = {
   /** Topics whose names match, in order. Absent where pipelines read no patterns. */
   topicsLike?(pattern: RegExp): Promise<string[]>;
   /** Undefined: there is no such topic. */
-  incarnation(topic: string): Promise<string | undefined>;
+  incarnation(topic: string, signal?: AbortSignal): Promise<string | undefined>;
   ranges(topic: string): Promise<PartitionRange[]>;
   /** The first offset whose record is of `timestampMs` or later; the partition's end where there is none. */
-  offsetAt(topic: string, partition: number, timestampMs: number): Promise<number>;
+  offsetAt(
+    topic: string,
+    partition: number,
+    timestampMs: number,
+    signal?: AbortSignal,
+  ): Promise<number>;
   /** Records `from`… before `to`, in offset order; less where the log begins later or ends before. */
   read(
     topic: string,

@@ -316,9 +316,9 @@ async function* readHere(
 }
 
 /** Deleted, or made again under its name. */
-async function isTopicGone({ reader }: RewritingParts, rewrite: Rewrite): Promise<boolean> {
+async function isTopicGone({ reader, signal }: RewritingParts, rewrite: Rewrite): Promise<boolean> {
   try {
-    return (await reader.incarnation(rewrite.topic)) !== rewrite.incarnation;
+    return (await reader.incarnation(rewrite.topic, signal)) !== rewrite.incarnation;
   } catch {
     return false;
   }

@@ -138,8 +138,8 @@ export function readerOver(client: KafkaClient, patience: Patience = {}): TopicR
         const found = await fetchMetadata(client, undefined);
         return [...found.topics.keys()].filter((name) => pattern.test(name)).toSorted();
       }),
-    incarnation: (topic) =>
-      patiently(`looking for topic ${topic}`, async () => (await find(topic))?.id),
+    incarnation: (topic, signal) =>
+      patiently(`looking for topic ${topic}`, async () => (await find(topic))?.id, signal),
     ranges: (topic) =>
       patiently(`asking how far topic ${topic} reaches`, async () => {
         const metadata = await find(topic);
@@ -152,12 +152,14 @@ export function readerOver(client: KafkaClient, patience: Patience = {}): TopicR
           end: ends.get(placeKey(place)) ?? 0,
         }));
       }),
-    offsetAt: (topic, partition, timestampMs) =>
-      patiently(`looking up a time in topic ${topic}`, async () => {
-        const place = { topic, partition };
+    offsetAt(topic, partition, timestampMs, signal) {
+      const place = { topic, partition };
+      const look = async (): Promise<number> => {
         const found = (await offsetsAt([place], timestampMs)).get(placeKey(place)) ?? -1;
         return found >= 0 ? found : ((await offsetsAt([place], LATEST)).get(placeKey(place)) ?? 0);
-      }),
+      };
+      return patiently(`looking up a time in topic ${topic}`, look, signal);
+    },
     read: (topic, partition, from, to, signal) => read({ topic, partition }, from, to, signal),
     async close() {
       isClosed = true;

@@ -110,7 +110,7 @@ describe("verify", () => {
     // Of two sinks, one refused what the other took.
     const state = openSyncState(place.statePath);
     const [epoch] = sync.epochs("staging", "delays");
-    const stretch = { topic: first.topic, incarnation: epoch?.incarnation ?? "", partition: 0 };
+    const stretch = { topic: "flights", incarnation: epoch?.incarnation ?? "", partition: 0 };
     const record = { offset: 1, timestampMs: 0, key: null, value: null, headers: [] };
     const failure = { reason: "too large", release: "release-1", at: "" } as const;
     insertDeadLetters(state, first, [
