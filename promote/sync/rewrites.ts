@@ -6,19 +6,22 @@ import { inTransaction } from "./state.ts";
 /** An identity (as JSON) that no record of the topic has, and the version of its row: that row is to go, and nothing newer. */
 const clearSchema = z.strictObject({ key: z.string(), found: z.string().regex(/^\d{1,19}$/) });
 export type Clear = z.infer<typeof clearSchema>;
+const tokenSchema = z.union([z.string(), z.number()]);
 /** State databases of before versions were kept. */
 const ofBefore = z.string().transform((key): Clear => ({ key, found: "0" }));
 
 /**
  * Which records of a stretch are written again: all, or those of some identities. A record named by its offset brings its identity in: what
- * follows of that identity is written again too, so that the newest version is left. `clears`: rows that nothing in the topic accounts for.
+ * follows of that identity is written again too, so that the newest version is left; `since` is known when it is done: these identities, each from
+ * that offset on. `clears`: rows that nothing in the topic accounts for.
  */
 export const selectionSchema = z.union([
   z.strictObject({ all: z.literal(true) }),
   z.strictObject({ clears: z.array(z.union([clearSchema, ofBefore])) }),
   z.strictObject({
     offsets: z.array(z.number()),
-    tokens: z.array(z.union([z.string(), z.number()])),
+    tokens: z.array(tokenSchema),
+    since: z.array(z.tuple([tokenSchema, z.number()])).exactOptional(),
   }),
 ]);
 export type Selection = z.infer<typeof selectionSchema>;

@@ -356,14 +356,16 @@ function openSelection(selection: Selection): {
   if (!("tokens" in selection)) return { from: (records) => records, selection: () => selection };
   const offsets = new Set(selection.offsets);
   const tokens = new Set(selection.tokens);
+  const since = new Map<string | number, number>();
   return {
     from: (records, decoded) =>
       records.filter(({ offset }, i) => {
         const token = decoded.keyRow[i] === -1 ? undefined : decoded.token[i];
         const isNamed = offsets.has(offset);
-        if (isNamed && token !== undefined) tokens.add(token);
-        return isNamed || (token !== undefined && tokens.has(token));
+        if (token === undefined) return isNamed;
+        if (isNamed && !since.has(token)) since.set(token, offset);
+        return tokens.has(token) || since.has(token);
       }),
-    selection: () => ({ offsets: [...offsets], tokens: [...tokens] }),
+    selection: () => ({ ...selection, since: [...since] }),
   };
 }

@@ -95,7 +95,7 @@ function rewrittenBy(
       const isChosen =
         chosen === undefined ||
         chosen.offsets.has(offset) ||
-        (token !== undefined && chosen.tokens.has(token));
+        (token !== undefined && offset >= (chosen.since.get(token) ?? Infinity));
       if (isChosen) found.set(i, epoch);
     });
   }
@@ -116,13 +116,16 @@ function layersFor(rewrite: Rewrite, epochs: readonly Epoch[]): Layer[] {
 }
 
 type Some = Extract<Selection, { tokens: unknown }>;
-const sets = new WeakMap<Some, { offsets: Set<number>; tokens: Set<string | number> }>();
+type Chosen = { offsets: Set<number>; since: Map<string | number, number> };
+const sets = new WeakMap<Some, Chosen>();
 
 /** Made once of a selection, which may name a million identities. */
-function setsOf(selection: Some): { offsets: Set<number>; tokens: Set<string | number> } {
+function setsOf(selection: Some): Chosen {
   const known = sets.get(selection);
   if (known !== undefined) return known;
-  const made = { offsets: new Set(selection.offsets), tokens: new Set(selection.tokens) };
+  const since = new Map(selection.since);
+  for (const token of selection.tokens) since.set(token, 0);
+  const made = { offsets: new Set(selection.offsets), since };
   sets.set(selection, made);
   return made;
 }

@@ -357,6 +357,23 @@ describe("dead letters replayed with a new release", () => {
     ]);
   });
 
+  test("leave what came before them of their identity as it was, also where they fail again", async () => {
+    const before = await specOf(place, { release: "before", apply: failing });
+    const bad = { distance: -1 };
+    await send(flight(9, bad), flight(1, {}), flight(1, bad), flight(1, bad));
+    await run(before);
+    const apply = failing.replace("f.distance < 0", "$& && f.id === 1").replace("false", "true");
+    unwrap(await sync.start(await specOf(place, { release: "after", apply })));
+    unwrap(await sync.replay(spec(), "all"));
+    await until("replayed", () =>
+      sync.rewrites("staging", "delays").every((one) => one.state === "done"),
+    );
+    expect(letters()).toEqual([2, 3]);
+    const report = unwrap(await sync.verify(spec(), quiet));
+    expect(report.sinks[0]?.differences).toEqual([]);
+    expect(report.sinks[0]?.counts).toMatchObject({ left: 2, right: 2, equal: 2 });
+  });
+
   test("are held to the source's expectations again, as a backfill is", async () => {
     const { expectations } = streamSchema.parse({
       expectations: [
