@@ -1,5 +1,6 @@
 import { joinDecoded, type Decoded } from "./decode/decode.ts";
-import type { SinkContract, SourceRecord } from "./ports.ts";
+import { sizeOf } from "./in-batches.ts";
+import type { SinkContract } from "./ports.ts";
 import type { SettledBatch } from "./settle-batch.ts";
 import type { Portion } from "./stretches.ts";
 import type { Judged } from "./transform-stage.ts";
@@ -56,7 +57,7 @@ export function openGathered(limits: Tuning): Gathered {
     add(portion) {
       portions.push(portion);
       records += portion.records.length;
-      bytes += sizeOf(portion.records);
+      bytes += portion.records.reduce((sum, record) => sum + sizeOf(record), 0);
     },
     isEmpty: () => portions.length === 0,
     isEnough,
@@ -74,13 +75,6 @@ export function openGathered(limits: Tuning): Gathered {
       return { batches: isSmall ? batches.map(awaited) : batches, isSmall };
     },
   };
-}
-
-function sizeOf(records: readonly SourceRecord[]): number {
-  return records.reduce(
-    (sum, { key, value }) => sum + (key?.length ?? 0) + (value?.length ?? 0),
-    0,
-  );
 }
 
 function batchesOf(portions: readonly JudgedPortion[]): Judged[] {

@@ -104,6 +104,7 @@ export function openWorld(partitions: number) {
       id,
       state,
       reader,
+      limits: { maxRecords: 5, maxBytes: 1 << 20 },
       signal: stopping.signal,
       release,
       held: () => stretches.list().map(({ stretch }) => stretch),

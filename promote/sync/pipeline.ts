@@ -81,6 +81,12 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
   const progress = openProgressCommits(state, id);
   const commits = openOffsetCommits(source);
   let current = parts.release;
+  const limits: Tuning = {
+    ...tuning,
+    get maxRecords() {
+      return recordsAtOnce(tuning, current.maxParts);
+    },
+  };
   const runtimes = openRuntimes(parts, (hash) => (hash === current.release ? current : undefined));
   let problem: Problem | undefined;
   let inFlight = 0;
@@ -136,6 +142,7 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
     id,
     state,
     reader: parts.reader,
+    limits,
     signal: abort.signal,
     release: () => current.release,
     isRead: isAmongTopics(parts.topics),
@@ -224,12 +231,7 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
       source,
       stretches,
       runtimes,
-      tuning: {
-        ...tuning,
-        get maxRecords() {
-          return recordsAtOnce(tuning, current.maxParts);
-        },
-      },
+      tuning: limits,
       to: decoded,
       reading: stopReading.signal,
       now: parts.now,

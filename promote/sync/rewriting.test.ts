@@ -30,6 +30,8 @@ let isReady: boolean;
 let turned: string[];
 let incarnation: string | undefined;
 let onRead: () => void;
+/** Of the records that each partition gives at once. */
+let offsets: number[];
 /** The next epoch. */
 let number: number;
 
@@ -42,6 +44,7 @@ beforeEach(() => {
   incarnation = "i";
   onRead = () => undefined;
   number = FIRST_EPOCH;
+  offsets = [0];
 });
 
 describe("a backfill turns readers once all of it is written by the release that runs", () => {
@@ -106,6 +109,19 @@ test("a topic made again while it is read ends a rewrite, not the pipeline; anot
     throw new ProblemError({ code: "kafka-forbidden", message: "not for you" });
   };
   expect(await goOn(open(), 1)).toMatchObject([{ code: "kafka-forbidden" }]);
+});
+
+test("no more is written at once than live, however much is read at once", async () => {
+  offsets = [0, 1, 2, 3];
+  ask(0, { all: true });
+  const pieces = await goOn(open());
+  expect(pieces).toMatchObject([
+    { records: [{ offset: 0 }, { offset: 1 }, { offset: 2 }], next: 3 },
+    { records: [{ offset: 3 }], next: 4 },
+  ]);
+  const found = String(versionOf(1024, 0, 1));
+  ask(0, { clears: [1, 2, 3, 4].map((one) => ({ key: `[${one}]`, found })) });
+  expect(await goOn(open())).toMatchObject([{ records: [{}, {}, {}] }, { records: [{}] }]);
 });
 
 describe("of a topic that is not what it was", () => {
@@ -200,7 +216,7 @@ function open(): ReturnType<typeof rewriting> {
     async *read() {
       onRead();
       const record = { timestampMs: 0, key: null, value: Buffer.from('{"id":1}'), headers: [] };
-      yield [{ ...record, offset: 0 } satisfies SourceRecord];
+      yield offsets.map((offset): SourceRecord => ({ ...record, offset }));
     },
     close: async () => undefined,
   };
@@ -208,6 +224,7 @@ function open(): ReturnType<typeof rewriting> {
     id,
     state,
     reader,
+    limits: { maxRecords: 3, maxBytes: 1 << 20 },
     signal: new AbortController().signal,
     release: () => release,
     held: () => held,

@@ -6,6 +6,7 @@ import type { Decoded } from "./decode/decode.ts";
 import { isSameStretch, type Epoch, type PipelineId, type Stretch } from "./epochs.ts";
 import type { PipelineEvent } from "./events.ts";
 import type { Layer } from "./layers.ts";
+import { inBatches } from "./in-batches.ts";
 import type { SourceRecord, TopicReader } from "./ports.ts";
 import {
   askAgain,
@@ -22,6 +23,7 @@ import {
 import type { SettledBatch } from "./settle-batch.ts";
 import { inTransaction } from "./state.ts";
 import type { Piece } from "./stretches.ts";
+import type { Tuning } from "./tuning.ts";
 import { FIRST_EPOCH, partsOfVersion, versionOf } from "./version.ts";
 
 /** A batch to write again, and what is done once every sink has it. */
@@ -34,6 +36,8 @@ export type RewritingParts = {
   id: PipelineId;
   state: DatabaseSync;
   reader: TopicReader;
+  /** Of one batch; they may change with the release. */
+  limits: Pick<Tuning, "maxRecords" | "maxBytes">;
   signal: AbortSignal;
   /** The release that runs now. */
   release(): string;
@@ -272,12 +276,14 @@ async function* clear(
   const begun = { epoch: epoch.epoch, from, to: from, release: epoch.release, lowest: undefined };
   beginRewrite(parts.state, rewrite.rewrite, begun);
   for (const { number, records } of tombstones(clears)) {
-    const decoded = parts.decodeTombstones(epoch, records);
-    if ("code" in decoded) {
-      yield decoded;
-      return;
+    for (const some of inBatches(records, parts.limits)) {
+      const decoded = parts.decodeTombstones(epoch, some);
+      if ("code" in decoded) {
+        yield decoded;
+        return;
+      }
+      yield pieceOf({ ...epoch, epoch: number, ordering: "offset" }, some, decoded);
     }
-    yield pieceOf({ ...epoch, epoch: number, ordering: "offset" }, records, decoded);
   }
   await settled();
   await finish(parts, rewrite, { epoch: epoch.epoch, selection });
@@ -304,10 +310,11 @@ async function* readHere(
   try {
     const { topic, partition } = rewrite;
     const from = Math.max(rewrite.from, layer.from);
-    for await (const records of reader.read(topic, partition, from, layer.to, signal)) {
-      if (!isHeld(parts, rewrite)) return;
-      yield records;
-    }
+    for await (const read of reader.read(topic, partition, from, layer.to, signal))
+      for (const records of inBatches(read, parts.limits)) {
+        if (!isHeld(parts, rewrite)) return;
+        yield records;
+      }
   } catch (cause) {
     if (!(cause instanceof ProblemError)) throw cause;
     // The source will tell of the new topic.

@@ -1,11 +1,15 @@
 import { ProblemError, type Problem } from "#snapshots/problem.ts";
 import { endOfEpoch, epochOf, isSameStretch, type Epoch, type Stretch } from "./epochs.ts";
+import { inBatches } from "./in-batches.ts";
 import { layersOf, type Layer } from "./layers.ts";
 import type { SourceRecord, TopicReader } from "./ports.ts";
 import type { Rewrite, Selection } from "./rewrites.ts";
-import type { Runtimes } from "./runtimes.ts";
+import type { Runtime, Runtimes } from "./runtimes.ts";
 import type { Transformed } from "./settle-batch.ts";
 import { decodeSettled } from "./spec-decoder.ts";
+import { recordsAtOnce, tuningOf } from "./tuning.ts";
+
+const LIMITS = tuningOf(undefined, true);
 
 /** Offsets of one partition: `from` … before `to`. */
 export type Cut = Stretch & { from: number; to: number };
@@ -44,8 +48,18 @@ async function* runPiece(
   epoch: Epoch,
   records: readonly SourceRecord[],
 ): AsyncGenerator<Transformed> {
-  const { runtimes, signal } = parts;
-  const runtime = orThrow(runtimes.of(epoch.release));
+  const runtime = orThrow(parts.runtimes.of(epoch.release));
+  const maxRecords = recordsAtOnce(LIMITS, runtime.contract.maxParts);
+  for (const batch of inBatches(records, { ...LIMITS, maxRecords }))
+    yield* runBatch(parts, cut, { epoch, runtime, records: batch });
+}
+
+async function* runBatch(
+  parts: TopicRunParts,
+  cut: Cut,
+  { epoch, runtime, records }: { epoch: Epoch; runtime: Runtime; records: readonly SourceRecord[] },
+): AsyncGenerator<Transformed> {
+  const { signal } = parts;
   const waiting = { signal, observe: () => undefined };
   const batch = { records, topic: cut.topic, partition: cut.partition };
   const decoded = orThrow(await decodeSettled(runtime.decoder, batch, waiting));
