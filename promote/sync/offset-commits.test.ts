@@ -48,3 +48,20 @@ test("a source that fails holds nothing up", async () => {
   await commits.flush();
   expect(asked).toBe(2);
 });
+
+test("what is finished at any moment of another request goes with the next", async () => {
+  for (let turns = 0; turns < 10; turns++) {
+    const sent: number[] = [];
+    const commits = openOffsetCommits({
+      async commit(offsets) {
+        sent.push(...offsets.map(({ next }) => next));
+        return undefined;
+      },
+    });
+    commits.add(at(0, 1));
+    for (let turn = 0; turn < turns; turn++) await Promise.resolve();
+    commits.add(at(0, 2));
+    await commits.flush();
+    expect(sent, `after ${turns} turns`).toEqual([1, 2]);
+  }
+});

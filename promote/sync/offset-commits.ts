@@ -18,17 +18,16 @@ export function openOffsetCommits(source: Pick<Source, "commit">): OffsetCommits
     while (waiting.size > 0) {
       const offsets = [...waiting.values()];
       waiting.clear();
-      await source.commit(offsets);
+      // A problem is no matter: the next commit says the same and more.
+      await source.commit(offsets).catch(() => undefined);
     }
+    sending = undefined;
   }
 
   return {
     add(offset) {
       waiting.set(JSON.stringify([offset.topic, offset.partition]), offset);
-      // A problem is no matter: the next commit says the same and more.
-      sending ??= send()
-        .catch(() => undefined)
-        .finally(() => (sending = undefined));
+      sending ??= send();
     },
     async flush() {
       await sending;
