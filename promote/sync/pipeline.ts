@@ -16,7 +16,7 @@ import type { Assignment, Sink, Source, TopicReader } from "./ports.ts";
 import { openProgressCommits } from "./progress-commits.ts";
 import { readBatches, type Committable } from "./read-stage.ts";
 import type { ReleaseSpec } from "./release-spec.ts";
-import { rewriting } from "./rewriting.ts";
+import { rewriting, type Looking } from "./rewriting.ts";
 import { openRuntimes, type RuntimeParts } from "./runtimes.ts";
 import { decodeSettled } from "./spec-decoder.ts";
 import { openStretches, type Growth, type Piece } from "./stretches.ts";
@@ -186,7 +186,7 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
   });
   let lookAgainAt = 0;
 
-  async function rewritten(): Promise<Judged | Problem | undefined> {
+  async function rewritten(): Promise<Judged | Problem | Looking | undefined> {
     closedMinutes.look();
     if (performance.now() < lookAgainAt) return undefined;
     const { value: piece } = await rewrites.next();
@@ -194,7 +194,7 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
       lookAgainAt = performance.now() + REWRITES_MS;
       return undefined;
     }
-    if ("code" in piece) return piece;
+    if (piece === "looking" || "code" in piece) return piece;
     const runtime = runtimes.of(piece.epoch.release);
     if ("code" in runtime) return runtime;
     const { records, decoded: read, finish } = piece;

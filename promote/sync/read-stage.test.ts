@@ -6,6 +6,7 @@ import { firstEpoch, UNRUN_RELEASE, until } from "./fixture.ts";
 import type { Source, SourceEvent } from "./ports.ts";
 import { NOTHING } from "./progress.ts";
 import { readBatches } from "./read-stage.ts";
+import type { Looking } from "./rewriting.ts";
 import { expectNothing, openRuntimes } from "./runtimes.ts";
 import { openSpecDecoder } from "./spec-decoder.ts";
 import { openSyncState } from "./state.ts";
@@ -17,7 +18,7 @@ const stretch = { topic: TOPIC, incarnation: "i", partition: 0 };
 
 /** The stage reading what `deliver` gives it, its batches kept on their way until they are finished here. */
 async function openReading(
-  rewritten: () => Judged | undefined = () => undefined,
+  rewritten: () => Judged | Looking | undefined = () => undefined,
   assign: () => Promise<undefined> = () => Promise.resolve(undefined),
 ) {
   const state = openSyncState(":memory:");
@@ -147,6 +148,16 @@ test("what is a batch by itself does not wait for a small one", async () => {
   stage.deliver(10, 10, 5);
   await stage.read();
   expect(stage.sizes()).toEqual([1, 20]);
+  await stage.stop();
+});
+
+test("while what is to be written again is looked for, live batches go as they come", async () => {
+  const stage = await openReading(() => "looking");
+  for (const size of [1, 2, 3]) {
+    stage.deliver(size);
+    await stage.read();
+  }
+  expect(stage.sizes()).toEqual([1, 2, 3]);
   await stage.stop();
 });
 

@@ -6,6 +6,7 @@ import type { Halt } from "./expectations/expectations.ts";
 import { openGathered } from "./gathered.ts";
 import type { Assignment, Delivery, Source } from "./ports.ts";
 import type { Finished } from "./progress.ts";
+import type { Looking } from "./rewriting.ts";
 import type { Runtimes } from "./runtimes.ts";
 import { decodeSettled } from "./spec-decoder.ts";
 import type { Piece, Stretches } from "./stretches.ts";
@@ -30,7 +31,7 @@ export type ReadParts = {
   observe: (event: PipelineEvent) => void;
   now: () => Date;
   /** One batch that is to be written again, if any. */
-  rewritten(): Promise<Judged | Problem | undefined>;
+  rewritten(): Promise<Judged | Problem | Looking | undefined>;
   assign(assignments: readonly Assignment[]): Promise<Problem | undefined>;
   revoke(partitions: readonly { topic: string; partition: number }[]): Promise<void>;
   commit(piece: Piece, settled: Committable): Promise<void>;
@@ -59,8 +60,10 @@ export async function readBatches(parts: ReadParts): Promise<void> {
     if (!isGathering) {
       const again = await parts.rewritten();
       isRewriting = again !== undefined;
-      if (again !== undefined && "code" in again) return parts.halt(again);
-      if (again !== undefined) await hand(again);
+      if (typeof again === "object") {
+        if ("code" in again) return parts.halt(again);
+        await hand(again);
+      }
     }
     const event = await source.poll({
       ...gathered.room(),

@@ -32,6 +32,9 @@ export type RewritePiece = Omit<Piece, "claim"> & {
   finish(settled: readonly SettledBatch[]): Promise<void>;
 };
 
+/** Nothing of what was just read is to be written again; more is to be read. */
+export type Looking = "looking";
+
 export type RewritingParts = {
   id: PipelineId;
   state: DatabaseSync;
@@ -65,7 +68,7 @@ export type RewritingParts = {
  */
 export async function* rewriting(
   parts: RewritingParts,
-): AsyncGenerator<RewritePiece | Problem | undefined> {
+): AsyncGenerator<RewritePiece | Problem | Looking | undefined> {
   const begun = new Map<number, Begun>();
   for (;;) {
     const open = await openHere(parts);
@@ -88,7 +91,7 @@ async function nextOf(
   parts: RewritingParts,
   begun: Map<number, Begun>,
   open: readonly Rewrite[],
-): Promise<AsyncGenerator<RewritePiece | Problem> | "begun" | undefined> {
+): Promise<AsyncGenerator<RewritePiece | Problem | Looking> | "begun" | undefined> {
   for (const rewrite of open) {
     if (rewrite.state === "written" || isWaiting(parts, begun, rewrite)) continue;
     if (await isTopicGone(parts, rewrite)) continue;
@@ -241,7 +244,7 @@ async function* rewriteOne(
   parts: RewritingParts,
   rewrite: Rewrite,
   { epoch, layers }: Begun,
-): AsyncGenerator<RewritePiece | Problem> {
+): AsyncGenerator<RewritePiece | Problem | Looking> {
   const { pieceOf, settled } = openPieces(parts, rewrite, epoch.epoch);
   const chosen = openSelection(rewrite.selection);
   for (const layer of layers) {
@@ -252,7 +255,10 @@ async function* rewriteOne(
       }
       const all = await parts.decode(epoch, records);
       const wanted = "code" in all ? records : chosen.from(records, all);
-      if (wanted.length === 0) continue;
+      if (wanted.length === 0) {
+        yield "looking";
+        continue;
+      }
       const decoded = wanted === records ? all : await parts.decode(epoch, wanted);
       const judged = "code" in decoded ? decoded : parts.judge(epoch, wanted, decoded);
       yield "code" in judged ? judged : pieceOf(layer.epoch, wanted, judged);
