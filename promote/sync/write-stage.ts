@@ -25,8 +25,8 @@ export type WriteParts = {
   maxRecords: number;
   /** Where dead letters go besides the state database; durable when it resolves. */
   buryIn: ((letters: readonly DeadLetter[]) => Promise<Problem | undefined>) | undefined;
-  /** Every sink stands ready for what this release writes. */
-  prepared(release: string): void;
+  /** Every sink stands ready for what this release writes; undefined while they do not for any. */
+  prepared(release: string | undefined): void;
   /** A batch is out of the pipeline. */
   finished(): void;
   /** Nothing more can be written; the signal is aborted when it returns. */
@@ -102,6 +102,7 @@ export async function writeBatches(parts: WriteParts): Promise<void> {
   }
 
   async function prepare(release: string, wanted: SinkContract): Promise<void> {
+    parts.prepared(undefined);
     for (const sink of sinks) {
       const refused = await patiently(sink.name, () => sink.prepare(wanted), waiting);
       if (signal.aborted) return;
