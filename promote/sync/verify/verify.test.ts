@@ -8,7 +8,15 @@ import { openFileLogWriter, type FileLogWriter } from "../embedded/file-log.ts";
 import type { NewRecord } from "../embedded/frames.ts";
 import { freshPlace, specOf, until, type FixturePlace } from "../fixture.ts";
 import { openSync, type PipelineSpec, type PipelineStatus, type Sync } from "../sync.ts";
+import { openFileTopicReader } from "../embedded/file-reader.ts";
 import type { LedgerCounts } from "../embedded/row-ledger.ts";
+import { openReleaseGuest } from "../guest.ts";
+import type { StoredRow } from "../ports.ts";
+import { readRelease, type ReleaseSpec } from "../release-spec.ts";
+import { askAgain, listRewrites } from "../rewrites.ts";
+import { expectNothing, openRuntimes } from "../runtimes.ts";
+import { openSpecDecoder } from "../spec-decoder.ts";
+import { verify } from "./verify.ts";
 
 let place: FixturePlace;
 let log: FileLogWriter;
@@ -230,6 +238,46 @@ describe("verify", () => {
       [2, 0],
     ]);
     expect(half.isEqual).toBe(true);
+  });
+
+  test("what is asked to be written again once more while a sink is read cannot be judged either", async () => {
+    await send(flight(1, {}), flight(2, {}));
+    await run(await specOf(place));
+    unwrap(await sync.backfill(spec()));
+    await until("backfilled", () =>
+      sync.rewrites("staging", "delays").every((one) => one.state === "done"),
+    );
+    unwrap(await sync.pause("staging", "delays"));
+    const state = openSyncState(place.statePath);
+    const id = { environment: "staging", name: "delays" };
+    const parts = {
+      readRelease: (hash: string) => readRelease(state, place.store, hash),
+      openDecoder: (release: ReleaseSpec) => openSpecDecoder({ ...spec(), ...release }, undefined),
+      openGuest: (release: ReleaseSpec) => openReleaseGuest(release, place),
+      openExpectations: expectNothing,
+    };
+    const emptied = {
+      name: "table",
+      async *scan(): AsyncGenerator<StoredRow> {
+        askAgain(state, listRewrites(state, id));
+        yield* [];
+      },
+    };
+    const report = await verify({
+      id,
+      spec: spec(),
+      state,
+      sinks: [emptied],
+      reader: openFileTopicReader(place.workspace.paths.topics),
+      runtimes: openRuntimes(parts, () => undefined),
+      ...quiet,
+    });
+    state.close();
+    expect(unwrap(report).sinks[0]?.counts).toMatchObject({
+      left: 2,
+      removed: 0,
+      moving: { left: 2, right: 0 },
+    });
   });
 
   test("rows whose moment has passed live on neither side; those about to go cannot be judged", async () => {

@@ -28,7 +28,7 @@ export type VerifyParts = {
   id: PipelineId;
   spec: PipelineSpec;
   state: DatabaseSync;
-  sinks: readonly Sink[];
+  sinks: readonly Pick<Sink, "name" | "scan">[];
   reader: TopicReader;
   runtimes: Runtimes;
   signal: AbortSignal;
@@ -72,8 +72,8 @@ export async function verify(parts: VerifyParts, samples = SAMPLES): Promise<Res
   try {
     const cut = await cutOf(parts);
     if (!cut.ok) return cut;
-    const known = new Set(listRewrites(parts.state, parts.id).map(({ rewrite }) => rewrite));
-    await expectAll(parts, cut.value, ledger);
+    const known = listRewrites(parts.state, parts.id);
+    await expectAll(parts, cut.value, known, ledger);
     const sinks: SinkVerdict[] = [];
     for (const sink of parts.sinks) {
       await findAll(parts, cut.value, sink, ledger);
@@ -137,13 +137,13 @@ function firstOf(
 async function expectAll(
   parts: VerifyParts,
   cuts: readonly Cut[],
+  known: readonly Rewrite[],
   ledger: RowLedger,
 ): Promise<void> {
   const { id, state, reader, runtimes, signal, spec, sinks } = parts;
   const epochs = listEpochs(state, id);
-  const all = listRewrites(state, id);
-  const rewrites = all.filter((rewrite) => !isUnderWay(rewrite));
-  const open = all.filter(isUnderWay);
+  const rewrites = known.filter((rewrite) => !isUnderWay(rewrite));
+  const open = known.filter(isUnderWay);
   const expiring = openExpiring(spec.expiresAt, Date.now());
   const refusals = sinks.map((sink) => sinkRefusals(state, id, sink.name));
   ledger.move(clearing(open));
@@ -198,7 +198,7 @@ function* effectsOfAll(
 async function findAll(
   { id, state, spec, signal, onProgress }: VerifyParts,
   cuts: readonly Cut[],
-  sink: Sink,
+  sink: VerifyParts["sinks"][number],
   ledger: RowLedger,
 ): Promise<void> {
   const epochs = listEpochs(state, id);
@@ -246,11 +246,11 @@ function isOlderThanLog(
 async function moveOn(
   parts: VerifyParts,
   cuts: readonly Cut[],
-  known: ReadonlySet<number>,
+  known: readonly Rewrite[],
   ledger: RowLedger,
 ): Promise<void> {
   const { reader, runtimes, spec, signal } = parts;
-  const fresh = listRewrites(parts.state, parts.id).filter(({ rewrite }) => !known.has(rewrite));
+  const fresh = listRewrites(parts.state, parts.id).filter((rewrite) => isNews(rewrite, known));
   ledger.move(clearing(fresh));
   const runtime = runtimes.of(spec.release);
   if ("code" in runtime) throw new ProblemError(runtime);
@@ -280,6 +280,13 @@ async function moveOn(
 function keysFrom(decoded: Decoded, since: number, contract: SinkContract): string[] {
   const keys = keysOf(decoded.keys(), contract.key);
   return [...decoded.keyRow.subarray(since)].flatMap((row) => keys[row] ?? []);
+}
+
+/** Asked since, or once more: what was expected goes by nothing of it, or by what was done before. */
+function isNews({ rewrite, state, epoch }: Rewrite, known: readonly Rewrite[]): boolean {
+  const before = known.find((one) => one.rewrite === rewrite);
+  if (before === undefined) return true;
+  return !isUnderWay(before) && (state === "asked" || epoch !== before.epoch);
 }
 
 function isUnderWay({ state }: Rewrite): boolean {
