@@ -97,6 +97,7 @@ describe("every type goes through a sink file without loss", () => {
     ["INTEGER[2]", [1, 2], [3, null]],
     ["VARCHAR[][]", [["a", "a text longer than twelve bytes"], []], [[null]]],
     ['STRUCT(a INTEGER, "b c" VARCHAR[])', { a: 1, "b c": ["x", null] }, { a: null, "b c": [] }],
+    ['STRUCT(b INTEGER, "1" INTEGER)', { b: 10, 1: 20 }, { b: null, 1: 30 }],
     [
       "MAP(VARCHAR, INTEGER)",
       [

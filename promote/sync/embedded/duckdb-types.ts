@@ -13,7 +13,6 @@ import {
   LIST,
   MAP,
   SMALLINT,
-  STRUCT,
   TIME,
   TIMESTAMP,
   TIMESTAMP_MS,
@@ -28,6 +27,7 @@ import {
   UTINYINT,
   UUID,
   VARCHAR,
+  DuckDBStructType,
   type DuckDBType,
 } from "@duckdb/node-api";
 import type { ScalarName, SqlType } from "#snapshots/types.ts";
@@ -73,8 +73,10 @@ export function duckdbType(type: SqlType): DuckDBType {
         ? LIST(duckdbType(type.item))
         : ARRAY(duckdbType(type.item), type.size);
     case "struct":
-      return STRUCT(
-        Object.fromEntries(type.fields.map((field) => [field.name, duckdbType(field.type)])),
+      // An object would put names that are whole numbers first.
+      return new DuckDBStructType(
+        type.fields.map((field) => field.name),
+        type.fields.map((field) => duckdbType(field.type)),
       );
     case "map":
       return MAP(duckdbType(type.key), duckdbType(type.value));
