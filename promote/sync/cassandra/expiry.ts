@@ -4,13 +4,16 @@ import type { TypedColumn } from "../identity.ts";
 import { split, viewOf } from "./encode-numbers.ts";
 import { isNullAt } from "./encode.ts";
 
-/** Cassandra's longest time to live, twenty years. */
-const MAX_TTL_SECONDS = 630_720_000;
+/**
+ * A time to live that ends after 2038-01-19T03:14:06Z is refused, unless a cluster's `storage_compatibility_mode` is `NONE` (CASSANDRA-14227). A day
+ * less, for clocks that differ.
+ */
+const LATEST_MS = Date.UTC(2038, 0, 18);
 const FOREVER = Buffer.alloc(4);
 
 /**
- * A row's time to live counted from its own `expiresAt`, not from the write, so that a replay does not start it again. NULL, and more
- * than Cassandra's twenty years, is for ever. `expired`: the row is to be deleted instead.
+ * A row's time to live counted from its own `expiresAt`, not from the write, so that a replay does not start it again. NULL, and later
+ * than Cassandra counts, is for ever. `expired`: the row is to be deleted instead.
  */
 export function timeToLive(
   column: TypedColumn | undefined,
@@ -22,9 +25,10 @@ export function timeToLive(
   const view = viewOf(values.data);
   return (row) => {
     if (isNullAt(values, row)) return FOREVER;
-    const seconds = Math.ceil((Number(split(view, row * 8, unit)[0]) - nowMs) / 1000);
-    if (seconds <= 0) return "expired";
-    if (seconds > MAX_TTL_SECONDS) return FOREVER;
+    const expiresMs = Number(split(view, row * 8, unit)[0]);
+    if (expiresMs <= nowMs) return "expired";
+    if (expiresMs > LATEST_MS) return FOREVER;
+    const seconds = Math.ceil((expiresMs - nowMs) / 1000);
     const ttl = Buffer.alloc(4);
     ttl.writeInt32BE(seconds);
     return ttl;
