@@ -1,9 +1,7 @@
 import { errors } from "cassandra-driver";
 import type { Problem } from "#snapshots/problem.ts";
+import { isTlsRefusal } from "../tls-refusal.ts";
 import { innerErrors, isForbidden, messageOf } from "./outcome-of.ts";
-
-/** Codes of Node and OpenSSL: a certificate that is not trusted, has expired or names another host; a server that does not speak TLS; a file that is no certificate. */
-const TLS = /CERT|^ERR_(TLS|SSL|OSSL)|^EPROTO$|^UNABLE_TO_|^INVALID_(CA|PURPOSE)$/;
 
 /** Why there is no connection: waiting helps against an absent or busy Cassandra, not against a refused login or a wrong setting. */
 export function connectProblem(
@@ -20,7 +18,7 @@ export function connectProblem(
       message: `${where} does not let the sink ${sink} in: ${messageOf(refused)}`,
       hint: "Set cassandra.username and cassandra.password (the environment variable that holds it) in environments/*.yaml to a role that may log in, then resume the pipeline; a variable is read when Penstock starts.",
     };
-  if (causes.length > 0 && causes.every(isTls))
+  if (causes.length > 0 && causes.every(isTlsRefusal))
     return {
       code: "sink-tls",
       message: `The sink ${sink} and ${where} do not come to terms over TLS: ${messageOf(cause)}`,
@@ -38,8 +36,4 @@ export function connectProblem(
     message: `The sink ${sink} cannot reach ${where}: ${messageOf(cause)}`,
     hint: "It is tried again and goes on by itself once Cassandra answers there.",
   };
-}
-
-function isTls(cause: unknown): boolean {
-  return TLS.test(String(Object(cause).code ?? ""));
 }

@@ -1,4 +1,5 @@
 import type { Problem } from "#snapshots/problem.ts";
+import { isTlsRefusal } from "../tls-refusal.ts";
 
 /** What a failure asks for. */
 export type Failure =
@@ -110,8 +111,7 @@ const HALTING: Record<string, { code: string; hint: string }> = {
 export function failureOf(cause: unknown, doing: string): Failure {
   const root = rootOf(cause);
   const message = root instanceof Error ? root.message : String(root);
-  const tls = /certificate|self.signed|SSL|TLS|tlsv1|ERR_TLS|altnames/i.exec(message);
-  const halting = HALTING[typeOf(root)] ?? (tls === null ? undefined : TLS);
+  const halting = HALTING[typeOf(root)] ?? (isTlsRefusal(root) ? TLS : undefined);
   const text = `Kafka: ${doing} failed: ${message.replace(/\.$/, "")}.`;
   if (halting !== undefined)
     return { kind: "halt", problem: { code: halting.code, message: text, hint: halting.hint } };
