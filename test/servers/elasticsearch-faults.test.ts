@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { collect, until } from "#promote/sync/fixture.ts";
 import type { Outcome, Sink, SinkContract } from "#promote/sync/ports.ts";
 import { writeSettled } from "#promote/sync/retry.ts";
+import { servers } from "./addresses.ts";
 import { ELASTICSEARCH, scratchIndex, type ScratchIndex } from "./elasticsearch-scratch.ts";
 import { openFaultProxy, type FaultProxy, type Rule } from "./http-fault-proxy.ts";
 import { batchOf, type Operation } from "./sink-batches.ts";
@@ -258,4 +259,19 @@ describe("the server's own refusals", () => {
     );
     expect(await scratch.ask("GET", `/${scratch.read}-*`)).toEqual({});
   });
+
+  // Kafka's TLS listener serves as a node whose certificate nobody here has signed.
+  test.skipIf(servers.kafkaTls === undefined)(
+    "a certificate that is not trusted halts with the setting it is",
+    async () => {
+      const nodes = [`https://${servers.kafkaTls ?? ""}`];
+      const stranger = await scratch.open({ connection: { ...scratch.options.connection, nodes } });
+      expect(await stranger.prepare(CONTRACT)).toMatchObject({
+        code: "elasticsearch-tls",
+        message: expect.stringContaining("self-signed certificate"),
+        hint: expect.stringContaining("elasticsearch.tls"),
+      });
+      await stranger.close();
+    },
+  );
 });

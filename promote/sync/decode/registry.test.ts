@@ -262,6 +262,14 @@ describe("a registry that does not answer", () => {
     expect(await registry.load([1])).toMatchObject({ code: "registry-refused" });
   });
 
+  test("a registry that does not speak TLS where the URL says so needs a person", async () => {
+    const url = (await serve({})).replace("http:", "https:");
+    expect(await openAt(url).load([1])).toMatchObject({
+      code: "registry-tls",
+      message: expect.stringContaining(url),
+    });
+  });
+
   test("credentials are sent; a password that is not set is a problem that names its variable", async () => {
     const url = await serve({ "/schemas/ids/1": page("int") });
     const connection = { url, username: "ann", password: { env: "REGISTRY_PASSWORD" } };

@@ -2,6 +2,7 @@ import { z } from "zod";
 import type { Type } from "avsc";
 import { fail, ok, type Problem, type Result } from "#snapshots/problem.ts";
 import { readSecret, type RegistryConnection, type Surroundings } from "../connections.ts";
+import { isTlsRefusal } from "../tls-refusal.ts";
 import { parseWriterSchema } from "./avro/writer-schema.ts";
 
 /** What the registry says of an id. `unusable`: nothing here reads it; `text` is what the registry has of it, if anything. */
@@ -75,7 +76,9 @@ export function openRegistry(
         return fail(away(connection.url, `it answered ${status}`));
       return ok({ status, body: parseJson(await response.text()) });
     } catch (cause) {
-      return fail(away(connection.url, reasonOf(cause)));
+      const inner = innerError(cause);
+      const reason = inner instanceof Error ? inner.message : String(inner);
+      return fail((isTlsRefusal(inner) ? noTls : away)(connection.url, reason));
     }
   }
 
@@ -253,7 +256,17 @@ function refused(url: string, status: number): Problem {
   };
 }
 
-function reasonOf(cause: unknown): string {
-  if (!(cause instanceof Error)) return String(cause);
-  return cause.cause instanceof Error ? cause.cause.message || cause.message : cause.message;
+function noTls(url: string, reason: string): Problem {
+  return {
+    code: "registry-tls",
+    message: `The schema registry at ${url} does not come to terms over TLS: ${reason}.`,
+    hint: "Correct `url` under `registry` in the environment's file, or name the file of the authority that signed its certificate in NODE_EXTRA_CA_CERTS where Penstock or its worker is started. Then resume the pipeline.",
+  };
+}
+
+/** `fetch` says only that it failed, and why within. */
+function innerError(cause: unknown): unknown {
+  return cause instanceof Error && cause.cause instanceof Error && cause.cause.message !== ""
+    ? cause.cause
+    : cause;
 }

@@ -1,6 +1,7 @@
 import { errors } from "@elastic/elasticsearch";
 import type { Problem } from "#snapshots/problem.ts";
 import type { Outcome } from "../ports.ts";
+import { isTlsRefusal } from "../tls-refusal.ts";
 
 /** An error as Elasticsearch puts it in a body. */
 export type ElasticError = { type?: string; reason?: string; caused_by?: ElasticError };
@@ -10,6 +11,7 @@ export type Failure = { status: number; type: string; reason: string };
 
 /** No answer at all: refused, cut, timed out, or not Elasticsearch's. */
 const NO_ANSWER = 0;
+const TLS = "tls";
 
 export function failureOf(cause: unknown): Failure {
   if (cause instanceof errors.ResponseError) {
@@ -21,7 +23,11 @@ export function failureOf(cause: unknown): Failure {
     };
   }
   if (cause instanceof errors.ElasticsearchClientError)
-    return { status: NO_ANSWER, type: cause.name, reason: cause.message.split("\n")[0] ?? "" };
+    return {
+      status: NO_ANSWER,
+      type: isTlsRefusal(cause) ? TLS : cause.name,
+      reason: cause.message.split("\n")[0] ?? "",
+    };
   throw cause;
 }
 
@@ -49,6 +55,15 @@ export function outcomeOf(failure: Failure, sink: string): Outcome {
   const { status, type, reason } = failure;
   if (status === 409) return { kind: "stale" };
   if (type === "cluster_block_exception") return blocked(failure, sink);
+  if (type === TLS)
+    return {
+      kind: "halt",
+      problem: {
+        code: "elasticsearch-tls",
+        message: `The sink ${sink} and Elasticsearch do not come to terms over TLS: ${reason}.`,
+        hint: "Set elasticsearch.nodes in environments/*.yaml to http where they speak without TLS, else elasticsearch.tls to the ca that signed their certificates, which have to name their addresses. Then resume the pipeline.",
+      },
+    };
   if (status === NO_ANSWER || status === 408 || status === 429 || status >= 500)
     return { kind: "retryAfter", afterMs: AFTER_MS, problem: transient(failure, sink) };
   if (status === 401 || status === 403)
