@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { unwrap } from "#snapshots/problem.ts";
 import type { Column } from "#snapshots/table.ts";
 import { collect } from "#promote/sync/fixture.ts";
 import { WRITE, type SinkContract } from "#promote/sync/ports.ts";
@@ -179,16 +180,20 @@ describe("contracts", () => {
     await sink.close();
   });
 
-  test("what a crash left half done is completed", async () => {
-    const table = scratchTable();
-    const sink = await scratch.open({ table });
-    const contract = contractOf([column("delay")]);
-    const planned = await sink.plan(contract);
-    const statements = planned.ok ? planned.value : [];
-    for (const statement of statements.slice(0, -1)) await scratch.ask(statement);
-    expect(await sink.plan(contract)).toEqual({ ok: true, value: statements.slice(-1) });
-    expect(await sink.prepare(contract)).toBeUndefined();
-    await sink.close();
+  test("what a crash left half done is completed, wherever it came", async () => {
+    const key = ["date", "carrier"].map((name) => ({ ...ID, name }));
+    const contract = contractOf([column("delay")], key);
+    await scratch.open().then((sink) => sink.prepare(contract).then(() => sink.close()));
+    for (let done = 1; done <= 4; done++) {
+      const sink = await scratch.open();
+      const statements = unwrap(await sink.plan(contract));
+      expect(statements).toHaveLength(5);
+      for (const statement of statements.slice(0, done)) await scratch.ask(statement);
+      expect(await sink.plan(contract)).toEqual({ ok: true, value: statements.slice(done) });
+      expect(await sink.prepare(contract)).toBeUndefined();
+      expect(await sink.plan(contract)).toEqual({ ok: true, value: [] });
+      await sink.close();
+    }
   });
 
   test("several workers may prepare one table at once", async () => {

@@ -168,11 +168,12 @@ export function mismatchOf(
       hint: `Run: alter table ${fullName(place)} with default_time_to_live = 0, and give the pipeline an expiresAt column instead.`,
     };
   const keys = catalog.fields.filter((field) => field.role === "key");
-  const [held, wanted] = [shape(keys), shape(key)];
-  if (keys.length === 0 || held === wanted) return undefined;
+  // Of a table that is yet to be made, the key may be recorded in part.
+  const recorded = catalog.table === undefined ? key.slice(0, keys.length) : key;
+  if (keys.length === 0 || shape(keys) === shape(recorded)) return undefined;
   return {
     code: "sink-key-changed",
-    message: `${shown} holds another identity: it is keyed by ${held}, the release by ${wanted}.`,
+    message: `${shown} holds another identity: it is keyed by ${shape(keys)}, the release by ${shape(key)}.`,
     hint: "Promote a release with the same identity, or give this one a table of its own in environments/*.yaml.",
   };
 }
