@@ -115,7 +115,7 @@ export function encodeHeaders(headers: readonly Header[]): EncodedHeaders {
 }
 
 /** Zigzag; answers where it ends. */
-function putVarint(bytes: Uint8Array, from: number, value: number): number {
+export function putVarint(bytes: Uint8Array, from: number, value: number): number {
   let at = from;
   let rest = value < 0 ? -2 * value - 1 : 2 * value;
   for (; rest >= 0x80; rest = Math.floor(rest / 128)) bytes[at++] = (rest % 128) | 0x80;

@@ -5,7 +5,7 @@ import { writeLongDigits } from "../number-json.ts";
 import { byPlace } from "../operations.ts";
 import { WRITE, type SinkBatch } from "../ports.ts";
 import { fieldsWriter, valueWriter } from "../row-json.ts";
-import type { BatchRecord, EncodedHeaders } from "./batch-builder.ts";
+import { putVarint, type BatchRecord, type EncodedHeaders } from "./batch-builder.ts";
 import { partitionOf } from "./partitioner.ts";
 
 export const VERSION = "penstock.version";
@@ -117,13 +117,14 @@ function headersWriter(batch: SinkBatch): (operation: number) => EncodedHeaders 
 }
 
 const MOST_CARRIED = 32;
+/** Bytes of a length as a zigzag varint. */
+const LONGEST_VARINT = 5;
 
-/** A length as a zigzag varint, then the text or bytes; up to 8,191 of them. */
+/** A length, then the text or bytes. */
 function sized(text: string | Uint8Array): Buffer {
   const bytes = typeof text === "string" ? Buffer.from(text) : text;
-  const length = bytes.length * 2;
-  const varint = length < 0x80 ? [length] : [(length & 0x7f) | 0x80, length >> 7];
-  return Buffer.concat([Buffer.from(varint), bytes]);
+  const length = Buffer.alloc(LONGEST_VARINT);
+  return Buffer.concat([length.subarray(0, putVarint(length, 0, bytes.length)), bytes]);
 }
 
 function header(name: string, value: Uint8Array): Buffer {
