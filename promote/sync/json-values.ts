@@ -232,8 +232,15 @@ function moment(name: ScalarName): Convert {
   };
 }
 
+/** The converter of what stands within a list, struct or map. Where there is JSON in it, all numbers that would be rounded come as they were written. */
+function innerConverter(type: SqlType): Convert {
+  const convert = converterFor(type);
+  if (type.kind === "scalar" && type.name === "JSON") return convert;
+  return (value) => convert(JSON.isRawJSON(value) ? Number(value.rawJSON) : value);
+}
+
 function list(type: SqlType & { kind: "list" }): Convert {
-  const item = converterFor(type.item);
+  const item = innerConverter(type.item);
   return (value) => {
     if (!Array.isArray(value)) return wrong(value, formatType(type));
     if (type.size !== undefined && value.length !== type.size)
@@ -245,7 +252,7 @@ function list(type: SqlType & { kind: "list" }): Convert {
 function struct(type: SqlType & { kind: "struct" }): Convert {
   const fields = type.fields.map((field) => ({
     name: field.name,
-    convert: converterFor(field.type),
+    convert: innerConverter(field.type),
   }));
   return (value) => {
     if (typeof value !== "object" || value === null || Array.isArray(value))
@@ -259,8 +266,8 @@ function struct(type: SqlType & { kind: "struct" }): Convert {
 }
 
 function map(type: SqlType & { kind: "map" }): Convert {
-  const keyOf = converterFor(type.key);
-  const valueOf = converterFor(type.value);
+  const keyOf = innerConverter(type.key);
+  const valueOf = innerConverter(type.value);
   return (value) => {
     if (!Array.isArray(value)) return wrong(value, `${formatType(type)} as [key, value] pairs`);
     const pairs: [Kept, Kept][] = [];

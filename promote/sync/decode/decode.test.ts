@@ -136,6 +136,31 @@ describe("a value that does not is refused with its column and itself", () => {
     expect(decoded.values[1]).toEqual(sent);
   });
 
+  test("so does JSON within a list, a struct or a map; numbers beside it are read as ever", () => {
+    const type = "STRUCT(j JSON, d DOUBLE, l MAP(INTEGER, JSON)[])";
+    const decoder = unwrap(openJsonDecoder(contractOf(type)));
+    const long = "0.12345678901234567890";
+    const sent = `{"j":{"n":12345678901234567890},"d":${long},"l":[[[7,1e400]]]}`;
+    const decoded = decoder.decode(
+      [record(`{"id":"a","x":${sent}}`), record(`{"id":"a","x":{"j":${long},"d":1e400,"l":[]}}`)],
+      0,
+    );
+    expect(decoded.values[1]).toEqual([
+      ['{"n":12345678901234567890}', Number(long), [[[7, "1e400"]]]],
+    ]);
+    expect(decoded.failures[0]?.reason).toBe(
+      "column `x` is Infinity, which is not within DOUBLE's range",
+    );
+  });
+
+  test("a tombstone's key finds the identity whose JSON was sent so", () => {
+    const input = [{ name: "id", type: "JSON", nullable: false }];
+    const decoder = unwrap(openJsonDecoder({ input, key: ["id"] }));
+    const id = '{"n":12345678901234567890}';
+    const { token } = decoder.decode([record(`{"id":${id}}`), record(null, `{"id":${id}}`)], 0);
+    expect(token[1]).toBe(token[0]);
+  });
+
   test.each(["DOUBLE", "FLOAT", "BIGINT", "DECIMAL(4,1)"])(
     "a number that JSON.parse makes infinite is no %s",
     (type) => {

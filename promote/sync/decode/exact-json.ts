@@ -1,7 +1,10 @@
+import type { SqlType } from "#snapshots/types.ts";
+
 declare global {
   // ECMAScript's "JSON.parse source text access", which Node has and TypeScript's library does not yet.
   interface JSON {
     rawJSON(text: string): object;
+    isRawJSON(value: unknown): value is { rawJSON: string };
     parse(
       text: string,
       reviver: (key: string, value: unknown, context: { source?: string }) => unknown,
@@ -12,6 +15,23 @@ declare global {
 /** Whether an object or array may hold a number that `JSON.parse` changes: of 16 digits or more, of an exponent of three, or −0. Dates and UUIDs do not look like it. */
 export function mayRound(text: string): boolean {
   return /[:,[\s](?:-0|-?\d[\d.]{15}|-?\d[\d.]*[eE][+-]?\d{3})/.test(text);
+}
+
+/** Whether a column is JSON, or holds some. */
+export function holdsJson(type: SqlType): boolean {
+  switch (type.kind) {
+    case "scalar":
+      return type.name === "JSON";
+    case "list":
+      return holdsJson(type.item);
+    case "struct":
+      return type.fields.some((field) => holdsJson(field.type));
+    case "map":
+      return holdsJson(type.key) || holdsJson(type.value);
+    case "decimal":
+    case "enum":
+      return false;
+  }
 }
 
 /** Parsed so that `JSON.stringify` gives every number back with the value it has in the text, whatever floating point makes of it. */

@@ -75,6 +75,13 @@ describe("csv", () => {
     expect(decoded.failures[0]?.reason).toContain("nested deeper than 500 levels");
   });
 
+  test("JSON within a list or struct keeps its numbers as they were sent", () => {
+    const input = [{ name: "x", type: "STRUCT(j JSON[], n DOUBLE)", nullable: false }];
+    const line = '"{""j"":[12345678901234567890],""n"":0.12345678901234567890}"';
+    const decoded = decode({ format: "csv" }, input, [record(line)]);
+    expect(decoded.values).toEqual([[[["12345678901234567890"], 0.12345678901234568]]]);
+  });
+
   test("another delimiter", () => {
     const decoded = decode({ format: "csv", delimiter: ";" }, columns, [record("a,b;1;;")]);
     expect(decoded.values.map(([value]) => value)).toEqual(["a,b", 1, null, null]);

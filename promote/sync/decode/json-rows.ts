@@ -1,6 +1,6 @@
 import type { TypedColumn } from "../identity.ts";
 import { converterFor, Refusal, show, type Converted, type Kept } from "../json-values.ts";
-import { mayRound, parseExactly } from "./exact-json.ts";
+import { holdsJson, mayRound, parseExactly } from "./exact-json.ts";
 import { missingNull, textOf, type KeyReader, type RowReader } from "./rows.ts";
 
 type ColumnReader = {
@@ -8,7 +8,8 @@ type ColumnReader = {
   nullable: boolean;
   convert: (value: unknown) => Converted;
   isInherited: boolean;
-  isJson: boolean;
+  /** What is sent as JSON is kept as that: its numbers are nobody's to round. */
+  isExact: boolean;
 };
 
 function readerOf(column: TypedColumn): ColumnReader {
@@ -17,14 +18,14 @@ function readerOf(column: TypedColumn): ColumnReader {
     nullable: column.nullable,
     convert: converterFor(column.type),
     isInherited: column.name in {},
-    isJson: column.type.kind === "scalar" && column.type.name === "JSON",
+    isExact: holdsJson(column.type),
   };
 }
 
 /** A JSON object by column name (docs/types.md, column JSON). What the contract does not name is passed over. */
 export function jsonRows(input: readonly TypedColumn[]): RowReader {
   const columns = input.map(readerOf);
-  const hasJson = columns.some(({ isJson }) => isJson);
+  const hasExact = columns.some(({ isExact }) => isExact);
   const read = (text: string, row: Kept[]): string | undefined => {
     const parsed = parseJson(text);
     if (parsed === undefined) return `the value is not JSON: ${show(text)}`;
@@ -32,12 +33,14 @@ export function jsonRows(input: readonly TypedColumn[]): RowReader {
     if (typeof object !== "object" || object === null || Array.isArray(object))
       return `the value is ${show(object)}, which is not an object`;
     const fields = object as Record<string, unknown>; // a JSON object, compared in the line above
-    const isRounded = hasJson && mayRound(text);
+    const exact =
+      hasExact && mayRound(text) ? (parseExactly(text) as Record<string, unknown>) : fields; // the same
     for (let c = 0; c < columns.length; c++) {
       const column = columns[c];
       if (column === undefined) continue;
+      const from = column.isExact ? exact : fields;
       const field =
-        column.isInherited && !Object.hasOwn(fields, column.name) ? undefined : fields[column.name];
+        column.isInherited && !Object.hasOwn(from, column.name) ? undefined : from[column.name];
       if (field === undefined) return `column \`${column.name}\` is missing`;
       if (field === null) {
         if (!column.nullable) return missingNull(column.name);
@@ -46,35 +49,29 @@ export function jsonRows(input: readonly TypedColumn[]): RowReader {
       }
       const converted = column.convert(field);
       if (converted instanceof Refusal) return `column \`${column.name}\` ${converted.reason}`;
-      row[c] = column.isJson && isRounded ? exactly(text, column.name, converted) : converted;
+      row[c] = converted;
     }
     return undefined;
   };
   return { of: "text", read };
 }
 
-/** A JSON column is the JSON that was sent: its numbers are nobody's to round. */
-function exactly(text: string, name: string, converted: Kept): Kept {
-  const whole = parseExactly(text);
-  const field: unknown =
-    typeof whole === "object" && whole !== null ? Reflect.get(whole, name) : null;
-  return typeof field === "object" ? JSON.stringify(field) : converted;
-}
-
 /** The value itself, or an array, or an object by column name. Text may stand unquoted. */
 export function jsonKeys(key: readonly TypedColumn[]): KeyReader {
   const readers = key.map(readerOf);
+  const hasExact = readers.some(({ isExact }) => isExact);
   return (bytes) => {
     const raw = textOf(bytes);
     if (raw === undefined) return { reason: "the key is not UTF-8 text" };
-    const whole = parseJson(raw)?.value;
-    const isObject = typeof whole === "object" && whole !== null && !Array.isArray(whole);
+    const plain = parseJson(raw)?.value;
+    const exact = plain !== undefined && hasExact && mayRound(raw) ? parseExactly(raw) : plain;
     const values: Kept[] = [];
     for (const [i, reader] of readers.entries()) {
-      const part = isObject
-        ? Reflect.get(whole, reader.name)
-        : Array.isArray(whole)
-          ? whole[i]
+      const whole = reader.isExact ? exact : plain;
+      const part = Array.isArray(whole)
+        ? whole[i]
+        : typeof whole === "object" && whole !== null
+          ? Reflect.get(whole, reader.name)
           : readers.length === 1
             ? (whole ?? raw)
             : undefined;

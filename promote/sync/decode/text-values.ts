@@ -1,5 +1,14 @@
 import type { SqlType } from "#snapshots/types.ts";
-import { converterFor, INTEGERS, Refusal, show, WIDE, type Converted } from "../json-values.ts";
+import { holdsJson, mayRound, parseExactly } from "./exact-json.ts";
+import {
+  converterFor,
+  INTEGERS,
+  Refusal,
+  show,
+  WIDE,
+  type Convert,
+  type Converted,
+} from "../json-values.ts";
 
 const NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
 
@@ -7,7 +16,7 @@ const NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
 export function textConverterFor(type: SqlType): (value: string) => Converted {
   const convert = converterFor(type);
   if (type.kind === "list" || type.kind === "struct" || type.kind === "map")
-    return (value) => fromJson(value, convert);
+    return nestedConverter(convert, holdsJson(type));
   if (type.kind !== "scalar") return convert;
   if (WIDE.has(type.name)) return convert;
   if (INTEGERS[type.name] !== undefined)
@@ -23,12 +32,14 @@ export function textConverterFor(type: SqlType): (value: string) => Converted {
   }
 }
 
-function fromJson(value: string, convert: (value: unknown) => Converted): Converted {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(value);
-  } catch {
-    return new Refusal(`is ${show(value)}, which is not JSON`);
-  }
-  return convert(parsed);
+function nestedConverter(convert: Convert, isExact: boolean): (value: string) => Converted {
+  return (value) => {
+    let parsed: unknown;
+    try {
+      parsed = isExact && mayRound(value) ? parseExactly(value) : JSON.parse(value);
+    } catch {
+      return new Refusal(`is ${show(value)}, which is not JSON`);
+    }
+    return convert(parsed);
+  };
 }
