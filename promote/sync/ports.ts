@@ -249,7 +249,7 @@ export type Sink = {
   readersBehind?(): Promise<string | undefined>;
   /** Living rows. About once a second, for status; may be an estimate. */
   count(): Promise<number>;
-  /** Every row, and every tombstone the sink can show, in any order; for verify. */
+  /** Every row, and every tombstone the sink can show, in any order; for verify. What the world does to it is thrown as a `ProblemError`. */
   scan(): AsyncIterable<StoredRow>;
   /** Removes what `scan` shows as strays. Absent where whatever is there lies under an identity. */
   removeStrays?(): Promise<Problem | undefined>;

@@ -252,7 +252,7 @@ describe("what Cassandra refuses", () => {
     await sink.close();
   });
 
-  test("a table dropped under the pipeline halts it", async () => {
+  test("a table dropped under the pipeline halts it, and who reads it back is told", async () => {
     const [sink, table] = await opened();
     await sink.write(batchOf(CONTRACT, [op("a", 1, "x", 1)]));
     await scratch.ask(`drop table $keyspace.${table}`);
@@ -260,6 +260,9 @@ describe("what Cassandra refuses", () => {
     expect(outcome).toMatchObject({
       kind: "halt",
       problem: { message: expect.stringContaining("does not exist") },
+    });
+    await expect(rowsOf(sink)).rejects.toMatchObject({
+      problem: { code: "sink-not-read", message: expect.stringContaining(table) },
     });
     await sink.close();
   });

@@ -201,6 +201,15 @@ async function narrowed(index: string): Promise<Sink> {
   return opened;
 }
 
+test("a scan that is refused says so, and that it may be tried again", async () => {
+  await sink.write(batchOf(CONTRACT, rows(2)));
+  const isSearch: Rule["when"] = ({ path }) => path.endsWith("/_search");
+  proxy.add({ when: isSearch, fault: { kind: "answer", status: 503 } });
+  await expect(collect(sink.scan())).rejects.toMatchObject({
+    problem: { code: "elasticsearch-busy", hint: expect.stringContaining("try again") },
+  });
+});
+
 describe("413", () => {
   test("requests are halved until they pass, and stay that small", async () => {
     const most = 200_000;

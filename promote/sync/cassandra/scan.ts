@@ -1,8 +1,10 @@
 import { types, type Client } from "cassandra-driver";
+import { ProblemError } from "#snapshots/problem.ts";
 import type { StoredRow } from "../ports.ts";
 import { quoteCql, SYSTEM_COLUMNS } from "./column-names.ts";
 import { jsonColumn } from "./decode.ts";
 import type { Field } from "./catalog.ts";
+import { messageOf } from "./outcome-of.ts";
 import type { CassandraTable } from "./table-plan.ts";
 import { tokenRanges } from "./token-ranges.ts";
 
@@ -24,16 +26,22 @@ export async function* scanRows(client: Client, table: CassandraTable): AsyncGen
   for (const { after, to } of tokenRanges(RANGES)) {
     let pageState: string | undefined;
     do {
-      const page = await client.execute(query, [after, to], {
-        prepare: true,
-        fetchSize: PAGE_ROWS,
-        ...(pageState === undefined ? {} : { pageState }),
-      });
+      const paging = { fetchSize: PAGE_ROWS, ...(pageState === undefined ? {} : { pageState }) };
+      const asked = client.execute(query, [after, to], { prepare: true, ...paging });
+      const page = await asked.catch((cause: unknown) => notRead(table, cause));
       const columns = cells.map((_, i) => page.rows.map((row): unknown => row[`c${i}`]));
       yield* storedRows(table, fields, columns, page.rows.length);
       pageState = page.pageState ?? undefined;
     } while (pageState !== undefined);
   }
+}
+
+function notRead(table: CassandraTable, cause: unknown): never {
+  throw new ProblemError({
+    code: "sink-not-read",
+    message: `The Cassandra table ${table.name} could not be read: ${messageOf(cause)}`,
+    hint: "Nothing was changed. Mend what the message names, or wait until Cassandra answers, then try again.",
+  });
 }
 
 function* storedRows(

@@ -1,12 +1,14 @@
-import { ok } from "#snapshots/problem.ts";
+import { ok, ProblemError, type Problem } from "#snapshots/problem.ts";
 import type { Outcome, Sink, SinkBatch, SinkContract } from "../ports.ts";
 import type { JsonText } from "../json-text.ts";
+import { isTransient } from "../transient.ts";
 import { BATCHES_AT_ONCE } from "../tuning.ts";
 import { unopenedSink } from "../unopened-sink.ts";
 import type { BulkShape } from "./bulk-body.ts";
 import { usualLimits, type SendBody } from "./bulk-limits.ts";
 import { sendBulk } from "./bulk-send.ts";
 import { writeBulk } from "./bulk-write.ts";
+import { problemOf } from "./failures.ts";
 import { openGenerations, readersBehind } from "./generations.ts";
 import {
   attempt,
@@ -85,8 +87,12 @@ export async function openElasticsearchSink(options: ElasticsearchSinkOptions): 
       return prepared === undefined ? 0 : countRead(place);
     },
     async *scan() {
-      if (prepared !== undefined)
+      if (prepared === undefined) return;
+      try {
         yield* scanIndex(client, names.generation(prepared.generation), prepared.shape);
+      } catch (cause) {
+        throw new ProblemError(notRead(cause, options.name));
+      }
     },
     async removeStrays() {
       if (prepared === undefined) return undefined;
@@ -100,6 +106,12 @@ export async function openElasticsearchSink(options: ElasticsearchSinkOptions): 
       await client.close();
     },
   };
+}
+
+function notRead(cause: unknown, sink: string): Problem {
+  const problem = problemOf(cause, "show its documents", sink);
+  const hint = "Nothing was changed. See that Elasticsearch runs, then try again.";
+  return isTransient(problem) ? { ...problem, hint } : problem;
 }
 
 function textOf({ key, columns }: SinkContract): string {

@@ -132,7 +132,9 @@ async function* pagesOf(client: Client, index: string): AsyncGenerator<Hit[]> {
       after = hits.hits.at(-1)?.sort;
     }
   } finally {
-    await client.transport.request({ method: "DELETE", path: "/_pit", body: { id } });
+    // What is not closed closes by itself after a while.
+    const closing = client.transport.request({ method: "DELETE", path: "/_pit", body: { id } });
+    await closing.catch(() => undefined);
   }
 }
 
