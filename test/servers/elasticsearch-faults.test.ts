@@ -261,6 +261,27 @@ describe("the server's own refusals", () => {
     expect(kinds(await write(rows(2)))).toEqual(["written", "written"]);
   });
 
+  const INDEX = (): string => `${scratch.read}-000001`;
+  test.each<[string, () => Promise<object>]>([
+    ["that somebody closed", () => scratch.ask("POST", `/${INDEX()}/_close`)],
+    [
+      "with an ingest pipeline that is not there",
+      () => scratch.ask("PUT", `/${INDEX()}/_settings`, { "index.default_pipeline": "not-there" }),
+    ],
+    [
+      "whose alias takes no writes",
+      () =>
+        scratch.ask("POST", "/_aliases", {
+          actions: [{ add: { index: INDEX(), alias: `${INDEX()}-write`, is_write_index: false } }],
+        }),
+    ],
+  ])("an index %s halts: no record is at fault", async (_, spoil) => {
+    await spoil();
+    expect(await write(rows(2))).toMatchObject(
+      [0, 1].map(() => ({ kind: "halt", problem: { code: "elasticsearch-index-unusable" } })),
+    );
+  });
+
   test("an index that is gone halts, and is not made again by a write", async () => {
     await scratch.ask("DELETE", `/${scratch.read}-000001`);
     expect(await write(rows(2))).toMatchObject(

@@ -50,6 +50,9 @@ export function reasonOf(error: ElasticError): string {
 const AFTER_MS = 100;
 const AFTER_FULL_DISK_MS = 5000;
 
+/** Elasticsearch's words (9.5) for what it puts as an illegal argument and is none of the document's: it would refuse all others, too. */
+const OF_INDEX = /^(?:no write index is defined for alias|pipeline with id \[)/;
+
 /** What a failure means for the operations it came to. 413 is not among them: it asks for smaller requests. */
 export function outcomeOf(failure: Failure, sink: string): Outcome {
   const { status, type, reason } = failure;
@@ -82,6 +85,15 @@ export function outcomeOf(failure: Failure, sink: string): Outcome {
         code: "elasticsearch-index-missing",
         message: `The index of the sink ${sink} is gone: ${reason}.`,
         hint: "Restore it from a backup, or start the pipeline again to make an empty one and fill it with a backfill.",
+      },
+    };
+  if (type === "index_closed_exception" || OF_INDEX.test(reason))
+    return {
+      kind: "halt",
+      problem: {
+        code: "elasticsearch-index-unusable",
+        message: `The index of the sink ${sink} takes no documents: ${reason}.`,
+        hint: "Open it (POST /<index>/_open), or mend the alias or ingest pipeline that is named, then resume the pipeline.",
       },
     };
   if (type === "strict_dynamic_mapping_exception")
