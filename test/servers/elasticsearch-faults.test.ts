@@ -80,6 +80,10 @@ describe("what each failure of a whole request means", () => {
     [401, "halt", "elasticsearch-refused"],
     [403, "halt", "elasticsearch-refused"],
     [404, "halt", "elasticsearch-index-missing"],
+    // A proxy's: none of them says that a document is wrong, or an older one.
+    [400, "halt", "elasticsearch-request"],
+    [407, "halt", "elasticsearch-request"],
+    [409, "halt", "elasticsearch-request"],
   ])("%d: %s", async (status, kind, code) => {
     proxy.add({ when: isBulk, times: 1, fault: { kind: "answer", status } });
     const outcomes = await write(rows(3));

@@ -2,7 +2,14 @@ import { z } from "zod";
 import type { Outcome } from "../ports.ts";
 import { WRITTEN } from "../ports.ts";
 import type { Client } from "./client.ts";
-import { failureOf, outcomeOf, reasonOf, type ElasticError, type Failure } from "./failures.ts";
+import {
+  failureOf,
+  outcomeOf,
+  problemOf,
+  reasonOf,
+  type ElasticError,
+  type Failure,
+} from "./failures.ts";
 
 /** What became of one `_bulk` request. */
 export type Sent =
@@ -53,13 +60,16 @@ export async function sendBulk(
     return readAnswer(found, count, target.sink);
   } catch (cause) {
     const failure = failureOf(cause);
-    if (failure.status === PAYLOAD_TOO_LARGE || failure.status === BAD_REQUEST)
-      return {
-        kind: "split",
-        isTooLarge: failure.status === PAYLOAD_TOO_LARGE,
-        reason: failure.reason,
-      };
-    return { kind: "failed", outcome: outcomeOf(failure, target.sink) };
+    const { status, type, reason } = failure;
+    const isTooLarge = status === PAYLOAD_TOO_LARGE;
+    // A 400 of Elasticsearch's own has a type.
+    if (isTooLarge || (status === BAD_REQUEST && type !== ""))
+      return { kind: "split", isTooLarge, reason };
+    const outcome = outcomeOf(failure, target.sink);
+    // What is said of all says nothing of a document: it is a proxy's word, or Elasticsearch's of the request.
+    const isOfDocument = outcome.kind === "reject" || outcome.kind === "stale";
+    const problem = problemOf(cause, "take documents", target.sink);
+    return { kind: "failed", outcome: isOfDocument ? { kind: "halt", problem } : outcome };
   }
 }
 
