@@ -147,6 +147,18 @@ describe("a topic read apart from any group", () => {
     expect(values.slice(3)).toEqual(["96", "98"]);
     await reader.close();
   });
+
+  test("until it is stopped, which is no fault of Penstock's", async () => {
+    const topic = await freshTopic();
+    await append(topic, numbered(0, 3));
+    const reader = unwrap(openKafkaReader(CONNECTION, SURROUNDINGS));
+    const stop = new AbortController();
+    const reading = reader.read(topic, 0, 0, 1000, stop.signal)[Symbol.asyncIterator]();
+    expect(await reading.next()).toMatchObject({ value: { length: 3 } });
+    stop.abort();
+    await expect(reading.next()).rejects.toMatchObject({ problem: { code: "stopped" } });
+    await reader.close();
+  });
 });
 
 function records(count: number) {

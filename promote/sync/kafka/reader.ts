@@ -128,7 +128,6 @@ export function readerOver(client: KafkaClient, patience: Patience = {}): TopicR
       const records =
         next <= to ? decoded.value : decoded.value.filter((record) => record.offset < to);
       if (records.length > 0) yield records;
-      signal?.throwIfAborted();
     }
   }
 
