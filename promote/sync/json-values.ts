@@ -171,7 +171,7 @@ function float(name: "FLOAT" | "DOUBLE"): Convert {
 
 /** Kept as the unscaled integer. A JSON number passes when its shortest text is exact (15 digits or fewer). */
 function decimal(value: unknown, width: number, scale: number): Converted {
-  const text = typeof value === "number" ? String(value) : value;
+  const text = typeof value === "number" ? plainText(value) : value;
   const found = typeof text === "string" ? /^(-?)(\d+)(?:\.(\d+))?$/.exec(text) : null;
   if (found === null) return wrong(value, `DECIMAL(${width},${scale})`);
   const [, sign, whole = "", fraction = ""] = found;
@@ -185,6 +185,14 @@ function decimal(value: unknown, width: number, scale: number): Converted {
   if (unscaled >= 10n ** BigInt(width))
     return new Refusal(`is ${show(value)}, which DECIMAL(${width},${scale}) cannot hold`);
   return sign === "-" ? -unscaled : unscaled;
+}
+
+/** As `String` writes it, without the exponent it has below 10^-6; below what a DECIMAL holds, with it. */
+function plainText(value: number): string {
+  const text = String(value);
+  const [, fraction = "", exponent] = /^-?\d(?:\.(\d+))?e-(\d+)$/.exec(text) ?? [];
+  const digits = Number(exponent) + fraction.length;
+  return digits <= 38 ? value.toFixed(digits) : text;
 }
 
 function time(value: unknown): Converted {

@@ -63,6 +63,8 @@ describe("a value that holds to its type reaches the guest as docs/types.md says
       "99999999999999999999999999999999999999",
     ],
     ["DECIMAL(4,2)", 12.25, "12.25"],
+    ["DECIMAL(18,9)", 0.0000005, "0.000000500"],
+    ["DECIMAL(38,20)", -1.5e-7, "-0.00000015000000000000"],
     ["VARCHAR", "naïve 🛩", "naïve 🛩"],
     [
       "VARCHAR",
@@ -103,6 +105,8 @@ describe("a value that does not is refused with its column and itself", () => {
     ["DOUBLE", "12", 'column `x` is "12", which is not a number'],
     ["FLOAT", 1e39, /within FLOAT's range/],
     ["DECIMAL(4,2)", "1.234", /more than 2 digits/],
+    ["DECIMAL(38,20)", 1e-21, /more than 20 digits/],
+    ["DECIMAL(38,20)", 1e-200, /not DECIMAL/],
     ["DECIMAL(4,2)", "123", /cannot hold/],
     ["DECIMAL(38,18)", 0.1 + 0.2, /send a decimal this long as text/],
     ["VARCHAR", 5, "column `x` is 5, which is not text"],
