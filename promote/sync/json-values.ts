@@ -157,12 +157,13 @@ const SPECIAL: Record<string, number> = {
   "-Infinity": -Infinity,
 };
 
+/** A FLOAT is kept as the nearest of its numbers, which is the one that all who read it have. */
 function float(name: "FLOAT" | "DOUBLE"): Convert {
   return (value) => {
     if (typeof value === "number") {
       // JSON has no infinity: it is what a number too large was read as.
       const held = name === "FLOAT" ? Math.fround(value) : value;
-      return Number.isFinite(held) ? value : wrong(value, `within ${name}'s range`);
+      return Number.isFinite(held) ? held : wrong(value, `within ${name}'s range`);
     }
     const special = typeof value === "string" ? SPECIAL[value] : undefined;
     return special === undefined ? wrong(value, "a number") : special;

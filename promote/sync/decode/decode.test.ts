@@ -157,6 +157,16 @@ describe("a value that does not is refused with its column and itself", () => {
     );
   });
 
+  test("numbers that are one FLOAT are one identity", () => {
+    const input = [{ name: "id", type: "FLOAT", nullable: false }];
+    const decoder = unwrap(openJsonDecoder({ input, key: ["id"] }));
+    const { token } = decoder.decode(
+      [record('{"id":0.1}'), record('{"id":0.10000000149011612}')],
+      0,
+    );
+    expect(token[1]).toBe(token[0]);
+  });
+
   test("a tombstone's key finds the identity whose JSON was sent so", () => {
     const input = [{ name: "id", type: "JSON", nullable: false }];
     const decoder = unwrap(openJsonDecoder({ input, key: ["id"] }));

@@ -52,11 +52,9 @@ export function rangeCheck(
   if (!max.ok) return max;
   const low = min.value;
   const high = max.value;
-  const held = heldBy(column);
   return ok(
-    ofColumn(column, at, (kept) => {
-      if (typeof kept !== "number" && typeof kept !== "bigint") return undefined;
-      const value = held(kept);
+    ofColumn(column, at, (value) => {
+      if (typeof value !== "number" && typeof value !== "bigint") return undefined;
       // NaN is neither: it meets no range.
       if (low !== undefined && !(value >= low)) return `below ${limits.min}`;
       return high !== undefined && !(value <= high) ? `above ${limits.max}` : undefined;
@@ -78,14 +76,8 @@ function limitOf(
   const converted = converterFor(column.type)(literal);
   if (converted instanceof Refusal) return misfit(column, `has a limit that ${converted.reason}`);
   return typeof converted === "number" || typeof converted === "bigint"
-    ? ok(heldBy(column)(converted))
+    ? ok(converted)
     : misfit(column, "has no range");
-}
-
-/** A FLOAT is the nearest of its numbers, whether its format had rounded it already (Avro) or not (JSON); so is what it is held against. */
-function heldBy({ type }: TypedColumn): <T extends Kept>(value: T) => T | number {
-  const isFloat = type.kind === "scalar" && type.name === "FLOAT";
-  return (value) => (isFloat && typeof value === "number" ? Math.fround(value) : value);
 }
 
 export function setCheck(
@@ -94,18 +86,17 @@ export function setCheck(
   literals: readonly Literal[],
 ): Result<Check> {
   const convert = converterFor(column.type);
-  const held = heldBy(column);
   const wanted = new Set<Kept>();
   for (const literal of literals) {
     const converted = convert(literal);
     if (converted instanceof Refusal)
       return misfit(column, `has an expected value that ${converted.reason}`);
     if (typeof converted === "object") return misfit(column, "cannot be looked up in a set");
-    wanted.add(held(converted));
+    wanted.add(converted);
   }
   return ok(
     ofColumn(column, at, (value) =>
-      wanted.has(held(value)) ? undefined : "which is not one of the expected values",
+      wanted.has(value) ? undefined : "which is not one of the expected values",
     ),
   );
 }
