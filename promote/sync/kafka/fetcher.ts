@@ -4,7 +4,7 @@ import { openBell } from "./bell.ts";
 import { CODES, KafkaError, failureOf } from "./errors.ts";
 import { fetchRecords, type Fetched } from "./fetch.ts";
 import { addFetched, bufferedBytes, isFetchable, type Held } from "./held.ts";
-import { halt, isClosing, report, type Worker } from "./worker.ts";
+import { halt, isClosing, report, trouble, type Worker } from "./worker.ts";
 
 export type FetchLimits = {
   /** Of one answer. */
@@ -56,9 +56,11 @@ export async function fetchFrom(
           offset,
         })),
       });
-      worker.troubles.delete(task);
       isIdle = fetched.every(({ batches }) => batches.length === 0);
-      if (!accept(worker, asked, fetched)) {
+      const refused = accept(worker, asked, fetched);
+      if (refused === undefined) worker.troubles.delete(task);
+      else {
+        trouble(worker, task, refused);
         refresh();
         await delay(BACKOFF_MS);
       }
@@ -70,13 +72,13 @@ export async function fetchFrom(
   }
 }
 
-/** Keeps what was asked for and is still wanted: a seek or a rebalance may have come meanwhile. False: the metadata is stale. */
+/** Keeps what was asked for and is still wanted: a seek or a rebalance may have come meanwhile. A problem: a partition is not read here, or not now. */
 function accept(
   worker: Worker,
   asked: readonly { held: Held; offset: number }[],
   fetched: readonly Fetched[],
-): boolean {
-  let isCurrent = true;
+): Problem | undefined {
+  let refused: Problem | undefined;
   for (const answer of fetched) {
     const match = asked.find(
       ({ held }) => held.topicId === answer.topicId && held.partition === answer.partition,
@@ -90,7 +92,7 @@ function accept(
       const error = new KafkaError(answer.error, `a fetch of ${held.topic}/${held.partition}`);
       const failure = failureOf(error, "reading");
       if (failure.kind === "halt") halt(worker, failure.problem);
-      isCurrent = false;
+      refused = failure.problem;
     } else {
       held.first = answer.first;
       held.end = answer.stable;
@@ -102,7 +104,7 @@ function accept(
       }
     }
   }
-  return isCurrent;
+  return refused;
 }
 
 /** A broker fills its answer in the order asked: what was served goes to the end of the line. */

@@ -1,0 +1,50 @@
+import { setImmediate as turn } from "node:timers/promises";
+import { expect, test } from "vitest";
+import { until } from "../fixture.ts";
+import type { KafkaClient } from "./client.ts";
+import type { Fetched } from "./fetch.ts";
+import { fetchFrom } from "./fetcher.ts";
+import { openWorker } from "./worker.ts";
+
+const NOT_LEADER = 6;
+const topicId = "1";
+
+/** A source that reads one partition, of which its leader says `error`. */
+function readingOf(error: () => number) {
+  const answer = (): Fetched[] => [
+    { topicId, partition: 0, error: error(), batches: Buffer.alloc(0), aborted: [], first: 0, stable: 0 }, // prettier-ignore
+  ];
+  const client = { node: async () => ({}), send: () => turn(answer()) };
+  // Nothing else of a client is used to fetch.
+  const worker = openWorker(client as unknown as KafkaClient);
+  worker.held.set("t/0", {
+    topic: "t",
+    partition: 0,
+    topicId,
+    leader: 1,
+    position: 0,
+    isPaused: false,
+    isLeaving: false,
+    first: 0,
+    end: 0,
+    rangeAt: 0,
+    queue: [],
+    gap: { from: -1, to: -1 },
+  });
+  return worker;
+}
+
+test("a partition that its broker does not serve is told of for as long as it is so", async () => {
+  let error = NOT_LEADER;
+  const worker = readingOf(() => error);
+  const limits = { maxBytes: 1, maxBytesPerPartition: 1, maxWaitMs: 1, minBytes: 1 };
+  const fetching = fetchFrom(worker, 1, limits, () => undefined);
+  await until("it is told of", () => worker.troubles.size > 0);
+  expect([...worker.troubles.values()]).toMatchObject([
+    { code: "kafka-unavailable", message: expect.stringContaining("t/0: NOT_LEADER_OR_FOLLOWER") },
+  ]);
+  error = 0;
+  await until("it is over", () => worker.troubles.size === 0);
+  worker.closing.abort();
+  await fetching;
+});
