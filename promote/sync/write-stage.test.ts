@@ -10,7 +10,7 @@ const contract = { key: FLIGHT.slice(0, 1), columns: FLIGHT, maxParts: 1 };
 const decoded = unwrap(openJsonDecoder(UNRUN_RELEASE)).decode([], 0);
 
 function batchOf(release: string): Writable {
-  const nothing = { portions: [], records: [], chunks: [], hasSourceMap: false };
+  const nothing = { portions: [], records: [], chunks: [], sourceMap: undefined };
   return { ...nothing, release, contract, decoded, finish: async () => undefined };
 }
 
