@@ -49,15 +49,22 @@ export async function batchRun(
 ): Promise<Result<BatchRun>> {
   const contract = contractOf(spec);
   if (!contract.ok) return contract;
+  const readRelease = place.readRelease ?? unknownRelease;
   const runtimes = openRuntimes(
     {
-      readRelease: place.readRelease ?? unknownRelease,
+      readRelease,
+      widestParts: () => widest,
       openDecoder: (release) => openSpecDecoder({ ...spec, ...release }, undefined),
       openGuest: (release) => openReleaseGuest(release, place),
       openExpectations: expectNothing,
     },
     (hash) => (hash === spec.release ? spec : undefined),
   );
+  const others = new Set(place.epochs?.map(({ release }) => release));
+  const widest = [...others]
+    .filter((release) => release !== spec.release)
+    .map((release) => readRelease(release))
+    .reduce((most, read) => Math.max(most, read.ok ? read.value.maxParts : 1), spec.maxParts);
   const directory = mkdtempSync(join(tmpdir(), "penstock-batch-"));
   const sink = await openDuckdbSink({ name: "batch", path: join(directory, "batch.duckdb") });
   const newest = openNewest();

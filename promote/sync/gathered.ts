@@ -93,7 +93,8 @@ function batchOf(portions: readonly JudgedPortion[]): Judged {
   return {
     portions,
     release: first.epoch.release,
-    contract: first.contract,
+    // It may have come to have more parts meanwhile, never fewer.
+    contract: portions.at(-1)?.contract ?? first.contract,
     records: portions.length === 1 ? first.records : portions.flatMap(({ records }) => records),
     decoded: joinDecoded(portions.map(({ decoded }) => decoded)),
     async finish(settled) {

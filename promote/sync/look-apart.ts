@@ -13,13 +13,13 @@ export async function lookApart<T>(
   spec: PipelineSpec,
   place: PortsPlace,
   look: (open: Pick<Ports, "sinks" | "reader">) => Promise<Result<T>>,
-  signal: AbortSignal,
+  { maxParts, signal }: { maxParts: number; signal: AbortSignal },
 ): Promise<Result<T>> {
   const opened = await openLook(spec, place, { signal, ms: PATIENCE_MS });
   if (!opened.ok) return opened;
   const { sinks, reader } = opened.value;
   const prepareAndLook = async (): Promise<Result<T>> => {
-    const contract = contractOf(spec);
+    const contract = contractOf(spec, maxParts);
     if (!contract.ok) return contract;
     for (const sink of sinks) {
       const refused = await sink.prepare(contract.value);

@@ -102,6 +102,7 @@ function open(
     growth: GROWTH,
     observe: () => undefined,
     readRelease: () => fail({ code: "unknown-release", message: "there are two releases here" }),
+    widestParts: () => 1,
     openDecoder: (spec) => openSpecDecoder({ ...spec, stream: PLAIN_STREAM }, undefined),
     openGuest: () => ({
       run: (_, signal) =>

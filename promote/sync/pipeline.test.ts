@@ -111,6 +111,40 @@ describe("a record's way", () => {
     await expectBatch(spec);
   });
 
+  test("a release of fewer parts, or a roll-back to one, takes away the parts that it does not make of a corrected record", async () => {
+    const apply =
+      "(f) => Array.from({ length: f.delay }, (_, i) => ({ ...f, distance: i, late: false }))";
+    const one = await specOf(place);
+    const three = await specOf(place, { apply, maxParts: 3, release: "release-3" });
+    const two = await specOf(place, { apply, maxParts: 2, release: "release-2" });
+    await send(flight(1, {}));
+    await run(one);
+    await run(three);
+    await send(flight(1, { delay: 3 }), flight(2, { delay: 3 }), flight(3, { delay: 3 }));
+    await settled();
+    await run(two);
+    await send(flight(1, { delay: 2 }), flight(2, { delay: 1 }));
+    await settled();
+    await run(one);
+    await send(flight(1, { delay: 1 }));
+    await settled();
+    for (const sink of ["table", "search"] as const)
+      expect(
+        (await rows(sink, one)).map(({ key, part }) => [key[0], part]),
+        sink,
+      ).toEqual([
+        [1, 0],
+        [2, 0],
+        [3, 0],
+        [3, 1],
+        [3, 2],
+      ]);
+    const { signal } = new AbortController();
+    const report = unwrap(await sync.verify(one, { signal, onProgress: () => undefined }));
+    expect(report.isEqual).toBe(true);
+    expect(report.sinks.map(({ counts }) => counts.equal)).toEqual([5, 5]);
+  });
+
   test("a sink row carries the version and offset it was made at", async () => {
     const spec = await specOf(place);
     await send(flight(1, {}), flight(1, { delay: 30 }));

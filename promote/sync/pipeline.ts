@@ -84,7 +84,7 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
   const limits: Tuning = {
     ...tuning,
     get maxRecords() {
-      return recordsAtOnce(tuning, current.maxParts);
+      return recordsAtOnce(tuning, Math.max(current.maxParts, parts.widestParts()));
     },
   };
   const runtimes = openRuntimes(parts, (hash) => (hash === current.release ? current : undefined));

@@ -37,6 +37,7 @@ async function openReading(
   const runtimes = openRuntimes(
     {
       readRelease: () => fail({ code: "unknown-release", message: "there is one release here" }),
+      widestParts: () => 1,
       openDecoder: (spec) => openSpecDecoder({ ...spec, stream: PLAIN_STREAM }, undefined),
       openGuest: () => ({
         run: () => Promise.reject(new Error("nothing is transformed here")),

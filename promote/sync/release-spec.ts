@@ -2,6 +2,7 @@ import type { DatabaseSync } from "node:sqlite";
 import { z } from "zod";
 import { fail, ok, type Result } from "#snapshots/problem.ts";
 import type { ContentStore } from "#snapshots/store.ts";
+import type { PipelineId } from "./epochs.ts";
 
 const column = z.object({ name: z.string(), type: z.string(), nullable: z.boolean() });
 
@@ -30,6 +31,20 @@ export function keepRelease(state: DatabaseSync, store: ContentStore, release: R
       "insert into sync_releases (release, spec, bundle) values (?, ?, ?) on conflict do nothing",
     )
     .run(release.release, JSON.stringify(storedSchema.parse(rest)), hash);
+}
+
+/**
+ * The most parts that a release of a pipeline makes of a record. All of them write or clear as many, so that none of a record that made more stands
+ * beside what a later one left.
+ */
+export function widestParts(state: DatabaseSync, { environment, name }: PipelineId): number {
+  const found = state
+    .prepare(
+      `select coalesce(max(json_extract(spec, '$.maxParts')), 1) as parts from sync_releases
+       where release in (select release from sync_epochs where environment = ? and name = ?)`,
+    )
+    .get(environment, name);
+  return z.object({ parts: z.number() }).parse(found).parts;
 }
 
 export function readRelease(

@@ -19,6 +19,8 @@ export type RuntimeParts = {
   readRelease(hash: string): Result<ReleaseSpec>;
   openDecoder(release: ReleaseSpec): Result<Decoder>;
   openGuest(release: ReleaseSpec): GuestStage;
+  /** The most parts that any release made of a record; each writes or clears as many. */
+  widestParts(): number;
   /** What the source expects of its records; nothing where a topic is only looked back on. */
   openExpectations(release: ReleaseSpec): Result<Expectations>;
 };
@@ -37,9 +39,17 @@ export function openRuntimes(
 ): Runtimes {
   const opened = new Map<string, Runtime>();
 
+  function widened(contract: SinkContract): SinkContract {
+    const maxParts = parts.widestParts();
+    return maxParts <= contract.maxParts ? contract : { ...contract, maxParts };
+  }
+
   function of(hash: string): Runtime | Problem {
     const held = opened.get(hash);
-    if (held !== undefined) return held;
+    if (held !== undefined) {
+      held.contract = widened(held.contract);
+      return held;
+    }
     const atHand = known(hash);
     const release =
       atHand === undefined ? parts.readRelease(hash) : { ok: true as const, value: atHand };
@@ -54,7 +64,7 @@ export function openRuntimes(
       release: release.value,
       expectations: expectations.value,
       decoder: decoder.value,
-      contract: contract.value,
+      contract: widened(contract.value),
       guest: parts.openGuest(release.value),
     };
     opened.set(hash, runtime);

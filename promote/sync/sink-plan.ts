@@ -16,10 +16,10 @@ export type SinkPlan = {
 };
 
 /** What the sinks of a release hold. */
-export function contractOf(spec: ReleaseSpec): Result<SinkContract> {
+export function contractOf(spec: ReleaseSpec, maxParts = spec.maxParts): Result<SinkContract> {
   const layout = layoutOf(spec);
   if (!layout.ok) return layout;
-  return ok({ key: keyColumns(layout.value), columns: spec.output, maxParts: spec.maxParts });
+  return ok({ key: keyColumns(layout.value), columns: spec.output, maxParts });
 }
 
 export async function planSinks(

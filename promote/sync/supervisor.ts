@@ -14,7 +14,7 @@ import { sinkName, type PipelineSpec } from "./pipeline-spec.ts";
 import { openHeldPartitions } from "./held-partitions.ts";
 import { openMeasuring } from "./measuring.ts";
 import { readProgress, setPaused } from "./progress.ts";
-import { keepRelease, readRelease } from "./release-spec.ts";
+import { keepRelease, readRelease, widestParts } from "./release-spec.ts";
 import { contractOf, planSinks, type SinkPlan } from "./sink-plan.ts";
 import { openSpecDecoder } from "./spec-decoder.ts";
 import { expectNothing, openRuntimes } from "./runtimes.ts";
@@ -89,6 +89,7 @@ export function openSupervisor(first: PipelineSpec, place: Place): Supervisor {
   const partitions = openHeldPartitions(place.state, id);
   const measuring = openMeasuring();
   let isObeying = false;
+  let mostParts = widestParts(place.state, id);
 
   function change(patch: Partial<State>): void {
     live = { ...live, ...patch };
@@ -155,6 +156,7 @@ export function openSupervisor(first: PipelineSpec, place: Place): Supervisor {
       ...(deadLetters === undefined ? {} : { buryIn: (letters) => deadLetters.send(letters) }),
       openDecoder: (release) => openSpecDecoder({ ...spec, ...release }, registry),
       readRelease: (hash) => readRelease(place.state, place.store, hash),
+      widestParts: () => mostParts,
       openGuest: (release) => openReleaseGuest(release, place),
       openExpectations: ({ input }) =>
         openExpectations(spec.stream.expectations, input, listHalts(place.state, id)),
@@ -186,8 +188,10 @@ export function openSupervisor(first: PipelineSpec, place: Place): Supervisor {
         else backoffs.set(event.where, event.problem);
         break;
       case "assigned":
-      case "revoked":
       case "epoch":
+        mostParts = widestParts(place.state, id);
+        break;
+      case "revoked":
         break;
       case "state":
       case "read":
@@ -298,7 +302,8 @@ export function openSupervisor(first: PipelineSpec, place: Place): Supervisor {
   ): Promise<Result<T>> {
     // A file belongs to who has it open; servers are looked at apart, beside the pipeline's own work.
     if (ports !== undefined && spec.where.kind === "embedded") return look(ports);
-    return lookApart(spec, place, look, signal);
+    const maxParts = Math.max(spec.maxParts, widestParts(place.state, id));
+    return lookApart(spec, place, look, { maxParts, signal });
   }
 
   return {
@@ -312,8 +317,10 @@ export function openSupervisor(first: PipelineSpec, place: Place): Supervisor {
         // Its own: the pipeline may run in other processes, or be paused.
         const asked = openSpecRegistry(known, place);
         if (!asked.ok) return asked;
+        const maxParts = widestParts(place.state, id);
         const runtimes = openRuntimes(
           {
+            widestParts: () => maxParts,
             readRelease: (hash) => readRelease(place.state, place.store, hash),
             openDecoder: (release) => openSpecDecoder({ ...known, ...release }, asked.value),
             openGuest: (release) => openReleaseGuest(release, place),

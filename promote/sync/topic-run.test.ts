@@ -20,6 +20,7 @@ test("where a record may become many rows, a topic is looked back on in smaller 
   const runtimes = openRuntimes(
     {
       readRelease: () => fail({ code: "unknown-release", message: "there is one release here" }),
+      widestParts: () => 1,
       openDecoder: (spec) => openSpecDecoder({ ...spec, stream: PLAIN_STREAM }, undefined),
       openGuest: () => ({
         run: async () => ok([]),

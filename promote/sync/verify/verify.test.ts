@@ -252,6 +252,7 @@ describe("verify", () => {
     const id = { environment: "staging", name: "delays" };
     const parts = {
       readRelease: (hash: string) => readRelease(state, place.store, hash),
+      widestParts: () => 1,
       openDecoder: (release: ReleaseSpec) => openSpecDecoder({ ...spec(), ...release }, undefined),
       openGuest: (release: ReleaseSpec) => openReleaseGuest(release, place),
       openExpectations: expectNothing,
