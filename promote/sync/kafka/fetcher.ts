@@ -21,8 +21,25 @@ const SHORT_WAIT_MS = 20;
 const IDLE_WAIT_MS = 250;
 const BACKOFF_MS = 200;
 
-/** Fetches of what one broker leads, one at a time, ahead of the polls, as long as the source is open. */
-export async function fetchFrom(
+/** Fetches from every broker that leads a partition held here, also from one that comes to lead it later, as long as the source is open. */
+export async function fetchFromLeaders(
+  worker: Worker,
+  limits: FetchLimits,
+  refresh: () => void,
+): Promise<void> {
+  const room = openBell();
+  worker.room.push(room);
+  const fetching = new Map<number, Promise<void>>();
+  while (!isClosing(worker) && worker.halted === undefined) {
+    for (const { leader } of worker.held.values())
+      if (!fetching.has(leader)) fetching.set(leader, fetchFrom(worker, leader, limits, refresh));
+    await room.wait(limits.maxWaitMs, worker.closing.signal);
+  }
+  await Promise.all(fetching.values());
+}
+
+/** Fetches of what one broker leads, one at a time, ahead of the polls. */
+async function fetchFrom(
   worker: Worker,
   leader: number,
   limits: FetchLimits,

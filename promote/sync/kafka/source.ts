@@ -5,7 +5,7 @@ import { within } from "../within.ts";
 import { noteOf } from "./assign.ts";
 import { openKafkaClient, type KafkaLog } from "./client.ts";
 import { failureOf } from "./errors.ts";
-import { fetchFrom } from "./fetcher.ts";
+import { fetchFromLeaders } from "./fetcher.ts";
 import { openMember } from "./group.ts";
 import { seekTo, takeDelivery, type Held } from "./held.ts";
 import { EARLIEST, LATEST, listOffsets, placeKey } from "./list-offsets.ts";
@@ -66,7 +66,7 @@ export async function openKafkaSource(options: KafkaSourceOptions): Promise<Sour
     maxWaitMs: Math.round(options.gatherMs ?? 200),
     minBytes: 1 << 20,
   };
-  const leaders = new Map<number, Promise<void>>();
+  const fetching = fetchFromLeaders(worker, limits, () => membership.refresh());
   let retryAt = 0;
 
   /** What the last poll told has been dealt with: partitions nobody sought begin where the assignment said. */
@@ -78,16 +78,6 @@ export async function openKafkaSource(options: KafkaSourceOptions): Promise<Sour
       if (held === undefined || held.topicId !== assignment.incarnation) continue;
       held.position ??= assignment.committed ?? assignment.start ?? assignment.first;
     }
-    fetchAll();
-  }
-
-  function fetchAll(): void {
-    for (const { leader } of worker.held.values())
-      if (!leaders.has(leader))
-        leaders.set(
-          leader,
-          fetchFrom(worker, leader, limits, () => membership.refresh()),
-        );
     ringRoom(worker);
   }
 
@@ -189,7 +179,7 @@ export async function openKafkaSource(options: KafkaSourceOptions): Promise<Sour
       const left = member.leave().catch(() => undefined);
       await within(LEAVE_MS, left);
       await client.close().catch(() => undefined);
-      await Promise.all([membership.stop(), ...leaders.values()]);
+      await Promise.all([membership.stop(), fetching]);
       // What was being connected meanwhile.
       await client.close().catch(() => undefined);
     },
