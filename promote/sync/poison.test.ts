@@ -110,3 +110,11 @@ test.each(kills)("a record whose guest is killed from outside %s times", async (
   );
   expect(await poisonIn(1, guest)).toEqual(found);
 });
+
+test("guests that are killed from outside, as where memory is short, say nothing against a release", async () => {
+  const guest = guestOf(
+    () => false,
+    () => 3,
+  );
+  expect(await poisonIn(1_000, guest)).toEqual([]);
+});

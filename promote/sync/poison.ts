@@ -88,12 +88,16 @@ async function runAlone(
 async function sampleFails(rows: number, parts: PoisonParts): Promise<Problem | undefined> {
   if (rows < SAMPLE) return undefined;
   let reason = "";
-  for (let drawn = 0; drawn < SAMPLE; drawn++) {
+  let kills = 0;
+  for (let drawn = 0; drawn < SAMPLE;) {
     const row = Math.floor(((drawn + parts.random()) * rows) / SAMPLE);
     const tried = await parts.attempt(row, row + 1);
     if (tried.kind === "halted") return tried.problem;
     if (tried.kind === "done") return undefined;
     reason = tried.reason;
+    kills = tried.wasKilled ? kills + 1 : 0;
+    if (kills % MOST_TRIES === 0) drawn++;
+    if (tried.wasKilled) await parts.backOff(kills);
   }
   return {
     code: "guest-keeps-failing",
