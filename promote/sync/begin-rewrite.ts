@@ -15,7 +15,7 @@ import {
   stretchesOf,
   type Layer,
 } from "./layers.ts";
-import { beginRewrite, listAsked, spreadRewrite, type Rewrite } from "./rewrites.ts";
+import { beginRewrite, listAsked, spreadRewrite, type RewriteHead } from "./rewrites.ts";
 
 /** A rewrite that has begun: live traffic of its stretch goes on in `epoch`, what lies before is written in layers. */
 export type Begun = { epoch: Epoch; lowest: number | undefined; layers: Layer[] };
@@ -34,7 +34,7 @@ export type Beginning =
 export function openRewrite(
   state: DatabaseSync,
   id: PipelineId,
-  rewrite: Rewrite,
+  rewrite: RewriteHead,
   fresh: NewEpoch,
   worker: { owner: string; learnedAt: Date },
 ): Begun | undefined {
@@ -66,8 +66,8 @@ export function openRewrite(
  */
 export function beginningOf(
   epochs: readonly Epoch[],
-  together: readonly Rewrite[],
-  rewrite: Rewrite,
+  together: readonly RewriteHead[],
+  rewrite: RewriteHead,
   { release, learnedAt }: { release: string; learnedAt: Date },
 ): Beginning {
   const settled = settledOffset(epochs, rewrite);
@@ -96,7 +96,7 @@ export function beginningOf(
 }
 
 /** Another worker began it with a release that this one has not heard of yet. */
-function isNews(epochs: readonly Epoch[], begun: Rewrite, learnedAt: Date): boolean {
+function isNews(epochs: readonly Epoch[], begun: RewriteHead, learnedAt: Date): boolean {
   const epoch = epochs.find(
     (one) => one.epoch === begun.epoch && one.partition === begun.partition,
   );

@@ -1,5 +1,11 @@
 import { expect, test } from "vitest";
-import { askRewrite, listRewrites, summarizeRewrites, type Selection } from "./rewrites.ts";
+import {
+  askRewrite,
+  listOpenRewrites,
+  listRewrites,
+  summarizeRewrites,
+  type Selection,
+} from "./rewrites.ts";
 import { openSyncState } from "./state.ts";
 
 test("whoever looks at rewrites is told how much each takes, and not what", () => {
@@ -23,6 +29,8 @@ test("whoever looks at rewrites is told how much each takes, and not what", () =
     { kind: "some", records: 3, identities: 2 },
     { kind: "some", records: 0, identities: 0 },
   ]);
+  const kinds = ["all", "clears", "clears", "some", "some"];
+  expect(listOpenRewrites(state, id).map(({ kind }) => kind)).toEqual(kinds);
   for (const [i, { selection, ...rest }] of listRewrites(state, id).entries()) {
     expect(selection).toEqual(selections[i]);
     expect(seen[i]).toMatchObject(rest);

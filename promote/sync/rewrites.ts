@@ -50,15 +50,21 @@ export type Rewrite = Stretch & {
   deadLettered: number;
 };
 
-/** A rewrite as somebody looks at it: a selection may name a million identities, and only their number is wanted. */
-export type RewriteSummary = Omit<Rewrite, "selection"> & {
+/** A selection may name a million identities: it is read by who needs it. */
+export type RewriteHead = Omit<Rewrite, "selection">;
+
+/** As long as a rewrite waits, only what kind of records it takes is wanted… */
+export type OpenRewrite = RewriteHead & { kind: "all" | "clears" | "some" };
+
+/** …and by who looks at it, their number. */
+export type RewriteSummary = RewriteHead & {
   what:
     | { kind: "all" }
     | { kind: "clears"; identities: number }
     | { kind: "some"; records: number; identities: number };
 };
 
-const summaryColumns = z.object({
+const headColumns = z.object({
   rewrite: z.number(),
   topic: z.string(),
   incarnation: z.string(),
@@ -76,7 +82,9 @@ const summaryColumns = z.object({
   dead_lettered: z.number(),
 });
 
-function summaryOf(row: z.infer<typeof summaryColumns>): Omit<Rewrite, "selection"> {
+const HEAD = Object.keys(headColumns.shape).join(", ");
+
+function headOf(row: z.infer<typeof headColumns>): RewriteHead {
   const { from_offset, to_offset, asked_at, dead_lettered, ...rest } = row;
   return {
     ...rest,
@@ -91,31 +99,30 @@ function summaryOf(row: z.infer<typeof summaryColumns>): Omit<Rewrite, "selectio
   };
 }
 
-const rowSchema = summaryColumns
+const rowSchema = headColumns
   .extend({ selection: z.string() })
   .transform(({ selection, ...row }): Rewrite => ({
-    ...summaryOf(row),
+    ...headOf(row),
     selection: selectionSchema.parse(JSON.parse(selection)),
   }));
 
-const summarySchema = summaryColumns
+const summarySchema = headColumns
   .extend({
     clears: z.number().nullable(),
     records: z.number().nullable(),
     identities: z.number().nullable(),
   })
   .transform(({ clears, records, identities, ...row }): RewriteSummary => {
-    if (clears !== null) return { ...summaryOf(row), what: { kind: "clears", identities: clears } };
-    if (records === null || identities === null)
-      return { ...summaryOf(row), what: { kind: "all" } };
-    return { ...summaryOf(row), what: { kind: "some", records, identities } };
+    if (clears !== null) return { ...headOf(row), what: { kind: "clears", identities: clears } };
+    if (records === null || identities === null) return { ...headOf(row), what: { kind: "all" } };
+    return { ...headOf(row), what: { kind: "some", records, identities } };
   });
 
 /** All of a pipeline's rewrites, oldest first. SQLite counts what they select in a twentieth of the time that it takes to read it all. */
 export function summarizeRewrites(state: DatabaseSync, id: PipelineId): RewriteSummary[] {
   return state
     .prepare(
-      `select ${Object.keys(summaryColumns.shape).join(", ")}, json_array_length(selection, '$.clears') as clears,
+      `select ${HEAD}, json_array_length(selection, '$.clears') as clears,
          json_array_length(selection, '$.offsets') as records, json_array_length(selection, '$.tokens') as identities
        from sync_rewrites where environment = ? and name = ? order by rewrite`,
     )
@@ -131,14 +138,26 @@ export function listRewrites(state: DatabaseSync, id: PipelineId): Rewrite[] {
     .map((row) => rowSchema.parse(row));
 }
 
-/** Those that are not done, oldest first. */
-export function listOpenRewrites(state: DatabaseSync, id: PipelineId): Rewrite[] {
+const openSchema = headColumns
+  .extend({ kind: z.enum(["all", "clears", "some"]) })
+  .transform(({ kind, ...row }): OpenRewrite => ({ ...headOf(row), kind }));
+
+/** Those that are not done, oldest first. Of their selections nothing but the beginning is read: who waits asks twice a second. */
+export function listOpenRewrites(state: DatabaseSync, id: PipelineId): OpenRewrite[] {
   return state
     .prepare(
-      "select * from sync_rewrites where environment = ? and name = ? and state <> 'done' order by rewrite",
+      `select ${HEAD}, case substr(selection, 3, 3) when 'all' then 'all' when 'cle' then 'clears' else 'some' end as kind
+       from sync_rewrites where environment = ? and name = ? and state <> 'done' order by rewrite`,
     )
     .all(id.environment, id.name)
-    .map((row) => rowSchema.parse(row));
+    .map((row) => openSchema.parse(row));
+}
+
+const selectionRow = z.object({ selection: z.string() });
+
+export function readSelection(state: DatabaseSync, { rewrite }: RewriteHead): Selection {
+  const row = state.prepare("select selection from sync_rewrites where rewrite = ?").get(rewrite);
+  return selectionSchema.parse(JSON.parse(selectionRow.parse(row).selection));
 }
 
 export type Asked = Stretch & Pick<Rewrite, "from" | "selection" | "reason" | "askedAt">;
@@ -187,12 +206,12 @@ function insertRewrite(state: DatabaseSync, id: PipelineId, asked: Asked): numbe
 }
 
 /** What was asked together with a rewrite, itself included; nothing where it was asked alone. */
-export function listAsked(state: DatabaseSync, { ask }: Pick<Rewrite, "ask">): Rewrite[] {
+export function listAsked(state: DatabaseSync, { ask }: Pick<Rewrite, "ask">): RewriteHead[] {
   if (ask === undefined) return [];
   return state
-    .prepare("select * from sync_rewrites where ask = ? order by rewrite")
+    .prepare(`select ${HEAD} from sync_rewrites where ask = ? order by rewrite`)
     .all(ask)
-    .map((row) => rowSchema.parse(row));
+    .map((row) => headOf(headColumns.parse(row)));
 }
 
 /**
@@ -202,12 +221,12 @@ export function listAsked(state: DatabaseSync, { ask }: Pick<Rewrite, "ask">): R
 export function spreadRewrite(
   state: DatabaseSync,
   id: PipelineId,
-  together: readonly Rewrite[],
+  together: readonly RewriteHead[],
   stretches: readonly Stretch[],
 ): void {
   const [first] = together;
   if (first === undefined) return;
-  const selection = unionOf(together.map((one) => one.selection));
+  const selection = unionOf(together.map((one) => readSelection(state, one)));
   const reset = state.prepare(
     "update sync_rewrites set state = 'asked', lowest = null, selection = ? where ask = ?",
   );
@@ -269,16 +288,20 @@ export function finishRewrite(
 }
 
 /** Nothing is left to do of these, or nothing can be: what they were asked for is gone. */
-export function endRewrites(state: DatabaseSync, rewrites: readonly Rewrite[]): void {
+export function endRewrites(state: DatabaseSync, rewrites: readonly RewriteHead[]): void {
   setState(state, rewrites, "done");
 }
 
 /** As if they had not been done. */
-export function askAgain(state: DatabaseSync, rewrites: readonly Rewrite[]): void {
+export function askAgain(state: DatabaseSync, rewrites: readonly RewriteHead[]): void {
   setState(state, rewrites, "asked");
 }
 
-function setState(state: DatabaseSync, rewrites: readonly Rewrite[], next: Rewrite["state"]): void {
+function setState(
+  state: DatabaseSync,
+  rewrites: readonly RewriteHead[],
+  next: Rewrite["state"],
+): void {
   const update = state.prepare("update sync_rewrites set state = ? where rewrite = ?");
   inTransaction(state, () => {
     for (const { rewrite } of rewrites) update.run(next, rewrite);

@@ -7,7 +7,13 @@ import type { Epoch, Stretch } from "./epochs.ts";
 import { firstEpoch } from "./fixture.ts";
 import type { SourceRecord, TopicReader } from "./ports.ts";
 import { NOTHING } from "./progress.ts";
-import { askRewrite, beginRewrite, listRewrites, type Selection } from "./rewrites.ts";
+import {
+  askRewrite,
+  beginRewrite,
+  listOpenRewrites,
+  listRewrites,
+  type Selection,
+} from "./rewrites.ts";
 import { rewriting, tombstones, type RewritePiece } from "./rewriting.ts";
 import { openSyncState } from "./state.ts";
 import { FIRST_EPOCH, versionOf } from "./version.ts";
@@ -134,6 +140,15 @@ test("between two batches in which there is nothing to write, the pipeline reads
     { value: "looking" },
     { value: { records: [{ offset: 6 }] } },
   ]);
+});
+
+test("what waits is not read: it may name a million identities", async () => {
+  ask(0, { offsets: [0], tokens: [] });
+  ask(1, { offsets: [0], tokens: [] });
+  held = [stretchOf(0)];
+  state.exec("update sync_rewrites set selection = '{\"offsets\":…' where partition = 1");
+  await goOn(open());
+  expect(listOpenRewrites(state, id)).toMatchObject([{ partition: 1, state: "asked" }]);
 });
 
 describe("of a topic that is not what it was", () => {

@@ -16,8 +16,10 @@ import {
   finishRewrite,
   listAsked,
   listOpenRewrites,
+  readSelection,
   type Clear,
-  type Rewrite,
+  type OpenRewrite,
+  type RewriteHead,
   type Selection,
 } from "./rewrites.ts";
 import type { SettledBatch } from "./settle-batch.ts";
@@ -45,7 +47,7 @@ export type RewritingParts = {
   /** The release that runs now. */
   release(): string;
   /** Begins a rewrite: live traffic of its stretch moves to a new epoch. Undefined when that cannot be just now. */
-  renew(rewrite: Rewrite): Begun | undefined;
+  renew(rewrite: RewriteHead): Begun | undefined;
   /** The stretches that are read here. */
   held(): Stretch[];
   /** Whether the pipeline reads a topic. */
@@ -90,12 +92,12 @@ export async function* rewriting(
 async function nextOf(
   parts: RewritingParts,
   begun: Map<number, Begun>,
-  open: readonly Rewrite[],
+  open: readonly OpenRewrite[],
 ): Promise<AsyncGenerator<RewritePiece | Problem | Looking> | "begun" | undefined> {
   for (const rewrite of open) {
     if (rewrite.state === "written" || isWaiting(parts, begun, rewrite)) continue;
     if (await isTopicGone(parts, rewrite)) continue;
-    if ("clears" in rewrite.selection) return clear(parts, rewrite, rewrite.selection.clears);
+    if (rewrite.kind === "clears") return clear(parts, rewrite);
     const known = begunAs(parts, begun, rewrite);
     begun.delete(rewrite.rewrite);
     if (known !== undefined) return rewriteOne(parts, rewrite, known);
@@ -111,7 +113,7 @@ async function nextOf(
 function begunAs(
   parts: RewritingParts,
   begun: ReadonlyMap<number, Begun>,
-  rewrite: Rewrite,
+  rewrite: OpenRewrite,
 ): Begun | undefined {
   const known = begun.get(rewrite.rewrite);
   if (known === undefined) return undefined;
@@ -130,7 +132,7 @@ function begunAs(
 function isWaiting(
   parts: RewritingParts,
   begun: ReadonlyMap<number, Begun>,
-  rewrite: Rewrite,
+  rewrite: OpenRewrite,
 ): boolean {
   const lowest = begunAs(parts, begun, rewrite)?.lowest;
   if (lowest === undefined) return false;
@@ -138,10 +140,10 @@ function isWaiting(
 }
 
 /** What can be done here; what was asked of a topic that was made again since is over, also in partitions that it has no more. */
-async function openHere(parts: RewritingParts): Promise<Rewrite[]> {
+async function openHere(parts: RewritingParts): Promise<OpenRewrite[]> {
   const held = parts.held();
   const open = listOpenRewrites(parts.state, parts.id);
-  const gone: Rewrite[] = [];
+  const gone: OpenRewrite[] = [];
   for (const rewrite of open) {
     const here = held.filter(({ topic }) => topic === rewrite.topic);
     const isOther = here.every(({ incarnation }) => incarnation !== rewrite.incarnation);
@@ -158,7 +160,7 @@ async function openHere(parts: RewritingParts): Promise<Rewrite[]> {
  */
 async function endBackfills(
   parts: RewritingParts,
-  here: readonly Rewrite[],
+  here: readonly OpenRewrite[],
 ): Promise<Problem | undefined> {
   const [one] = here;
   if (one === undefined) return undefined;
@@ -169,7 +171,7 @@ async function endBackfills(
     return undefined;
   }
   const all = listOpenRewrites(parts.state, parts.id).filter(
-    ({ topic, selection }) => "all" in selection && parts.isRead(topic),
+    ({ topic, kind }) => kind === "all" && parts.isRead(topic),
   );
   const left = all.filter((other) => other.state !== "written" || other.release !== release);
   if (left.length > 0) {
@@ -183,7 +185,7 @@ async function endBackfills(
 }
 
 /** Nobody reads, and so nobody will write, what was asked of a topic that is deleted or made again since. */
-async function endGone(parts: RewritingParts, rewrites: readonly Rewrite[]): Promise<void> {
+async function endGone(parts: RewritingParts, rewrites: readonly OpenRewrite[]): Promise<void> {
   const elsewhere = rewrites.filter((rewrite) => !isHeld(parts, rewrite));
   const byMaking = Map.groupBy(elsewhere, (one) => JSON.stringify([one.topic, one.incarnation]));
   for (const some of byMaking.values()) {
@@ -195,9 +197,9 @@ async function endGone(parts: RewritingParts, rewrites: readonly Rewrite[]): Pro
 type PieceOf = (epoch: Epoch, records: readonly SourceRecord[], decoded: Decoded) => RewritePiece;
 
 /** The pieces of a rewrite that has begun under an epoch, and when every sink has them all. */
-function openPieces(parts: RewritingParts, rewrite: Rewrite, begunAt: number) {
+function openPieces(parts: RewritingParts, rewrite: OpenRewrite, begunAt: number) {
   const { id, state, signal } = parts;
-  const { topic, incarnation, partition, selection } = rewrite;
+  const { topic, incarnation, partition, kind } = rewrite;
   const begun = { rewrite: rewrite.rewrite, epoch: begunAt };
   let unsettled = 0;
   let onSettled: () => void = () => undefined;
@@ -216,8 +218,7 @@ function openPieces(parts: RewritingParts, rewrite: Rewrite, begunAt: number) {
         const isOurs = inTransaction(state, () => {
           if (!countRewritten(state, begun, counts)) return false;
           // What is cleared is no record of the topic: it has no letters.
-          if (!("clears" in selection))
-            replaceDeadLetters(state, id, rewrite, offsets, deadLetters);
+          if (kind !== "clears") replaceDeadLetters(state, id, rewrite, offsets, deadLetters);
           return true;
         });
         if (isOurs) parts.rewritten({ reason: rewrite.reason, piece, ...settled });
@@ -242,11 +243,11 @@ function openPieces(parts: RewritingParts, rewrite: Rewrite, begunAt: number) {
 
 async function* rewriteOne(
   parts: RewritingParts,
-  rewrite: Rewrite,
+  rewrite: OpenRewrite,
   { epoch, layers }: Begun,
 ): AsyncGenerator<RewritePiece | Problem | Looking> {
   const { pieceOf, settled } = openPieces(parts, rewrite, epoch.epoch);
-  const chosen = openSelection(rewrite.selection);
+  const chosen = openSelection(readSelection(parts.state, rewrite));
   for (const layer of layers) {
     for await (const records of readHere(parts, rewrite, layer)) {
       if ("code" in records) {
@@ -271,14 +272,15 @@ async function* rewriteOne(
 
 async function* clear(
   parts: RewritingParts,
-  rewrite: Rewrite,
-  clears: readonly Clear[],
+  rewrite: OpenRewrite,
 ): AsyncGenerator<RewritePiece | Problem> {
   if (await isTopicGone(parts, rewrite)) return;
   const epoch = parts.newestOf(rewrite);
   if (epoch === undefined) return;
   const { pieceOf, settled } = openPieces(parts, rewrite, epoch.epoch);
-  const { from, selection } = rewrite;
+  const { from } = rewrite;
+  const selection = readSelection(parts.state, rewrite);
+  const clears = "clears" in selection ? selection.clears : [];
   const begun = { epoch: epoch.epoch, from, to: from, release: epoch.release, lowest: undefined };
   beginRewrite(parts.state, rewrite.rewrite, begun);
   for (const { number, records } of tombstones(clears)) {
@@ -298,7 +300,7 @@ async function* clear(
 /** Unless it was cut short. */
 async function finish(
   parts: RewritingParts,
-  rewrite: Rewrite,
+  rewrite: OpenRewrite,
   done: { epoch: number; selection: Selection },
 ): Promise<void> {
   if (parts.signal.aborted || !isHeld(parts, rewrite)) return;
@@ -309,7 +311,7 @@ async function finish(
 /** Records of a layer, for as long as the stretch is read here and its topic is the one it was. */
 async function* readHere(
   parts: RewritingParts,
-  rewrite: Rewrite,
+  rewrite: OpenRewrite,
   layer: Layer,
 ): AsyncGenerator<readonly SourceRecord[] | Problem> {
   const { reader, signal } = parts;
@@ -329,7 +331,10 @@ async function* readHere(
 }
 
 /** Deleted, or made again under its name. */
-async function isTopicGone({ reader, signal }: RewritingParts, rewrite: Rewrite): Promise<boolean> {
+async function isTopicGone(
+  { reader, signal }: RewritingParts,
+  rewrite: OpenRewrite,
+): Promise<boolean> {
   try {
     return (await reader.incarnation(rewrite.topic, signal)) !== rewrite.incarnation;
   } catch {
@@ -337,7 +342,7 @@ async function isTopicGone({ reader, signal }: RewritingParts, rewrite: Rewrite)
   }
 }
 
-function isHeld(parts: RewritingParts, rewrite: Rewrite): boolean {
+function isHeld(parts: RewritingParts, rewrite: OpenRewrite): boolean {
   return parts.held().some((stretch) => isSameStretch(stretch, rewrite));
 }
 

@@ -19,7 +19,7 @@ import {
 import { timesDecideUntil } from "./grown-before.ts";
 import type { Assignment, Delivery, PartitionRange, SourceRecord, TopicReader } from "./ports.ts";
 import { claimStretch, forgetStretch, rewindStretch } from "./progress.ts";
-import type { Rewrite } from "./rewrites.ts";
+import type { RewriteHead } from "./rewrites.ts";
 
 /** Records of one partition and one epoch, in offset order. */
 export type Portion = {
@@ -76,7 +76,7 @@ export type Stretches = {
    * Opens a new epoch at where a rewrite's stretch is read now, so that what lies before can be written again above what is there. Undefined when it
    * is not read here (any more), has to be waited for, or while a transition lets times decide: there is no above within it.
    */
-  renew(rewrite: Rewrite): Begun | undefined;
+  renew(rewrite: RewriteHead): Begun | undefined;
   list(): { stretch: Stretch; position: number }[];
 };
 
