@@ -3,13 +3,13 @@ import { ProblemError } from "#snapshots/problem.ts";
 import type { StoredRow } from "../ports.ts";
 import { quoteCql, SYSTEM_COLUMNS } from "./column-names.ts";
 import { jsonColumn } from "./decode.ts";
+import { openPaging } from "../paging.ts";
 import type { Field } from "./catalog.ts";
 import { messageOf } from "./outcome-of.ts";
 import type { CassandraTable } from "./table-plan.ts";
 import { tokenRanges } from "./token-ranges.ts";
 
 const RANGES = 16;
-const PAGE_ROWS = 2000;
 
 /**
  * Every row, in pages through the token ring. A row without a version was not written by the pipeline: it is shown with version 0
@@ -23,13 +23,15 @@ export async function* scanRows(client: Client, table: CassandraTable): AsyncGen
   const selected = cells.map((cell, i) => `${cell} as c${i}`).join(", ");
   const token = `token(${table.keys.flatMap((f) => f.physical.map(quoteCql)).join(", ")})`;
   const query = `select ${selected} from ${table.name} where ${token} > ? and ${token} <= ?`;
+  const paging = openPaging();
   for (const { after, to } of tokenRanges(RANGES)) {
     let pageState: string | undefined;
     do {
-      const paging = { fetchSize: PAGE_ROWS, ...(pageState === undefined ? {} : { pageState }) };
-      const asked = client.execute(query, [after, to], { prepare: true, ...paging });
+      const at = { fetchSize: paging.rows(), ...(pageState === undefined ? {} : { pageState }) };
+      const asked = client.execute(query, [after, to], { prepare: true, ...at });
       const page = await asked.catch((cause: unknown) => notRead(table, cause));
       const columns = cells.map((_, i) => page.rows.map((row): unknown => row[`c${i}`]));
+      paging.came(columns, page.rows.length);
       yield* storedRows(table, fields, columns, page.rows.length);
       pageState = page.pageState ?? undefined;
     } while (pageState !== undefined);

@@ -1,13 +1,17 @@
+import { errors } from "@elastic/elasticsearch";
 import { z } from "zod";
 import type { Problem } from "#snapshots/problem.ts";
 import type { TypedColumn } from "../identity.ts";
+import { openPaging } from "../paging.ts";
 import type { StoredRow } from "../ports.ts";
 import type { Client } from "./client.ts";
 import { identityOfId, placesOf, type Identity } from "./document-key.ts";
+import { failureOf } from "./failures.ts";
 import { fieldOf, OWN } from "./field-names.ts";
 
-const PAGE = 2000;
 const KEEP_ALIVE = "2m";
+/** Of a page that is larger than those before let expect, no more is read than this. */
+const LARGEST_PAGE_BYTES = 64 << 20;
 
 const opened = z.object({ id: z.string() });
 const hit = z.object({
@@ -110,24 +114,25 @@ async function* pagesOf(client: Client, index: string): AsyncGenerator<Hit[]> {
     }),
   );
   try {
+    const paging = openPaging();
     for (let after: unknown[] | undefined; ;) {
-      const { pit_id, hits } = page.parse(
-        await client.transport.request({
-          method: "POST",
-          path: "/_search",
-          body: {
-            size: PAGE,
-            pit: { id, keep_alive: KEEP_ALIVE },
-            sort: ["_shard_doc"],
-            seq_no_primary_term: true,
-            version: true,
-            track_total_hits: false,
-            ...(after === undefined ? {} : { search_after: after }),
-          },
-        }),
-      );
+      const found = await searched(client, {
+        size: paging.rows(),
+        pit: { id, keep_alive: KEEP_ALIVE },
+        sort: ["_shard_doc"],
+        seq_no_primary_term: true,
+        version: true,
+        track_total_hits: false,
+        ...(after === undefined ? {} : { search_after: after }),
+      }).catch((cause: unknown) => {
+        if (isTooLarge(cause) && paging.halve()) return undefined;
+        throw cause;
+      });
+      if (found === undefined) continue;
+      const { pit_id, hits } = found;
       id = pit_id;
       if (hits.hits.length === 0) return;
+      paging.came(hits.hits, hits.hits.length);
       yield hits.hits;
       after = hits.hits.at(-1)?.sort;
     }
@@ -136,6 +141,24 @@ async function* pagesOf(client: Client, index: string): AsyncGenerator<Hit[]> {
     const closing = client.transport.request({ method: "DELETE", path: "/_pit", body: { id } });
     await closing.catch(() => undefined);
   }
+}
+
+async function searched(
+  client: Client,
+  body: { size: number } & Record<string, unknown>,
+): Promise<z.infer<typeof page>> {
+  // A single row is read whatever its size.
+  const options = body.size === 1 ? {} : { maxResponseSize: LARGEST_PAGE_BYTES };
+  return page.parse(
+    await client.transport.request({ method: "POST", path: "/_search", body }, options),
+  );
+}
+
+/** For us, or for Elasticsearch's own memory. */
+function isTooLarge(cause: unknown): boolean {
+  if (!(cause instanceof errors.ElasticsearchClientError)) return false;
+  const { type } = failureOf(cause);
+  return type === "RequestAbortedError" || type === "circuit_breaking_exception";
 }
 
 function storedRows(hits: readonly Hit[], shape: ScanShape): StoredRow[] {
