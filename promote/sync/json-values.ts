@@ -90,7 +90,7 @@ function scalar(name: ScalarName): Convert {
     case "JSON":
       return (value) =>
         typeof value === "string"
-          ? text(value)
+          ? jsonText(value)
           : isWithinDepth(value, MOST_DEPTH)
             ? JSON.stringify(value)
             : new Refusal(`is ${NESTED}`);
@@ -119,6 +119,21 @@ function scalar(name: ScalarName): Convert {
 }
 
 /** Half of a surrogate pair has no UTF-8: written, it would become another character. */
+function jsonText(value: string): Converted {
+  const converted = text(value);
+  if (converted instanceof Refusal || isJson(value)) return converted;
+  return wrong(value, "JSON");
+}
+
+export function isJson(value: string): boolean {
+  try {
+    JSON.parse(value);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 function text(value: unknown): Converted {
   if (typeof value !== "string") return wrong(value, "text");
   return value.isWellFormed() ? value : wrong(value, "Unicode text: half of a surrogate pair");

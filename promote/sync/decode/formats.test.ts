@@ -68,6 +68,18 @@ describe("csv", () => {
     expect(decoded.failures[0]?.reason).toContain(reason);
   });
 
+  test("a field of a JSON column holds JSON", () => {
+    const input = [{ name: "x", type: "JSON", nullable: false }];
+    const lines = ['"{""a"": 1}"', "1.50", "late"];
+    const decoded = decode(
+      { format: "csv" },
+      input,
+      lines.map((line) => record(line)),
+    );
+    expect(decoded.values).toEqual([['{"a": 1}', "1.50"]]);
+    expect(decoded.failures).toMatchObject([{ reason: 'column `x` is "late", which is not JSON' }]);
+  });
+
   test("a field of any depth fails its record", () => {
     const deep = `a,,,${"[".repeat(6000)}${"]".repeat(6000)}`;
     const decoded = decode({ format: "csv" }, columns, [record(deep), record("a,,,")]);

@@ -93,6 +93,8 @@ describe("a writer's type that resolves to the column's gives the exact value", 
       Buffer.from("a0eebc999c0b4ef8bb6d6bb9bd380a11", "hex"),
       "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11",
     ],
+    ["JSON", "string", '{"a": 1}', '{"a": 1}'],
+    ["JSON", "bytes", Buffer.from("[1]"), "[1]"],
     ["INTEGER[]", { type: "array", items: ["null", "int"] }, [{ int: 1 }, null], [1, null]],
     ["MAP(VARCHAR, BIGINT)", { type: "map", values: "int" }, { k: 1 }, [["k", 1]]],
     [
@@ -149,6 +151,8 @@ describe("a value the column cannot hold fails alone", () => {
     ["INTEGER", ["string", "int"], { string: "a" }, "is string, which INTEGER cannot read"],
     ["INTEGER[2]", { type: "array", items: "int" }, [1], "has 1 items, which is not a list of 2"],
     ["VARCHAR", "bytes", Buffer.from([0xff]), "not UTF-8 text"],
+    ["JSON", "string", "{", 'is "{", which is not JSON'],
+    ["JSON", "bytes", Buffer.from("late"), 'is "late", which is not JSON'],
   ])("%s from %o: %o", async (type, writer, value, reason) => {
     expect(await read(type, writer as Schema, value)).toContain(reason);
   });
@@ -164,6 +168,7 @@ describe("types that do not resolve are a conflict that names both", () => {
     ],
     ["FLOAT", "double", 1, "is double in the writer's schema, which the contract's FLOAT cannot"],
     ["BIGINT", "string", "1", "is string"],
+    ["JSON", { type: "enum", name: "E", symbols: ["A"] }, "A", "is enum"],
     ["VARCHAR", long("timestamp-millis"), 1, "is long (timestamp-millis)"],
     ["INTEGER", long("timestamp-millis"), 1, "is long (timestamp-millis)"],
     ["TIMESTAMP", "long", 1, "is long in"],

@@ -26,8 +26,9 @@ export function resolve(marked: Type, column: SqlType, field: string): Resolved 
     case "scalar": {
       if (type instanceof avsc.types.EnumType) {
         const { symbols } = type;
-        const isText = column.name === "VARCHAR" || column.name === "JSON";
-        return isText ? { read: (tap) => symbols[tap.index(symbols.length)] ?? null } : conflict;
+        return column.name === "VARCHAR"
+          ? { read: (tap) => symbols[tap.index(symbols.length)] ?? null }
+          : conflict;
       }
       const size = type instanceof avsc.types.FixedType ? { size: type.size } : {};
       const writer = {

@@ -1,5 +1,5 @@
 import type { ScalarName } from "#snapshots/types.ts";
-import { INTEGERS, WIDE, type Kept } from "../../json-values.ts";
+import { INTEGERS, isJson, show, WIDE, type Kept } from "../../json-values.ts";
 import { isUtf8 } from "node:buffer";
 import type { Tap } from "./tap.ts";
 import type { Logical } from "./writer-schema.ts";
@@ -38,8 +38,11 @@ function readPlain(column: ScalarName, { name, logical, size }: Writer): Read | 
     case "BOOLEAN":
       return name === "boolean" ? (tap) => tap.boolean() : undefined;
     case "VARCHAR":
-    case "JSON":
-      return name === "string" ? (tap) => tap.text() : name === "bytes" ? bytesAsText : undefined;
+      return readText(name);
+    case "JSON": {
+      const read = readText(name);
+      return read === undefined ? undefined : (tap) => jsonOf(tap, read(tap));
+    }
     case "BLOB":
       if (name === "fixed") return (tap) => tap.fixed(size ?? 0);
       return name === "bytes" || name === "string" ? (tap) => tap.sized() : undefined;
@@ -167,7 +170,15 @@ function readFloat(name: string, held: (value: number) => number): Read | undefi
   };
 }
 
-function bytesAsText(tap: Tap): Kept {
+function readText(name: string): ((tap: Tap) => string | null) | undefined {
+  return name === "string" ? (tap) => tap.text() : name === "bytes" ? bytesAsText : undefined;
+}
+
+function jsonOf(tap: Tap, text: string | null): Kept {
+  return text === null || isJson(text) ? text : tap.refuse(`is ${show(text)}, which is not JSON`);
+}
+
+function bytesAsText(tap: Tap): string | null {
   const bytes = tap.sized();
   return isUtf8(bytes) ? bytes.toString("utf8") : tap.refuse("is bytes that are not UTF-8 text");
 }
