@@ -90,6 +90,8 @@ export function openSupervisor(first: PipelineSpec, place: Place): Supervisor {
   const measuring = openMeasuring();
   let isObeying = false;
   let mostParts = widestParts(place.state, id);
+  /** Who looks at the open files of an embedded environment, which are closed after that. */
+  const looks = new Set<Promise<unknown>>();
 
   function change(patch: Partial<State>): void {
     live = { ...live, ...patch };
@@ -213,6 +215,7 @@ export function openSupervisor(first: PipelineSpec, place: Place): Supervisor {
 
   async function close(): Promise<void> {
     await halt();
+    await Promise.allSettled(looks);
     const closing = ports;
     ports = undefined;
     if (closing !== undefined) await closePorts(closing);
@@ -296,14 +299,25 @@ export function openSupervisor(first: PipelineSpec, place: Place): Supervisor {
     return sinks.flatMap((sink) => known.get(sink.name) ?? []);
   }
 
-  function looking<T>(
+  /** Servers are looked at apart, beside the pipeline's own work. A file is open once in a process: twice, each would miss what the other writes. */
+  async function looking<T>(
     look: (open: Pick<Ports, "sinks" | "reader">) => Promise<Result<T>>,
     signal: AbortSignal = new AbortController().signal,
   ): Promise<Result<T>> {
-    // A file belongs to who has it open; servers are looked at apart, beside the pipeline's own work.
-    if (ports !== undefined && spec.where.kind === "embedded") return look(ports);
-    const maxParts = Math.max(spec.maxParts, widestParts(place.state, id));
-    return lookApart(spec, place, look, { maxParts, signal });
+    const apart = (): Promise<Result<T>> => {
+      const maxParts = Math.max(spec.maxParts, widestParts(place.state, id));
+      return lookApart(spec, place, look, { maxParts, signal });
+    };
+    if (spec.where.kind === "servers") return apart();
+    const { looked } = await enqueue(async () => {
+      if (ports === undefined) return { looked: await apart() };
+      const begun = look(ports);
+      looks.add(begun);
+      const end = (): boolean => looks.delete(begun);
+      begun.then(end, end);
+      return { looked: begun };
+    });
+    return looked;
   }
 
   return {

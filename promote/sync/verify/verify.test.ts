@@ -57,6 +57,38 @@ describe("verify", () => {
     }
   });
 
+  test.each<[what: string, act: () => Promise<unknown>]>([
+    ["paused", () => sync.pause("staging", "delays")],
+    ["stopped", () => sync.stop("staging", "delays")],
+    [
+      "paused and resumed",
+      () => sync.pause("staging", "delays").then(() => sync.resume("staging", "delays")),
+    ],
+  ])("goes on while its pipeline is %s", async (_, act) => {
+    await send(flight(1, {}), flight(2, {}));
+    await run(await specOf(place));
+    let acted: Promise<unknown> | undefined;
+    const onProgress = (): void => void (acted ??= act());
+    const report = unwrap(await sync.verify(spec(), { signal, onProgress }));
+    expect(report.isEqual).toBe(true);
+    expect(await acted).toMatchObject({ ok: true });
+  });
+
+  test("of a paused pipeline has the files for itself: two who have one open miss what each other writes", async () => {
+    await send(flight(1, {}), flight(2, {}));
+    await run(await specOf(place));
+    unwrap(await sync.pause("staging", "delays"));
+    const ended: string[] = [];
+    const verifying = sync.verify(spec(), quiet).then(unwrap);
+    const resuming = sync.resume("staging", "delays").then(unwrap);
+    await Promise.all([
+      verifying.then(() => ended.push("verified")),
+      resuming.then(() => ended.push("resumed")),
+    ]);
+    expect(ended).toEqual(["verified", "resumed"]);
+    expect(await verifying).toMatchObject({ isEqual: true });
+  });
+
   test("does not take what a sink refused of a topic that was made again for a refusal of the new one's", async () => {
     const first = await specOf(place);
     await send(flight(1, {}), flight(2, {}));
