@@ -52,6 +52,23 @@ test("keys of a partitioner nobody knows tell it where one of them lies in two p
   expect(haveMoved(keys)).toBe(true);
 });
 
+test("keys that a usual partitioner puts where they lie tell of nothing, however few they are and whatever another one would do", () => {
+  const numbers = Array.from({ length: 100 }, (_, n) => n);
+  for (const place of [java, librdkafka, sarama])
+    for (const partitions of [2, 3, 4, 6, 12])
+      for (const count of [1, 2, 3, 5]) {
+        const misjudged = numbers.filter((n) => {
+          const keys: Buffer[][] = Array.from({ length: partitions }, () => []);
+          for (let i = 0; i < count; i++) {
+            const key = Buffer.from(`device ${n}.${i}`);
+            keys[place(key, partitions)]?.push(key);
+          }
+          return haveMoved(keys);
+        });
+        expect(misjudged).toEqual([]);
+      }
+});
+
 test("no records, or none with a key, tell nothing", () => {
   expect(haveMoved([])).toBe(false);
   expect(haveMoved([[], []])).toBe(false);
