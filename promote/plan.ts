@@ -7,9 +7,9 @@ import { contractChanges, type ContractChange } from "./compatibility.ts";
 import {
   environmentPath,
   readEnvironment,
+  pipelineMisfit,
   withPipeline,
   type DesiredPipeline,
-  pipelineMisfit,
 } from "./environments.ts";
 import { countApprovals, refusal, type ApprovalCount } from "./permission.ts";
 import { topicOf } from "./promote.ts";
@@ -63,8 +63,10 @@ export async function plan(
     ? { sinks: ["table", "search"], ...running, release: release.hash, topic: topic.value }
     : undefined;
   const after = desired === undefined ? before : withPipeline(before, release.transform, desired);
+  const misfit = desired && pipelineMisfit(read.value, release.transform, desired);
+  // Where it does not fit, there may be no server to ask.
   const sinks =
-    desired === undefined
+    desired === undefined || misfit !== undefined
       ? undefined
       : await workbench.sync.plan(pipelineSpec(read.value, desired, release));
 
@@ -93,7 +95,6 @@ export async function plan(
     ? contractChanges(current.value.manifest.output, release.manifest.output)
     : [];
   const unplanned = sinks === undefined || sinks.ok ? undefined : sinks.problem;
-  const misfit = desired && pipelineMisfit(read.value, release.transform, desired);
   const blocked = topic.ok ? (misfit ?? refused ?? unplanned) : topic.problem;
   return ok({
     environment,

@@ -144,6 +144,21 @@ describe("promoting", () => {
     );
   });
 
+  test("an environment that names no server for a sink is refused, in the plan as well, with what is missing", async () => {
+    write("environments/kafka.yaml", "kind: servers\nkafka: { brokers: [localhost:1] }\n");
+    const files = {
+      "environments/kafka.yaml": readFileSync(join(root, "environments/kafka.yaml"), "utf8"),
+    };
+    unwrap(await workbench.git.commitFiles({ files, message: "Add an environment" }));
+    const blocked = {
+      code: "environment-invalid",
+      message: expect.stringContaining("delays writes to a table, but no `cassandra` is named"),
+    };
+    expect(unwrap(await plan(workbench, "kafka", first))).toMatchObject({ blocked, sinks: [] });
+    expect(await toEnvironment("kafka", first)).toMatchObject({ problem: blocked });
+    execFileSync("git", [...asAda, "revert", "--no-edit", "HEAD"], { cwd: root });
+  });
+
   test("promoting what runs already changes nothing", async () => {
     const head = await workbench.git.head();
     expect(unwrap(await toEnvironment("staging", first))).toMatchObject({
