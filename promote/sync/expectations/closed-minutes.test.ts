@@ -39,6 +39,8 @@ async function openWorker(
     ends?: () => Promise<number[]>;
     incarnation?: string;
     topic?: string;
+    /** Topics as they are made now. */
+    made?: () => Record<string, string>;
   },
   rules: readonly Rule[] = [{ lower: 0.5, upper: 1.5 }],
 ) {
@@ -47,7 +49,13 @@ async function openWorker(
   const now = (): Date => new Date(options.now());
   const ranges = async (topic: string) =>
     ((await ends?.()) ?? []).map((end, partition) => ({ topic, partition, first: 0, end }));
-  const reader = { offsetAt: async () => 0, ranges, async *read() {} };
+  const made = options.made ?? (() => ({ [name]: incarnation }));
+  const reader = {
+    incarnation: async (topic: string) => made()[topic],
+    offsetAt: async () => 0,
+    ranges,
+    async *read() {},
+  };
   const growth = { ...GROWTH, before: false };
   const stretches = openStretches({ id, state, owner, release: "r", now, reader, growth });
   for (const partition of reads) {
@@ -191,6 +199,37 @@ test("minutes are of all topics that are read: what one lacks another may have, 
   expect(judged).toEqual([]);
   for (const batch of batchesOf(recordsOf(both), 50)) america.read(0, batch)();
   expect(failedMinutes(state, now())).toEqual([30]);
+  state.close();
+});
+
+test.each([
+  ["deleted", {}],
+  ["made again, and read by nobody yet,", { us: "again" }],
+])("a topic that is %s keeps no minutes of the others open", async (_, others) => {
+  const state = openState();
+  let nowMs = START + 30 * MINUTE;
+  const options = { partitions: 1, reads: [0], now: () => nowMs };
+  let made: Record<string, string> = { eu: "i", us: "i" };
+  const open = (topic: string) =>
+    openWorker(state, { ...options, owner: topic, topic, made: () => made });
+  const [europe, america] = [await open("eu"), await open("us")];
+  const passed = async (from: number, to: number, few: number): Promise<number[]> => {
+    const found: number[] = [];
+    for (let minute = from; minute < to; minute++) {
+      nowMs = START + minute * MINUTE + 59_000;
+      europe.look();
+      await new Promise((resolve) => setImmediate(resolve));
+      const records = recordsOf([...constant(minute, 0), minute === few ? 2 : 10]);
+      found.push(...minutesOf(europe.read(0, shifted(records, minute * 20))().tallies));
+    }
+    return found;
+  };
+  for (let minute = 0; minute < 30; minute++)
+    for (const worker of [europe, america])
+      worker.read(0, shifted(recordsOf([...constant(minute, 0), 10]), minute * 20))();
+  expect(await passed(30, 40, 35)).toEqual([]);
+  made = { eu: "i", ...others };
+  expect(await passed(40, 50, 45)).toContain(45);
   state.close();
 });
 

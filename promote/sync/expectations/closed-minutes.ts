@@ -12,7 +12,7 @@ export type ClosedMinutesParts = {
   id: PipelineId;
   state: DatabaseSync;
   /** To learn which partitions have nothing more to read. */
-  reader: Pick<TopicReader, "ranges">;
+  reader: Pick<TopicReader, "incarnation" | "ranges">;
   /** What is read here. */
   held: () => Stretch[];
   /** Whether the pipeline reads a topic. */
@@ -22,7 +22,8 @@ export type ClosedMinutesParts = {
 
 /**
  * Judges the minutes of `volume` rules from what is committed: a minute once nothing of it can be missing any more, whoever reads it. That is when every
- * partition of the topics has committed what comes later (`passed_ms`), or has nothing more to read and brought nothing for a while (`caught_up_ms`).
+ * partition of the topics has committed what comes later (`passed_ms`), or has nothing more to read and brought nothing for a while, or is of a topic
+ * that is gone (`caught_up_ms`).
  */
 export type ClosedMinutes = {
   /** After a commit that added `tallies`: the minutes found wanting, which are in the history when this returns, each judged by one worker, once. */
@@ -119,6 +120,9 @@ export function openClosedMinutes(parts: ClosedMinutesParts): ClosedMinutes {
     const quiet = held().filter(
       (stretch) => (committedMs.get(keyOf(stretch)) ?? openedMs) <= askedMs - GRACE_MS,
     );
+    for (const making of readMakings(state, id).filter(({ topic }) => parts.isRead(topic)))
+      if ((await parts.reader.incarnation(making.topic)) !== making.incarnation)
+        writeGone(state, id, making, askedMs);
     for (const topic of new Set(quiet.map((stretch) => stretch.topic))) {
       const ranges = await parts.reader.ranges(topic);
       for (const stretch of quiet) {
@@ -276,6 +280,20 @@ function writeNext(
        on conflict do update set topic = excluded.topic, incarnation = excluded.incarnation, next_minute = excluded.next_minute`,
     )
     .run(id.environment, id.name, expectation, topic, incarnation, next);
+}
+
+/** Deleted, or made again: nothing more of it comes. */
+function writeGone(
+  state: DatabaseSync,
+  id: PipelineId,
+  { topic, incarnation }: Making,
+  atMs: number,
+): void {
+  state
+    .prepare(
+      "update sync_offsets set caught_up_ms = ? where environment = ? and name = ? and topic = ? and incarnation = ?",
+    )
+    .run(atMs, id.environment, id.name, topic, incarnation);
 }
 
 /** At `atMs` the stretch ended at `end`: it has nothing more to read if that much is committed by now. */
