@@ -71,7 +71,9 @@ async function printPlan(
   }
   if (plan.blocked) process.exitCode = 1;
   if (options.json) return printJson(plan);
-  const instead = plan.before ? ` in place of ${plan.before.slice(0, 6)}` : "";
+  const { before } = plan;
+  const instead =
+    before && before !== detail.release.hash ? ` in place of ${before.slice(0, 6)}` : "";
   print(
     `${transform} ${detail.release.hash.slice(0, 6)} to ${plan.environment}${instead}: ${plan.change}`,
   );

@@ -1,6 +1,6 @@
 import type { DiffSummary } from "#snapshots/diff.ts";
 import { ok, type Problem, type Result } from "#snapshots/problem.ts";
-import type { TopicChoice } from "#snapshots/topic-choice.ts";
+import { topicText, type TopicChoice } from "#snapshots/topic-choice.ts";
 import { compareSides, type MetricPair } from "./compare.ts";
 import { sideOfRelease } from "./compare-side.ts";
 import { contractChanges, type ContractChange } from "./compatibility.ts";
@@ -22,9 +22,11 @@ import type { Workbench } from "./workbench.ts";
 /** What promoting a release to an environment would change, before anybody does it. */
 export type Plan = {
   environment: string;
-  change: "new" | "replace" | "none";
-  /** The release that runs there now. */
+  /** `topics`: the release runs there, and would read others. */
+  change: "new" | "replace" | "topics" | "none";
+  /** The release that runs there now, and what it reads. */
   before: string | null;
+  topicBefore: TopicChoice | null;
   topic: TopicChoice | null;
   /** The one commit a promotion makes, as a diff of the environment's file. */
   yamlDiff: DiffLine[];
@@ -54,6 +56,7 @@ export async function plan(
   const refused = refusal(read.value, release, approvals);
   const current = running && readRelease(workbench, release.transform, running.release);
   const isSame = running?.release === release.hash;
+  const readsSame = !running || !topic.ok || topicText(running.topic) === topicText(topic.value);
 
   const path = environmentPath(environment);
   const text = await workbench.git.show("HEAD", path);
@@ -98,8 +101,9 @@ export async function plan(
   const blocked = topic.ok ? (misfit ?? refused ?? unplanned) : topic.problem;
   return ok({
     environment,
-    change: !running ? "new" : isSame ? "none" : "replace",
+    change: !running ? "new" : !isSame ? "replace" : readsSame ? "none" : "topics",
     before: running?.release ?? null,
+    topicBefore: running?.topic ?? null,
     topic: topic.ok ? topic.value : null,
     yamlDiff: changedLines(diffLines(before, after)),
     contract: { breaks: changes.some(({ breaks }) => breaks), changes },

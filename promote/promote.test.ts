@@ -168,6 +168,31 @@ describe("promoting", () => {
     expect(await workbench.git.head()).toBe(head);
   });
 
+  test("other topics are a change of their own, which a file that is being edited takes in, too", async () => {
+    const source = readFileSync(join(root, "sources/flights.yaml"), "utf8");
+    const file = "environments/staging.yaml";
+    expect(unwrap(await plan(workbench, "staging", first)).change).toBe("none");
+    write("sources/flights.yaml", source.replace("topic: flights", "topic: departures"));
+    const before = unwrap(await plan(workbench, "staging", first));
+    expect(before).toMatchObject({
+      change: "topics",
+      topicBefore: "flights",
+      topic: "departures",
+    });
+    write(file, `# Mine\n${readFileSync(join(root, file), "utf8")}`);
+    expect(unwrap(await toEnvironment("staging", first))).toMatchObject({
+      changed: true,
+      summary: `staging now asks for delays ${first.hash.slice(0, 6)} with topic departures.`,
+    });
+    const text = readFileSync(join(root, file), "utf8");
+    expect(text).toMatch(/^# Mine/);
+    expect(text).toContain("topic: departures");
+    write("sources/flights.yaml", source);
+    unwrap(await toEnvironment("staging", first));
+    execFileSync("git", ["checkout", "--", file], { cwd: root });
+    expect(status()).toBe("");
+  });
+
   test("production refuses it without an approval, and says how to get one", async () => {
     const refused = await toEnvironment("production", first);
     expect(refused).toMatchObject({ ok: false, problem: { code: "approval-missing" } });

@@ -92,7 +92,7 @@ async function install(
   const before = environment.value.pipelines[transform];
   const outcome = { environment: name, transform, release: release.hash };
   const previous = before?.release ?? null;
-  if (before?.release === release.hash && topicText(before.topic) === topicText(topic.value)) {
+  if (before !== undefined && isAskedFor(before, { release: release.hash, topic: topic.value })) {
     const { refused } = await workbench.reconcile();
     const problem = problemFor(refused, name, transform);
     const summary = `${name} already runs ${transform} ${release.hash.slice(0, 6)}; nothing to change.`;
@@ -151,7 +151,12 @@ async function install(
   });
   const { refused: notStarted } = await workbench.reconcile();
   const verb = action === "promote" ? "now asks for" : "is rolled back to";
-  const instead = previous ? `, in place of ${previous.slice(0, 6)}` : "";
+  const instead =
+    previous === release.hash
+      ? ` with ${topicText(topic.value)}`
+      : previous
+        ? `, in place of ${previous.slice(0, 6)}`
+        : "";
   const done = `${name} ${verb} ${transform} ${release.hash.slice(0, 6)}${instead}.`;
   const summary = [done, ...readers].join(" ");
   const problem = problemFor(notStarted, name, transform);
@@ -185,8 +190,17 @@ async function followInWorkingCopy(
   const text = await readFile(file, "utf8").catch(() => undefined);
   if (text === undefined) return;
   const parsed = parseEnvironment(environment, text);
-  if (!parsed.ok || parsed.value.pipelines[transform]?.release === pipeline.release) return;
+  if (!parsed.ok) return;
+  const before = parsed.value.pipelines[transform];
+  if (before !== undefined && isAskedFor(before, pipeline)) return;
   await writeFile(file, withPipeline(text, transform, pipeline));
+}
+
+function isAskedFor(
+  before: DesiredPipeline,
+  { release, topic }: Pick<DesiredPipeline, "release" | "topic">,
+): boolean {
+  return before.release === release && topicText(before.topic) === topicText(topic);
 }
 
 function problemFor(

@@ -2,6 +2,7 @@ import { api, problemOf, read } from "../client.ts";
 import type { HistoryEntry } from "#promote/history.ts";
 import type { Problem } from "#snapshots/problem.ts";
 import type { ReleaseDetail } from "#web/api/release-detail.ts";
+import { runsThere } from "./verdict.ts";
 
 /** One release under review: what is known of it, and the acts that move it on. */
 export class Review {
@@ -96,9 +97,7 @@ export class Review {
   }
 
   async #loadBefore({ release, plans }: ReleaseDetail): Promise<void> {
-    const here = plans
-      .filter(({ change }) => change === "none")
-      .map(({ environment }) => environment);
+    const here = plans.filter(runsThere).map(({ environment }) => environment);
     const found = await Promise.all(
       here.map(async (env) => {
         const { history } = await read(

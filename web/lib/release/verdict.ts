@@ -31,18 +31,21 @@ function number(value: number, one: string, many: string): string {
   return `${word[0]?.toUpperCase()}${word.slice(1)} ${value === 1 ? one : many}`;
 }
 
+/** Also where it would read other topics. */
+export function runsThere({ change }: Pick<Plan, "change">): boolean {
+  return change === "none" || change === "topics";
+}
+
 /** Where it runs, in words: "It runs in staging." */
 export function whereabouts(plans: readonly Plan[]): string {
-  const here = plans
-    .filter(({ change }) => change === "none")
-    .map(({ environment }) => environment);
+  const here = plans.filter(runsThere).map(({ environment }) => environment);
   if (here.length === 0) return "It runs nowhere yet.";
   return `It runs in ${list(here)}.`;
 }
 
 /** What a promotion would do to rows, with the denominator. */
 export function rowsMoved(plan: Plan): string {
-  if (plan.change === "none") return "runs here now";
+  if (runsThere(plan)) return "runs here now";
   if (plan.change === "new") return `nothing of this name runs in ${plan.environment} yet`;
   const rows = plan.diff?.rows;
   if (!rows) return "no comparison with what runs now";
