@@ -1,10 +1,11 @@
 import type { PipelineStatus } from "#promote/sync/sync.ts";
+import type { TopicChoice } from "#snapshots/topic-choice.ts";
 
 export type DesiredEnvironment = {
   name: string;
   kind: string;
   approvals: number;
-  pipelines: Record<string, { release: string; topic: string }>;
+  pipelines: Record<string, { release: string; topic: TopicChoice }>;
   /** Of an environment on servers. `separate`: only workers started beside the server run its pipelines. */
   workers?: string;
   kafka?: { brokers: string[] };
