@@ -12,6 +12,7 @@ import { decodeBatches, endOfBatches } from "./records.ts";
 const FETCH_BYTES = 4 << 20;
 const WAIT_MS = 200;
 const BACKOFF_MS = 300;
+const LEADER_NOT_AVAILABLE = 5;
 
 /** Topics read apart from any group. */
 export function openKafkaReader(
@@ -79,9 +80,13 @@ export function readerOver(client: KafkaClient, patience: Patience = {}): TopicR
     return metadata;
   }
 
+  /** Of all places: one that has no leader just now is waited for. */
   async function offsetsAt(places: readonly Place[], timestampMs: number) {
     for (const { topic } of places) await known(topic);
-    return listOffsets(client, topics, places, timestampMs);
+    const found = await listOffsets(client, topics, places, timestampMs);
+    const missing = places.find((place) => !found.has(placeKey(place)));
+    if (missing !== undefined) throw new KafkaError(LEADER_NOT_AVAILABLE, placeKey(missing));
+    return found;
   }
 
   async function fetchOnce(place: Place, topicId: string, offset: number): Promise<Fetched> {
