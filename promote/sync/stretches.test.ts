@@ -233,6 +233,36 @@ describe("a transition whose time is over", () => {
     expect(worker.settle().map((one) => one.firstOffset)).toEqual([30, 0]);
   });
 
+  test("of one topic ends while a broker of another does not answer", async () => {
+    let isSilent = false;
+    const worker = openStretches({
+      id,
+      state,
+      owner: "w1",
+      release: "r1",
+      now: () => new Date(nowMs),
+      growth: { ...growth, before: true },
+      reader: {
+        offsetAt: async () => 0,
+        async *read() {},
+        ranges: (topic) =>
+          isSilent && topic === "silent"
+            ? new Promise(() => undefined)
+            : Promise.resolve([{ topic, partition: 0, first: 0, end: 7 }]),
+      },
+    });
+    for (const topic of ["silent", "other"])
+      await worker.assign(
+        { ...place(0), topic, first: 0, committed: null, partitions: 2 },
+        undefined,
+      );
+    isSilent = true;
+    nowMs += MINUTE;
+    worker.settle();
+    await answered();
+    expect(worker.settle()).toMatchObject([{ topic: "other", firstOffset: 7, ordering: "offset" }]);
+  });
+
   test("is asked for again where the broker is away, once a second", async () => {
     const worker = await grown();
     nowMs += MINUTE;

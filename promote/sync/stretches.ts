@@ -81,8 +81,8 @@ export type Stretches = {
 };
 
 type Place = { stretch: Stretch; position: number; partitions: number; claim: string };
-/** How far topics reached when they were asked at `atMs`, or soon after. */
-type Ends = { ranges: PartitionRange[]; atMs: number };
+/** How far a topic reached when it was asked at `atMs`, or soon after. */
+type Ends = { ranges: readonly PartitionRange[]; atMs: number };
 
 const ASK_AGAIN_MS = 1000;
 const SETTLED = "order by offset again";
@@ -95,9 +95,10 @@ export function openStretches(options: StretchesOptions): Stretches {
   let epochs = listEpochs(state, id);
   const held = new Map<string, Place>();
   let claims = 0;
-  /** The ends of topics with a transition that is over, where they have come. */
-  let ends: Ends | undefined;
-  let askedMs = -Infinity;
+  /** The ends of topics with a transition that is over, as they have come. */
+  let ends: Ends[] = [];
+  /** When topics were asked last; Infinity where the answer is yet to come. */
+  const askedMs = new Map<string, number>();
 
   const newestOf = (stretch: Stretch): Epoch | undefined =>
     epochs.findLast(
@@ -131,27 +132,25 @@ export function openStretches(options: StretchesOptions): Stretches {
     });
   }
 
-  /** One request at a time: a broker that is away answers when it is back. */
-  async function ask(topics: ReadonlySet<string>, atMs: number): Promise<void> {
-    askedMs = Infinity;
+  /** One request of a topic at a time: a broker that is away answers when it is back. */
+  async function ask(topic: string, atMs: number): Promise<void> {
+    askedMs.set(topic, Infinity);
     try {
-      const ranges = await Promise.all([...topics].map((topic) => options.reader.ranges(topic)));
-      ends = { ranges: ranges.flat(), atMs };
+      ends.push({ ranges: await options.reader.ranges(topic), atMs });
     } catch {
       // The source says what is wrong with the topic.
     } finally {
-      askedMs = options.now().getTime();
+      askedMs.set(topic, options.now().getTime());
     }
   }
 
   function settle(): Epoch[] {
     const known = ends;
-    ends = undefined;
-    const opened = known === undefined ? [] : endTransitions(known);
+    ends = [];
+    const opened = known.flatMap(endTransitions);
     const nowMs = options.now().getTime();
-    const due = overdue(nowMs);
-    if (due.length > 0 && nowMs - askedMs >= ASK_AGAIN_MS)
-      void ask(new Set(due.map(({ stretch }) => stretch.topic)), nowMs);
+    for (const topic of new Set(overdue(nowMs).map(({ stretch }) => stretch.topic)))
+      if (nowMs - (askedMs.get(topic) ?? -Infinity) >= ASK_AGAIN_MS) void ask(topic, nowMs);
     return opened;
   }
 
