@@ -45,8 +45,13 @@ const steps = [
   { name: "integration", command: ["vitest", "run", "--project", "integration"] },
   {
     name: "servers",
-    run: () =>
-      runWithServers((variables) => runs(["vitest", "run", "--project", "servers"], variables)),
+    needsChromium: true,
+    run() {
+      build();
+      return runWithServers((variables) =>
+        runs(["vitest", "run", "--project", "servers"], variables),
+      );
+    },
   },
   {
     name: "browser",

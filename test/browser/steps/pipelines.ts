@@ -125,7 +125,7 @@ export function pipelineSteps(): void {
       "This source expects nothing beyond its contract",
     );
     await expectAccessible(page, "expectations");
-    await expect(page.getByRole("tab", { name: /Partitions/ })).toHaveCount(0);
+    await expect(page.getByRole("tab", { name: /Partitions|Indices/ })).toHaveCount(0);
   });
 
   test("a verify reads the sinks back: both sums add up and nothing differs", async ({ page }) => {

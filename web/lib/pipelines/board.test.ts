@@ -7,7 +7,10 @@ const environment = (name: string, pipelines: Record<string, string>) => ({
   kind: "embedded",
   approvals: 0,
   pipelines: Object.fromEntries(
-    Object.entries(pipelines).map(([key, release]) => [key, { release, topic: "flights" }]),
+    Object.entries(pipelines).map(([key, release]) => [
+      key,
+      { release, topic: "flights", sinks: ["table"] },
+    ]),
   ),
 });
 const running = (environment: string, name: string) => ({ environment, name }) as PipelineStatus;

@@ -1,11 +1,13 @@
 import type { PipelineStatus } from "#promote/sync/sync.ts";
 import type { TopicChoice } from "#snapshots/topic-choice.ts";
 
+type DesiredPipeline = { release: string; topic: TopicChoice; sinks: unknown[] };
+
 export type DesiredEnvironment = {
   name: string;
   kind: string;
   approvals: number;
-  pipelines: Record<string, { release: string; topic: TopicChoice }>;
+  pipelines: Record<string, DesiredPipeline>;
   /** Of an environment on servers. `separate`: only workers started beside the server run its pipelines. */
   workers?: string;
   kafka?: { brokers: string[] };

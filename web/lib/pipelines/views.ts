@@ -1,7 +1,7 @@
 import type { PipelineStatus } from "#promote/sync/sync.ts";
 
 /** The parts of one pipeline's drawer, as the address bar names them. */
-export const views = ["now", "partitions", "expectations", "epochs", "verify"] as const;
+export const views = ["now", "partitions", "indices", "expectations", "epochs", "verify"] as const;
 export type View = (typeof views)[number];
 
 export function parseView(text: string | null): View {
