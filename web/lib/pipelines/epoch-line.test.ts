@@ -31,6 +31,22 @@ test("what opened in every partition at once is one event, newest first", () => 
   ]);
 });
 
+test("a pipeline of several topics begins in all of them at once; a topic is made again by itself", () => {
+  const again = { reason: "topic made again", topic: "trips", incarnation: "c" };
+  const events = epochEvents([
+    epoch(1024, 0),
+    epoch(1025, 1),
+    epoch(1026, 0, { topic: "trips", incarnation: "b" }),
+    epoch(1027, 0, again),
+    epoch(1028, 0, { reason: "topic made again", incarnation: "d" }),
+  ]);
+  expect(events.map(({ topics, epochs }) => [topics.join(), epochs.length])).toEqual([
+    ["flights", 1],
+    ["trips", 1],
+    ["flights,trips", 3],
+  ]);
+});
+
 test("two repairs of one partition are two events, however close", () => {
   const events = epochEvents([
     epoch(1030, 0, { reason: "repair" }),

@@ -6,7 +6,7 @@ export type EpochEvent = {
   reason: string;
   release: string;
   openedAt: string;
-  topic: string;
+  topics: string[];
   epochs: Epoch[];
   /** Until when records of the transition are ordered by their time; after partitions were added. */
   untilMs?: number;
@@ -15,7 +15,10 @@ export type EpochEvent = {
 /** Partitions are opened one after another, as workers come to them. */
 const TOGETHER_MS = 60_000;
 
-/** The timeline, newest first: neighbours of one reason, release and making of the topic are one event. */
+/** What befalls one topic. Everything else opens epochs in all topics that are read. */
+const OF_ONE_TOPIC = ["partitions added", "topic made again"];
+
+/** The timeline, newest first: neighbours of one reason and release are one event. */
 export function epochEvents(epochs: readonly Epoch[]): EpochEvent[] {
   const events: EpochEvent[] = [];
   for (const epoch of epochs) {
@@ -26,13 +29,13 @@ export function epochEvents(epochs: readonly Epoch[]): EpochEvent[] {
       before !== undefined &&
       last.reason === epoch.reason &&
       last.release === epoch.release &&
-      before.topic === epoch.topic &&
-      before.incarnation === epoch.incarnation &&
+      (before.topic === epoch.topic || !OF_ONE_TOPIC.includes(epoch.reason)) &&
       before.ordering === epoch.ordering &&
-      !last.epochs.some(({ partition }) => partition === epoch.partition) &&
+      !last.epochs.some((other) => excludes(other, epoch)) &&
       Math.abs(Date.parse(epoch.openedAt) - Date.parse(before.openedAt)) < TOGETHER_MS;
     if (isSame) {
       last.epochs.push(epoch);
+      if (!last.topics.includes(epoch.topic)) last.topics.push(epoch.topic);
       continue;
     }
     events.push({
@@ -40,12 +43,18 @@ export function epochEvents(epochs: readonly Epoch[]): EpochEvent[] {
       reason: epoch.reason,
       release: epoch.release,
       openedAt: epoch.openedAt,
-      topic: epoch.topic,
+      topics: [epoch.topic],
       epochs: [epoch],
       ...(epoch.ordering === "timestamp" ? { untilMs: epoch.untilMs } : {}),
     });
   }
   return events.toReversed();
+}
+
+/** One event opens a partition once, and knows one making of a topic. */
+function excludes(one: Epoch, other: Epoch): boolean {
+  if (one.topic !== other.topic) return false;
+  return one.partition === other.partition || one.incarnation !== other.incarnation;
 }
 
 const WHY: Record<string, string> = {
