@@ -54,6 +54,7 @@ describe.skipIf(reason)(`with a real Prometheus${reason ? `: skipped, ${reason}`
     observe: (spec, event) => metrics.observe(spec, event),
   });
   metrics.watch(() => sync.reports());
+  metrics.refused([{ environment, name: "refused", release: "release-3" }]);
   const targets = join(targetsFolder() ?? "", `${environment}.json`);
   let log: FileLogWriter;
   let served: HealthServer;

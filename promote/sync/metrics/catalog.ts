@@ -75,7 +75,7 @@ export const counters = {
   },
   rewritten: {
     name: "penstock_records_rewritten_total",
-    help: "Records that came before and were handled again (replay, repair, backfill), by reason and by what became of them: written, filtered, stale, dead-lettered. Not among those read.",
+    help: "Records that came before and were handled again, by reason (dead letters replayed, repair, backfill) and by what became of them: written, filtered, stale, dead-lettered. Not among those read.",
     labels: [...pipeline, "reason", "outcome"],
   },
   guestRestarts: {
@@ -155,6 +155,16 @@ export const gauges = {
     name: "penstock_sink_rows",
     help: "Living rows in a sink; may be an estimate.",
     labels: [...pipeline, "sink"],
+  },
+  readersBehind: {
+    name: "penstock_readers_behind",
+    help: "1 for a sink whose readers see another index than the one that is written, 0 for the others.",
+    labels: [...pipeline, "sink"],
+  },
+  refused: {
+    name: "penstock_pipeline_refused",
+    help: "1 for a release that the last commit asks for and that may not run; what ran before goes on.",
+    labels: [...pipeline, "release"],
   },
 } satisfies Record<string, Definition>;
 

@@ -120,6 +120,29 @@ test("a pipeline is in one state, and gone once it is stopped; what it counted s
   expect(after.get(`penstock_records_written_total{${own}}`)).toBe(1);
 });
 
+test("a sink whose readers see another index is told, and a release that may not run for as long as it may not", async () => {
+  await log.append([flight(1, 20)]);
+  unwrap(await sync.start(await specOf(place)));
+  await until("the sinks are known", () => sync.reports()[0]?.sinks.length === 2);
+  const [report] = sync.reports();
+  if (report === undefined) throw new Error("no report");
+  const sinks = report.sinks.map((sink) => ({
+    ...sink,
+    ...(sink.name === "search" ? { readers: "People read another." } : {}),
+  }));
+  metrics.watch(() => [{ ...report, sinks }]);
+  const refusal = { environment: "production", name: "delays", release: "release-2" };
+  metrics.refused([refusal]);
+  const refused =
+    'penstock_pipeline_refused{environment="production",pipeline="delays",release="release-2"}';
+  const all = await scraped();
+  expect(all.get(`penstock_readers_behind{${own},sink="search"}`)).toBe(1);
+  expect(all.get(`penstock_readers_behind{${own},sink="table"}`)).toBe(0);
+  expect(all.get(refused)).toBe(1);
+  metrics.refused([]);
+  expect((await scraped()).has(refused)).toBe(false);
+});
+
 test("every metric is in docs/operations.md, with its labels and meaning, and no other", () => {
   const text = readFileSync(new URL("../../../docs/operations.md", import.meta.url), "utf8");
   const rows = [...text.matchAll(/^\| `(penstock_\w+)` +\| ([^|]*?) +\| ([^|]*?) +\|$/gm)];

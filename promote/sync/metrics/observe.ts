@@ -8,6 +8,9 @@ import { RecordHistogram } from "./record-histogram.ts";
 
 type Committed = Extract<PipelineEvent, { kind: "committed" }>;
 
+const REASONS = ["dead letters replayed", "repair", "backfill"];
+const OUTCOMES = ["written", "filtered", "stale", "dead-lettered"];
+
 /** Counts what happens. A batch costs some twenty increments, whatever its size; only the ages are looked at record by record. */
 export type Observer = {
   observe(spec: PipelineSpec, event: PipelineEvent): void;
@@ -37,6 +40,8 @@ export function openObserver(registry: Registry, nowMs: () => number): Observer 
     for (const sink of sinks) operations.inc({ ...own, sink }, 0);
     for (const { name: expectation } of spec.stream.expectations)
       count.expectationFailures.inc({ ...own, expectation }, 0);
+    for (const reason of REASONS)
+      for (const outcome of OUTCOMES) count.rewritten.inc({ ...own, reason, outcome }, 0);
     for (const stage of ["decode", "validate", "transform", ...sinks.map((sink) => `sink:${sink}`)])
       deadLettered.inc({ ...own, stage }, 0);
   }

@@ -14,11 +14,14 @@ const STATES: readonly PipelineState[] = [
   "stopped",
 ];
 
+/** A release that may not run where the last commit asks for it. */
+export type Refusal = { environment: string; name: string; release: string };
+
 /** Brings the gauges to what the reports say; what is not reported any more is gone from them. */
 export function openScrape(
   registry: Registry,
   guestRestarts: Counter,
-): (reports: readonly WorkerReport[]) => void {
+): (reports: readonly WorkerReport[], refusals: readonly Refusal[]) => void {
   const gauge = ({
     name,
     help,
@@ -36,10 +39,14 @@ export function openScrape(
   const end = gauge(gauges.end);
   const epoch = gauge(gauges.epoch);
   const sinkRows = gauge(gauges.sinkRows);
+  const readersBehind = gauge(gauges.readersBehind);
+  const refused = gauge(gauges.refused);
+  const all = [state, release, backingOff, lag, offset, end, epoch, sinkRows];
 
-  return (reports) => {
-    for (const each of [state, release, backingOff, lag, offset, end, epoch, sinkRows])
-      each.reset();
+  return (reports, refusals) => {
+    for (const each of [...all, readersBehind, refused]) each.reset();
+    for (const { environment, name, release: asked } of refusals)
+      refused.set({ environment, pipeline: name, release: asked }, 1);
     for (const report of reports) {
       const own = { environment: report.environment, pipeline: report.name };
       const status = statusOf([report], NOTHING);
@@ -53,7 +60,10 @@ export function openScrape(
         end.set(place, partition.end);
         epoch.set(place, partition.epoch);
       }
-      for (const sink of status.sinks) sinkRows.set({ ...own, sink: sink.name }, sink.rows);
+      for (const { name: sink, rows, readers } of status.sinks) {
+        sinkRows.set({ ...own, sink }, rows);
+        readersBehind.set({ ...own, sink }, readers === undefined ? 0 : 1);
+      }
       guestRestarts.remove(own);
       guestRestarts.inc(own, report.guestRestarts);
     }

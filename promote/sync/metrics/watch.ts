@@ -3,8 +3,9 @@ import type { PipelineEvent } from "../events.ts";
 import { openLog, type Log, type LogLevel } from "../log.ts";
 import type { PipelineSpec } from "../pipeline-spec.ts";
 import { openMetrics, type Metrics } from "./metrics.ts";
+import type { Refusal } from "./scrape.ts";
 
-type Refused = { environment: string; name: string; release: string; problem: Problem };
+type Refused = Refusal & { problem: Problem };
 
 /** Who looks on while a process runs pipelines: metrics always, a log where one is asked for. */
 export type Watch = {
@@ -29,6 +30,7 @@ export function openWatch(level: LogLevel | undefined): Watch {
       log?.observe(spec, event);
     },
     refused(refused) {
+      metrics.refused(refused);
       const now = new Set(refused.map((each) => JSON.stringify(each)));
       for (const each of refused) {
         if (known.has(JSON.stringify(each))) continue;
