@@ -179,7 +179,13 @@ describe.skipIf(reason)(`with a real Prometheus${reason ? `: skipped, ${reason}`
     expect(await about("PenstockPipelineHalted")).toEqual(["halts"]);
     expect(new Set(await about("PenstockBackingOff"))).toEqual(new Set(["waits"]));
     expect(await about("PenstockDeadLetters")).toContain("delays");
-    for (const alert of ["PenstockStuck", "PenstockLagHigh", "PenstockEndToEndSlow"])
+    expect(await about("PenstockPipelineRefused")).toEqual(["refused"]);
+    for (const alert of [
+      "PenstockReadersBehind",
+      "PenstockStuck",
+      "PenstockLagHigh",
+      "PenstockEndToEndSlow",
+    ])
       expect(await about(alert)).toEqual([]);
   });
 });
