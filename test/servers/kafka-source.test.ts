@@ -202,17 +202,27 @@ describe("a group of workers", () => {
     await pollUntil(first, ({ kind }) => kind === "revoked");
     const before = await secondsWithout(second, "assigned", 800);
     expect(before).toBe(true);
-    expect(await first.commit([{ topic, partition: 0, next: 5 }])).toBeUndefined();
-    expect(await first.commit([{ topic, partition: 1, next: 5 }])).toBeUndefined();
+    expect(await first.commit([{ topic, partition: 0, next: 4 }])).toBeUndefined();
+    expect(await first.commit([{ topic, partition: 1, next: 4 }])).toBeUndefined();
     const [mine, others] = await Promise.all([nextAssigned(first), nextAssigned(second)]);
-    expect([...mine, ...others].map(({ committed }) => committed)).toEqual([5, 5]);
+    expect([...mine, ...others].map(({ committed }) => committed)).toEqual([4, 4]);
     const gone = others[0]?.partition ?? -1;
-    const refused = await first.commit([{ topic, partition: gone, next: 3 }]);
+    const kept = mine[0]?.partition ?? -1;
+    const refused = await first.commit([
+      { topic, partition: gone, next: 3 },
+      { topic, partition: kept, next: 5 },
+    ]);
     expect(refused?.code).toBe("kafka-not-assigned");
     await first.close();
     await second.close();
     const third = await openSource({ topics: [topic], group });
-    expect((await nextAssigned(third)).map(({ committed }) => committed)).toEqual([5, 5]);
+    const found = await nextAssigned(third);
+    expect(new Map(found.map((one) => [one.partition, one.committed]))).toEqual(
+      new Map([
+        [gone, 4],
+        [kept, 5],
+      ]),
+    );
     await third.close();
   });
 

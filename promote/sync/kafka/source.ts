@@ -139,10 +139,9 @@ export async function openKafkaSource(options: KafkaSourceOptions): Promise<Sour
         const beyond = held.gap.from === offset ? held.gap.to : offset;
         return [{ topic, partition, offset: beyond, note: noteOf(held.topicId, epoch) }];
       });
-      if (marks.length < offsets.length) return notOurs(options.group);
       try {
-        await member.commit(marks);
-        return undefined;
+        if (marks.length > 0) await member.commit(marks);
+        return marks.length < offsets.length ? notOurs(options.group) : undefined;
       } catch (cause) {
         return failureOf(cause, "a commit").problem;
       }
