@@ -137,10 +137,11 @@ describe("several topics and partitions", () => {
     ["the first of a pattern", (topic: string) => new RegExp(`^${topic}$`)],
   ])("%s that is not there yet is waited for", async (_, topicsOf) => {
     const topic = freshName("late");
-    const source = await openSource({ topics: topicsOf(topic) });
+    const source = await openSource({ topics: topicsOf(topic), start: "latest" });
     const waiting = await pollUntil(source, ({ kind }) => kind === "retryAfter");
     expect(waiting).toMatchObject({ problem: { code: "kafka-topic-absent" } });
     refuse(await topics.create({ topic, partitions: 1 }));
+    // Before it is noticed.
     await append(topic, numbered(0, 1));
     expect(valuesOf(await take(source, 1))).toEqual(["0"]);
     await source.close();

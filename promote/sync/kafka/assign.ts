@@ -32,6 +32,7 @@ export async function takePartitions(
   member: Member,
   places: readonly TopicPartition[],
   start: Start,
+  isNew: (topic: string) => boolean,
 ): Promise<Taken[]> {
   const { client, topics } = worker;
   if (places.length === 0) return [];
@@ -54,7 +55,8 @@ export async function takePartitions(
     const mark = committed.find((c) => c.topic === topic && c.partition === partition);
     const isOurs = mark !== undefined && mark.offset >= 0 && isOfTopic(mark.note, incarnation);
     const isMadeAgain = mark !== undefined && mark.offset >= 0 && !isOurs;
-    const from = isMadeAgain
+    const isAllLater = isMadeAgain || (start === "latest" && isNew(topic));
+    const from = isAllLater
       ? first
       : startOffset(start, place, { first, end, atTime: times?.get(key) ?? -1 });
     const leader = leaderOf(topics, place);

@@ -45,6 +45,8 @@ export function keepMembership(
   let isJoined = false;
   let wantsRejoin = false;
   let remade = new Set<string>();
+  /** Topics of the first look: of one made since, everything is later than `start: latest`. */
+  let atFirst: ReadonlySet<string> | undefined;
   let seen: (() => void) | undefined;
 
   async function lookAtTopics(): Promise<void> {
@@ -56,6 +58,7 @@ export function keepMembership(
       wanted instanceof RegExp
         ? new Map([...topics].filter(([name]) => new RegExp(wanted).test(name)))
         : topics;
+    atFirst ??= new Set(worker.topics.keys());
     const missing = (names ?? []).filter((name) => !topics.has(name));
     if (worker.topics.size === 0 && wanted instanceof RegExp) trouble(worker, "topics", UNMATCHED);
     else if (missing.length === 0) worker.troubles.delete("topics");
@@ -129,7 +132,8 @@ export function keepMembership(
   }
 
   async function take(places: readonly TopicPartition[]): Promise<void> {
-    const taken = await takePartitions(worker, member, places, options.start);
+    const isNew = (topic: string): boolean => atFirst?.has(topic) === false;
+    const taken = await takePartitions(worker, member, places, options.start, isNew);
     const partitions: Assignment[] = taken.map(({ assignment }) => assignment);
     for (const { held } of taken) worker.held.set(placeKey(held), held);
     if (partitions.length > 0) worker.events.push({ kind: "assigned", partitions });
