@@ -26,7 +26,7 @@ function epochIn(note: string): { epoch?: number } {
 
 export type Taken = { assignment: Assignment; held: Held };
 
-/** What the caller is told of partitions the group gave this worker. */
+/** What the caller is told of partitions the group gave this worker, each of which has a leader. */
 export async function takePartitions(
   worker: Worker,
   member: Member,
@@ -36,8 +36,6 @@ export async function takePartitions(
 ): Promise<Taken[]> {
   const { client, topics } = worker;
   if (places.length === 0) return [];
-  if (places.some((place) => leaderOf(topics, place) < 0))
-    throw new Error("a partition has no leader yet");
   const committed = await member.committed(places);
   const firsts = await listOffsets(client, topics, places, EARLIEST);
   const ends = await listOffsets(client, topics, places, LATEST);

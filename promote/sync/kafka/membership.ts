@@ -48,6 +48,8 @@ export function keepMembership(
   /** Topics of the first look: of one made since, everything is later than `start: latest`. */
   let atFirst: ReadonlySet<string> | undefined;
   let seen: (() => void) | undefined;
+  /** Of this worker, and without a leader yet: they keep it from none of the others. */
+  let leaderless: TopicPartition[] = [];
 
   async function lookAtTopics(): Promise<void> {
     const names = options.topics instanceof RegExp ? undefined : options.topics;
@@ -133,7 +135,12 @@ export function keepMembership(
 
   async function take(places: readonly TopicPartition[]): Promise<void> {
     const isNew = (topic: string): boolean => atFirst?.has(topic) === false;
-    const taken = await takePartitions(worker, member, places, options.start, isNew);
+    const there = places.filter((place) => exists(worker, place));
+    leaderless = there.filter((place) => leaderOf(worker.topics, place) < 0);
+    if (leaderless.length === 0) worker.troubles.delete("leaders");
+    else trouble(worker, "leaders", withoutLeader(leaderless));
+    const led = there.filter((place) => !leaderless.includes(place));
+    const taken = await takePartitions(worker, member, led, options.start, isNew);
     const partitions: Assignment[] = taken.map(({ assignment }) => assignment);
     for (const { held } of taken) worker.held.set(placeKey(held), held);
     if (partitions.length > 0) worker.events.push({ kind: "assigned", partitions });
@@ -148,7 +155,7 @@ export function keepMembership(
     wantsRejoin = false;
     isJoined = true;
     await lookAtTopics();
-    await take(places.filter((place) => exists(worker, place)));
+    await take(places);
   }
 
   /** While this worker is in the group. */
@@ -159,7 +166,12 @@ export function keepMembership(
       if (again.length > 0) {
         await giveUp(again);
         remade.clear();
-        await take(again.filter((place) => exists(worker, place)));
+        await take([...again, ...leaderless]);
+      } else if (leaderless.some((place) => leaderOf(worker.topics, place) >= 0)) {
+        await take(leaderless);
+      } else if (leaderless.length > 0) {
+        look.ring();
+        await change.wait(BACKOFF_MS, signal);
       } else {
         await change.wait(options.metadataMaxAgeMs, signal);
       }
@@ -218,6 +230,14 @@ function absent(topics: readonly string[]) {
     code: "kafka-topic-absent",
     message: `Topic ${topics.join(", ")} does not exist, or not any more.`,
     hint: "Make it, or correct the name in the environment's file. Reading starts by itself once it is there.",
+  };
+}
+
+function withoutLeader(places: readonly TopicPartition[]) {
+  return {
+    code: "kafka-unavailable",
+    message: `Kafka: no broker serves ${places.map(placeKey).join(", ")} just now.`,
+    hint: "See that the brokers run. All other partitions are read meanwhile.",
   };
 }
 

@@ -1,0 +1,63 @@
+import { expect, test } from "vitest";
+import { until } from "../fixture.ts";
+import type { KafkaClient } from "./client.ts";
+import type { Member } from "./group.ts";
+import { keepMembership } from "./membership.ts";
+import { openWorker } from "./worker.ts";
+
+type Asked = { topic: string; partitions: { partition: number }[] };
+
+/** A cluster of topics, each of one partition with this leader. */
+function clusterOf(leaders: Record<string, number>): KafkaClient {
+  const broker = {
+    versions: { 3: { maxVersion: 12 } },
+    listOffsets: async ({ topics }: { topics: Asked[] }) => ({
+      responses: topics.map(({ topic, partitions }) => ({
+        topic,
+        partitions: partitions.map(({ partition }) => ({ partition, offset: "0" })),
+      })),
+    }),
+  };
+  const topicOf = ([name, leader]: [string, number]) =>
+    [name, { name, id: name, partitions: [{ partition: 0, leader }] }] as const;
+  const client = {
+    anyNode: async () => broker,
+    node: async () => broker,
+    send: async () => ({ topics: new Map(Object.entries(leaders).map(topicOf)), forbidden: [] }),
+  };
+  // Nothing else of a client is used to be a member.
+  return client as unknown as KafkaClient;
+}
+
+test("a partition without a leader keeps no other from being read, and is read once it has one", async () => {
+  const leaders: Record<string, number> = { a: -1, b: 1 };
+  const worker = openWorker(clusterOf(leaders));
+  let joins = 0;
+  const member: Member = {
+    join: async (topics, deal) => {
+      joins++;
+      await deal();
+      return topics.map((topic) => ({ topic, partition: 0 }));
+    },
+    isLeader: () => true,
+    beat: async () => "stay",
+    committed: async () => [],
+    commit: async () => undefined,
+    leave: async () => undefined,
+  };
+  const options = { start: "earliest" as const, heartbeatMs: 1000, metadataMaxAgeMs: 1500 };
+  const membership = keepMembership(worker, member, { ...options, topics: ["a", "b"] });
+  const read = (): string[] => [...worker.held.keys()];
+  await until("the other is read", () => read().includes("b/0"));
+  expect(read()).toEqual(["b/0"]);
+  expect([...worker.troubles.values()]).toMatchObject([
+    { code: "kafka-unavailable", message: "Kafka: no broker serves a/0 just now." },
+  ]);
+  leaders["a"] = 1;
+  await until("it is read", () => read().includes("a/0"));
+  expect(worker.troubles.size).toBe(0);
+  expect(worker.events.map(({ kind }) => kind)).toEqual(["assigned", "assigned"]);
+  expect(joins).toBe(1);
+  worker.closing.abort();
+  await membership.stop();
+});
