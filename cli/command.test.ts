@@ -270,6 +270,7 @@ test(
     const verified = await penstock(["verify", "staging:slow"]);
     expect(verified.code).toBe(0);
     expect(verified.stdout).toMatch(/table +equal +2 +2 +2 +0 +0 +0/);
+    expect(verified.stdout).toContain("offsets trips/0: 0–4");
     const { sinks } = JSON.parse((await penstock(["verify", "staging:slow", "--json"])).stdout) as {
       sinks: { counts: object }[];
     };

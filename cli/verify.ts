@@ -102,9 +102,11 @@ function tellRepair(
 }
 
 function printReport(report: VerifyReport): void {
-  const offsets = report.cut.map(({ partition, from, to }) => `${partition}: ${from}–${to}`);
+  const offsets = report.cut.map(
+    ({ topic, partition, from, to }) => `${topic}/${partition}: ${from}–${to}`,
+  );
   print(
-    `${report.environment}:${report.name}, release ${report.release.slice(0, 6)}, offsets by partition ${offsets.join(", ")}`,
+    `${report.environment}:${report.name}, release ${report.release.slice(0, 6)}, offsets ${offsets.join(", ")}`,
   );
   const rows = report.sinks.map(({ sink, isEqual, counts: c }) => [
     sink,
@@ -143,7 +145,7 @@ function printDifferences({ sink, counts, differences }: SinkVerdict): void {
   print(
     `${sink}: ${counted(all, "difference")}${differences.length < all ? `, the first ${differences.length}` : ""}`,
   );
-  for (const { kind, key, part, stray, expected, found } of differences) {
+  for (const { kind, key, part, stray, topic, expected, found } of differences) {
     print(
       stray === undefined
         ? `  ${kind} ${key}${part > 0 ? ` part ${part}` : ""}`
@@ -151,7 +153,7 @@ function printDifferences({ sink, counts, differences }: SinkVerdict): void {
     );
     if (expected)
       print(
-        `    should be ${shown(expected.row)}  (offset ${expected.offset} of partition ${expected.partition})`,
+        `    should be ${shown(expected.row)}  (${topic}/${expected.partition}/${expected.offset})`,
       );
     if (found) print(`    is        ${shown(found.row)}`);
   }
