@@ -70,6 +70,7 @@ async function openReading(
   const to = openChannel<Judged>(1);
   const stop = new AbortController();
   const handed: Judged[] = [];
+  const told: (string | undefined)[] = [];
   const reading = readBatches({
     source,
     stretches,
@@ -78,7 +79,9 @@ async function openReading(
     to,
     reading: stop.signal,
     signal: stop.signal,
-    observe: () => undefined,
+    observe(event) {
+      if (event.kind === "backoff") told.push(event.problem?.code);
+    },
     now: () => new Date(0),
     rewritten: () => Promise.resolve(rewritten()),
     assign,
@@ -95,6 +98,7 @@ async function openReading(
 
   return {
     handed,
+    told,
     sizes: () => handed.map(({ records }) => records.length),
     deliver(...sizes: readonly number[]) {
       for (const size of sizes) {
@@ -108,6 +112,9 @@ async function openReading(
         const delivery = { topic: TOPIC, partition: 0, records, next: offset };
         events.push({ kind: "records", delivery });
       }
+    },
+    trouble(code: string) {
+      events.push({ kind: "retryAfter", afterMs: 1, problem: { code, message: "away" } });
     },
     assigned: () => void events.push({ kind: "assigned", partitions: [] }),
     /** All that was delivered is read, and the source was idle a few times since. */
@@ -210,5 +217,18 @@ test("a broker that never answers where to begin holds up no stop", async () => 
   });
   stage.assigned();
   await asked.promise;
+  await until("it is told", () => stage.told.includes("source-unanswered"));
   await expect(stage.stop()).resolves.toBeUndefined();
+});
+
+test("trouble that a source speaks of now and then goes on in between, also while records come, and ends some seconds after the last word", async () => {
+  const stage = await openReading();
+  for (let n = 0; n < 3; n++) {
+    stage.trouble("away");
+    stage.deliver(1);
+    await stage.read();
+  }
+  expect([...new Set(stage.told.slice(stage.told.indexOf("away")))]).toEqual(["away"]);
+  await until("it is over", () => stage.told.at(-1) === undefined);
+  await stage.stop();
 });

@@ -44,6 +44,13 @@ export type ReadParts = {
 
 /** The longest wait for a source's news. */
 const POLL_MS = 250;
+/** A source that is in trouble says so about once a second, whatever else it brings. */
+const QUIET_MS = 3000;
+const UNANSWERED: Problem = {
+  code: "source-unanswered",
+  message: "The source has not answered yet where reading begins.",
+  hint: "Reading starts by itself once it does: see whether its server is up, and each partition has a leader.",
+};
 
 /**
  * Polls, cuts what comes by release, decodes it, holds it to its source's expectations, and hands it on in batches; between two batches, what is to be
@@ -53,6 +60,7 @@ export async function readBatches(parts: ReadParts): Promise<void> {
   const { source, reading, runtimes, tuning, observe } = parts;
   const gathered = openGathered(tuning);
   let isRewriting = false;
+  let troubledAt = -Infinity;
 
   while (!reading.aborted) {
     for (const epoch of parts.stretches.settle()) observe({ kind: "epoch", epoch });
@@ -87,7 +95,7 @@ export async function readBatches(parts: ReadParts): Promise<void> {
         break;
       }
       case "retryAfter":
-        observe({ kind: "backoff", where: "source", problem: event.problem });
+        backOff(event.problem);
         await pause(event.afterMs);
         break;
       case "halt":
@@ -98,7 +106,7 @@ export async function readBatches(parts: ReadParts): Promise<void> {
       case "idle":
         break;
     }
-    if (event.kind !== "retryAfter")
+    if (performance.now() - troubledAt > QUIET_MS)
       observe({ kind: "backoff", where: "source", problem: undefined });
   }
   await handGathered();
@@ -110,15 +118,22 @@ export async function readBatches(parts: ReadParts): Promise<void> {
     if (isSmall) await pause(tuning.lingerMs);
   }
 
-  /** A broker that goes away while it is asked where to begin holds up no stop. */
+  function backOff(problem: Problem): void {
+    troubledAt = performance.now();
+    observe({ kind: "backoff", where: "source", problem });
+  }
+
+  /** A broker that goes away while it is asked where to begin holds up no stop, and is told of. */
   async function orEnd<T>(work: Promise<T>): Promise<T | undefined> {
     const { promise: end, resolve } = Promise.withResolvers<undefined>();
     const stop = (): void => resolve(undefined);
     if (reading.aborted) stop();
     reading.addEventListener("abort", stop, { once: true });
+    const timer = setTimeout(() => backOff(UNANSWERED), QUIET_MS);
     try {
       return await Promise.race([end, work]);
     } finally {
+      clearTimeout(timer);
       reading.removeEventListener("abort", stop);
     }
   }
