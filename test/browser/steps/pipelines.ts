@@ -65,6 +65,9 @@ export function pipelineSteps(): void {
     await page.goto(address.replace(/group=[0-9a-f]+&/, ""));
     await expect(letter.getByRole("region", { name: "Record's value" })).toBeVisible();
     await expect(page).toHaveURL(address);
+    await page.goto(address.replace(/letter=.*/, "letter=nonsense"));
+    await expect(page).toHaveURL(/letter=flights/);
+    await page.goto(address);
 
     await page.getByRole("button", { name: "Replay this group…" }).click();
     const question = page.getByRole("dialog", { name: /^Replay \d+ letters? in staging\?/ });
