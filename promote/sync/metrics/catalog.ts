@@ -70,7 +70,7 @@ export const counters = {
   },
   expectationFailures: {
     name: "penstock_expectation_failures_total",
-    help: "Those that did not meet it, whatever its severity.",
+    help: "Those that did not meet it, whatever its severity; of a volume, minutes.",
     labels: [...pipeline, "expectation"],
   },
   rewritten: {
