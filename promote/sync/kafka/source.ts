@@ -97,7 +97,9 @@ export async function openKafkaSource(options: KafkaSourceOptions): Promise<Sour
       ringRoom(worker);
       return { kind: "records", delivery };
     }
-    const [problem] = worker.troubles.values();
+    // What is known of the topics says why they cannot be fetched.
+    const { troubles } = worker;
+    const problem = troubles.get("topics") ?? troubles.get("leaders") ?? [...troubles.values()][0];
     if (problem === undefined || performance.now() < retryAt) return undefined;
     retryAt = performance.now() + 2 * RETRY_MS;
     return { kind: "retryAfter", afterMs: RETRY_MS, problem };
