@@ -58,9 +58,12 @@ const killed = (server: ServerName) =>
     server,
     async (worker: FaultWorker): Promise<void> => {
       await killServer(server);
-      // Whatever was in flight may still pass; then the worker says what it waits for.
-      await worker.until(`${server} is missed`, () => worker.seen().backoffs.length > 0);
-      await startServer(server);
+      try {
+        // Whatever was in flight may still pass; then the worker says what it waits for.
+        await worker.until(`${server} is missed`, () => worker.seen().backoffs.length > 0);
+      } finally {
+        await startServer(server);
+      }
     },
   ] as const;
 
