@@ -19,6 +19,7 @@ import { StackProblem } from "./problem.mjs";
 import { missingTools } from "./tools.mjs";
 
 const stopTimeoutMs = 30_000;
+const portsTimeoutMs = 5000;
 let fetching = Promise.resolve();
 
 /** The servers as processes, over what `findTools()` finds (see tools.mjs), asked for once, when something is to be started. */
@@ -57,6 +58,10 @@ export function processesWay(settings, findTools) {
       await delay(20);
     }
     rmSync(pidFile(server), { force: true });
+    // Its last threads hold the ports a moment longer than it is to be seen.
+    const freeBy = Date.now() + portsTimeoutMs;
+    while (Date.now() < freeBy && (await takenPort(settings, server)) !== undefined)
+      await delay(20);
     return true;
   }
 
@@ -161,13 +166,17 @@ function fetchPrograms(settings, tools, server, log) {
 }
 
 async function requireFreePorts(settings, server) {
-  for (const port of settings.ports[server.name]) {
-    if (await isFree(port)) continue;
-    const { length } = settings.ports[server.name];
-    throw new StackProblem(
-      `Port ${port}, which ${server.title} needs, is taken. Stop what holds it, or set ${variableOf(server)}_PORT to ${length === 1 ? "a free port" : `the first of ${length} free ports in a row`}.`,
-    );
-  }
+  const port = await takenPort(settings, server);
+  if (port === undefined) return;
+  const { length } = settings.ports[server.name];
+  throw new StackProblem(
+    `Port ${port}, which ${server.title} needs, is taken. Stop what holds it, or set ${variableOf(server)}_PORT to ${length === 1 ? "a free port" : `the first of ${length} free ports in a row`}.`,
+  );
+}
+
+async function takenPort(settings, server) {
+  for (const port of settings.ports[server.name]) if (!(await isFree(port))) return port;
+  return undefined;
 }
 
 function isFree(port) {

@@ -1,4 +1,6 @@
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
+import { createServer } from "node:net";
 import { Client as ElasticsearchClient } from "@elastic/elasticsearch";
 import { Client as CassandraClient } from "cassandra-driver";
 import { type KafkaConfig, Kafka, logLevel } from "kafkajs";
@@ -103,6 +105,8 @@ describe.each(keepers)("$server", ({ server, write, read }) => {
     await write("kept");
     const [before] = await stackStatus([server]);
     await killServer(server);
+    // Whoever starts it next, at once, finds its port free.
+    await listenAt(before?.address ?? "");
     expect((await stackStatus([server]))[0]).toMatchObject({ state: "stopped" });
     const { started } = await startStack([server]);
     expect(started).toEqual([server]);
@@ -173,6 +177,17 @@ test.runIf(ours.has("prometheus") && servers.prometheus)(
     );
   },
 );
+
+/** Fails where a port is still taken. The address may be that of a page. */
+async function listenAt(address: string): Promise<void> {
+  const port = Number(/:(\d+)(?:\/|$)/.exec(address)?.[1]);
+  const listener = createServer();
+  const listening = once(listener, "listening");
+  listener.listen(port, "127.0.0.1");
+  await listening;
+  listener.close();
+  await once(listener, "close");
+}
 
 function pidsOf(rows: Awaited<ReturnType<typeof stackStatus>>) {
   return rows.map(({ name, pid }) => [name, pid]);
