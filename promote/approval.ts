@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { fail, ok, type Problem, type Result } from "#snapshots/problem.ts";
 import { canonicalJson } from "./canonical-json.ts";
-import type { Environment } from "./environments.ts";
+import type { Environment } from "./environment-schema.ts";
 import type { Git } from "./git.ts";
 import {
   isSignedBy,

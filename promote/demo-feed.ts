@@ -5,7 +5,7 @@ import { parse } from "yaml";
 import { z } from "zod";
 import { fail, ok, ProblemError, type Problem, type Result } from "#snapshots/problem.ts";
 import type { Workspace } from "#snapshots/workspace.ts";
-import type { Environment } from "./environments.ts";
+import type { Environment } from "./environment-schema.ts";
 import { feedTopic, type DemoFeedOptions, type FeedTopic } from "./sync/embedded/demo-feed.ts";
 import { openFileLogWriter } from "./sync/embedded/file-log.ts";
 

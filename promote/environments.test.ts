@@ -1,13 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { unwrap } from "#snapshots/problem.ts";
 import type { TopicChoice } from "#snapshots/topic-choice.ts";
-import {
-  parseEnvironment,
-  withoutPipeline,
-  withoutServers,
-  withPipeline,
-  withServers,
-} from "./environments.ts";
+import { withoutPipeline, withoutServers, withPipeline, withServers } from "./environment-edits.ts";
+import { parseEnvironment } from "./environments.ts";
 
 const release = "ab".repeat(32);
 const other = "cd".repeat(32);

@@ -1,6 +1,6 @@
 import type { Problem } from "#snapshots/problem.ts";
 import { asCommitted, countedApprovers } from "./approval.ts";
-import type { Environment } from "./environments.ts";
+import type { Environment } from "./environment-schema.ts";
 import type { Git } from "./git.ts";
 import type { Release } from "./release-files.ts";
 import type { Workbench } from "./workbench.ts";

@@ -1,6 +1,6 @@
 import { PLAIN_STREAM, type StreamSettings } from "#snapshots/stream-settings.ts";
 import type { TopicChoice } from "#snapshots/topic-choice.ts";
-import type { DesiredPipeline, Environment } from "./environments.ts";
+import type { DesiredPipeline, Environment } from "./environment-schema.ts";
 import type { Release } from "./release-files.ts";
 import type { ReleaseManifest } from "./release-format.ts";
 import type { PipelineSpec, Where } from "./sync/pipeline-spec.ts";

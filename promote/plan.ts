@@ -4,13 +4,9 @@ import { topicText, type TopicChoice } from "#snapshots/topic-choice.ts";
 import { compareSides, type MetricPair } from "./compare.ts";
 import { sideOfRelease } from "./compare-side.ts";
 import { contractChanges, type ContractChange } from "./compatibility.ts";
-import {
-  environmentPath,
-  readEnvironment,
-  pipelineMisfit,
-  withPipeline,
-  type DesiredPipeline,
-} from "./environments.ts";
+import { withPipeline } from "./environment-edits.ts";
+import type { DesiredPipeline } from "./environment-schema.ts";
+import { environmentPath, readEnvironment, pipelineMisfit } from "./environments.ts";
 import { countApprovals, refusal, type ApprovalCount } from "./permission.ts";
 import { topicOf } from "./promote.ts";
 import { pipelineSpec } from "./pipeline-spec.ts";

@@ -9,7 +9,7 @@ import { approve, signApproval } from "./approval.ts";
 import { canonicalJson } from "./canonical-json.ts";
 import { compareRows } from "./compare-details.ts";
 import { compare, readComparison } from "./compare.ts";
-import { withoutPipeline } from "./environments.ts";
+import { withoutPipeline } from "./environment-edits.ts";
 import { history } from "./history.ts";
 import { initWorkspace } from "./init.ts";
 import { openSigningKey, withPublicKey } from "./keys.ts";

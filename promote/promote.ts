@@ -3,12 +3,12 @@ import { join } from "node:path";
 import { fail, ok, type Problem, type Result } from "#snapshots/problem.ts";
 import { topicText, type TopicChoice } from "#snapshots/topic-choice.ts";
 import { readSource } from "#snapshots/workspace.ts";
+import { withPipeline } from "./environment-edits.ts";
+import type { DesiredPipeline } from "./environment-schema.ts";
 import {
   environmentPath,
   parseEnvironment,
   readEnvironment,
-  withPipeline,
-  type DesiredPipeline,
   pipelineMisfit,
 } from "./environments.ts";
 import { history, previousRelease } from "./history.ts";

@@ -1,7 +1,8 @@
 import type { Problem } from "#snapshots/problem.ts";
 import type { StreamSettings } from "#snapshots/stream-settings.ts";
 import { topicText } from "#snapshots/topic-choice.ts";
-import { listEnvironments, type DesiredPipeline, type Environment } from "./environments.ts";
+import type { DesiredPipeline, Environment } from "./environment-schema.ts";
+import { listEnvironments } from "./environments.ts";
 import { countApprovals, refusal } from "./permission.ts";
 import { pipelineSpec } from "./pipeline-spec.ts";
 import { decide, type Action, type Wanted } from "./reconcile-decide.ts";

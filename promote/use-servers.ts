@@ -2,15 +2,9 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
 import { fail, ok, type Problem, type Result } from "#snapshots/problem.ts";
-import {
-  environmentPath,
-  listEnvironments,
-  parseEnvironment,
-  uneditable,
-  withoutServers,
-  withServers,
-  type Servers,
-} from "./environments.ts";
+import { withoutServers, withServers } from "./environment-edits.ts";
+import type { Servers } from "./environment-schema.ts";
+import { environmentPath, listEnvironments, parseEnvironment, uneditable } from "./environments.ts";
 import type { Workbench } from "./workbench.ts";
 
 /** Plain addresses of one set of servers, such as `npm run stack` starts. */

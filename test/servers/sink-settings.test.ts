@@ -1,6 +1,7 @@
 import { Client } from "cassandra-driver";
 import { afterEach, expect, test } from "vitest";
-import { parseEnvironment, withServers } from "#promote/environments.ts";
+import { withServers } from "#promote/environment-edits.ts";
+import { parseEnvironment } from "#promote/environments.ts";
 import { pipelineSpec } from "#promote/pipeline-spec.ts";
 import { DELAYS_OUTPUT, FLIGHT, until } from "#promote/sync/fixture.ts";
 import { listRewrites } from "#promote/sync/rewrites.ts";
