@@ -1,4 +1,5 @@
 import { crc32 } from "node:zlib";
+import { sizeOf } from "./in-batches.ts";
 import { murmur2 } from "./kafka/partitioner.ts";
 import type { PartitionRange, TopicReader } from "./ports.ts";
 
@@ -46,9 +47,9 @@ async function grownBefore(
     let bytes = 0;
     for await (const records of reader.read(topic, partition, first, end)) {
       oldestMs[partition] ??= records[0]?.timestampMs;
-      for (const { key, value } of records) {
-        if (key !== null) own.push(key);
-        bytes += (key?.length ?? 0) + (value?.length ?? 0);
+      for (const record of records) {
+        if (record.key !== null) own.push(record.key);
+        bytes += sizeOf(record);
       }
       if (own.length >= most || bytes >= SAMPLE.bytes) break;
     }

@@ -12,6 +12,9 @@ export type GuestLimits = {
   batchTimeoutMs?: number;
   searchTimeoutMs?: number;
 };
+/** Where bundles and lookups are kept, and how long a guest may take. */
+export type GuestPlace = { store: ContentStore; root: string; limits?: GuestLimits };
+
 const OPEN_TIMEOUT_MS = 120_000;
 const BATCH_TIMEOUT_MS = 20_000;
 const SEARCH_TIMEOUT_MS = 2_000;
@@ -19,10 +22,7 @@ const SEARCH_TIMEOUT_MS = 2_000;
 type Lookups = Record<string, { by: string[]; columns: Column[]; batches: Uint8Array[] }>;
 
 /** The guest of a release: its bundle, its contracts, its lookups out of the content store. Lookups are read once. */
-export function openReleaseGuest(
-  release: ReleaseSpec,
-  place: { store: ContentStore; root: string; limits?: GuestLimits },
-): GuestStage {
+export function openReleaseGuest(release: ReleaseSpec, place: GuestPlace): GuestStage {
   const {
     openTimeoutMs = OPEN_TIMEOUT_MS,
     batchTimeoutMs = BATCH_TIMEOUT_MS,

@@ -55,3 +55,22 @@ export type PipelineSpec = ReleaseSpec & {
 export function sinkName(choice: SinkChoice): string {
   return typeof choice === "string" ? choice : choice.topic;
 }
+
+/** Equal for two specs that read from and write to the same places. */
+export function placesOf(spec: PipelineSpec): string {
+  const { topic, where, sinks, start, deadLetterTopic, latencyMs, stream } = spec;
+  const { expiresAt, routing, gcGraceSeconds, partitionsAdded } = spec;
+  return JSON.stringify([
+    topic,
+    where,
+    sinks.map(sinkName),
+    start,
+    partitionsAdded,
+    deadLetterTopic,
+    latencyMs,
+    expiresAt,
+    routing,
+    gcGraceSeconds,
+    stream,
+  ]);
+}

@@ -99,17 +99,15 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
     owner: parts.owner,
     release: current.release,
     now: parts.now,
-    reader: {
-      ...parts.reader,
-      offsetAt: (topic, partition, ms) => parts.reader.offsetAt(topic, partition, ms, abort.signal),
-    },
+    reader: parts.reader,
     growth: parts.growth,
   });
 
+  const isRead = isAmongTopics(parts.topics);
   const closedMinutes = openClosedMinutes({
     id,
     state,
-    isRead: isAmongTopics(parts.topics),
+    isRead,
     reader: parts.reader,
     held: () => stretches.list().map(({ stretch }) => stretch),
     now: parts.now,
@@ -145,7 +143,7 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
     limits,
     signal: abort.signal,
     release: () => current.release,
-    isRead: isAmongTopics(parts.topics),
+    isRead,
     held: () => stretches.list().map(({ stretch }) => stretch),
     newestOf: (stretch) => listEpochs(state, id).findLast((epoch) => isSameStretch(epoch, stretch)),
     renew(rewrite) {

@@ -110,12 +110,7 @@ export type TopicReader = {
   incarnation(topic: string, signal?: AbortSignal): Promise<string | undefined>;
   ranges(topic: string): Promise<PartitionRange[]>;
   /** The first offset whose record is of `timestampMs` or later; the partition's end where there is none. */
-  offsetAt(
-    topic: string,
-    partition: number,
-    timestampMs: number,
-    signal?: AbortSignal,
-  ): Promise<number>;
+  offsetAt(topic: string, partition: number, timestampMs: number): Promise<number>;
   /** Records `from`… before `to`, in offset order; less where the log begins later or ends before. */
   read(
     topic: string,

@@ -10,19 +10,19 @@ import { openReleaseGuest, type GuestLimits } from "./guest.ts";
 import { lookApart, openSpecRegistry, planApart } from "./look-apart.ts";
 import { closePorts, openPorts, type Folders, type Ports } from "./open-ports.ts";
 import { runPipeline, type PipelineParts, type RunningPipeline } from "./pipeline.ts";
-import { sinkName, type PipelineSpec } from "./pipeline-spec.ts";
+import { placesOf, type PipelineSpec } from "./pipeline-spec.ts";
 import { openHeldPartitions } from "./held-partitions.ts";
 import { openMeasuring } from "./measuring.ts";
 import { readProgress, setPaused } from "./progress.ts";
 import { keepRelease, readRelease, widestParts } from "./release-spec.ts";
 import { contractOf, planSinks, type SinkPlan } from "./sink-plan.ts";
 import { openSpecDecoder } from "./spec-decoder.ts";
-import { expectNothing, openRuntimes } from "./runtimes.ts";
 import type { Sink } from "./ports.ts";
 import { openRateMeter } from "./status.ts";
 import { GROWTH, type Growth } from "./stretches.ts";
 import { tuningOf, type Tuning } from "./tuning.ts";
-import { verify, type VerifyProgress, type VerifyReport } from "./verify/verify.ts";
+import type { VerifyProgress, VerifyReport } from "./verify/verify.ts";
+import { verifyPipeline } from "./verify/verify-pipeline.ts";
 import { dropReport, putReport, type WorkerReport } from "./workers.ts";
 
 export type Place = {
@@ -322,36 +322,18 @@ export function openSupervisor(first: PipelineSpec, place: Place): Supervisor {
 
   return {
     spec: () => spec,
-    isCurrent: (next) => next.release === spec.release && portsOf(next) === portsOf(spec),
+    isCurrent: (next) => next.release === spec.release && placesOf(next) === placesOf(spec),
     looking,
     verify: ({ samples, ...options }) => {
       options.onProgress({ step: "asking the servers", records: 0 });
-      return looking(async ({ sinks, reader }) => {
-        const known = spec;
-        // Its own: the pipeline may run in other processes, or be paused.
-        const asked = openSpecRegistry(known, place);
-        if (!asked.ok) return asked;
-        const maxParts = widestParts(place.state, id);
-        const runtimes = openRuntimes(
-          {
-            widestParts: () => maxParts,
-            readRelease: (hash) => readRelease(place.state, place.store, hash),
-            openDecoder: (release) => openSpecDecoder({ ...known, ...release }, asked.value),
-            openGuest: (release) => openReleaseGuest(release, place),
-            openExpectations: expectNothing,
-          },
-          (hash) => (hash === known.release ? known : undefined),
-        );
-        const { state } = place;
-        return verify({ id, spec: known, state, sinks, reader, runtimes, ...options }, samples);
-      }, options.signal);
+      return looking((open) => verifyPipeline(spec, place, open, options, samples), options.signal);
     },
     start: (next) =>
       enqueue(async () => {
         const contract = contractOf(next);
         if (!contract.ok) return contract;
         keepRelease(place.state, place.store, next);
-        const isSwap = running !== undefined && portsOf(next) === portsOf(spec);
+        const isSwap = running !== undefined && placesOf(next) === placesOf(spec);
         if (!isSwap) await close();
         spec = next;
         if (isSwap) running?.swap(next);
@@ -378,7 +360,7 @@ export function openSupervisor(first: PipelineSpec, place: Place): Supervisor {
         change({ state: "stopped" });
       }),
     plan: (next) =>
-      ports !== undefined && portsOf(next) === portsOf(spec)
+      ports !== undefined && placesOf(next) === placesOf(spec)
         ? planSinks(next, ports.sinks)
         : planApart(next, place),
     report,
@@ -389,23 +371,4 @@ export function openSupervisor(first: PipelineSpec, place: Place): Supervisor {
       place.onChange();
     },
   };
-}
-
-/** Equal for two specs that read from and write to the same places. */
-function portsOf(spec: PipelineSpec): string {
-  const { topic, where, sinks, start, deadLetterTopic, latencyMs, stream } = spec;
-  const { expiresAt, routing, gcGraceSeconds, partitionsAdded } = spec;
-  return JSON.stringify([
-    topic,
-    where,
-    sinks.map(sinkName),
-    start,
-    partitionsAdded,
-    deadLetterTopic,
-    latencyMs,
-    expiresAt,
-    routing,
-    gcGraceSeconds,
-    stream,
-  ]);
 }

@@ -39,6 +39,18 @@ async function live(records: readonly FlightRecord[], committedBefore: number): 
   }
 }
 
+/** Writes to the stage's topic, and keeps what is newest of each key, whatever partition it lies in. */
+function openWriter() {
+  const newest = new Map<string, FlightRecord>();
+  const written: FlightRecord[] = [];
+  const write = async (records: readonly FlightRecord[]): Promise<void> => {
+    for (const record of records) newest.set(Buffer.from(record.key ?? "").toString(), record);
+    await stage.send(records);
+    written.push(...records);
+  };
+  return { newest, written, write };
+}
+
 test(
   "a swap, a repair of what people changed by hand, and a rollback, while updates go on",
   { timeout: 900_000, retry: 0 },
@@ -184,15 +196,8 @@ test(
     const spec = await stage.spec();
     const worker = stage.worker({ growth: { transitionMs: 15_000, lookBackMs: 60_000 } });
     await worker.start(spec);
-    const newest = new Map<string, FlightRecord>();
-    const written: FlightRecord[] = [];
+    const { newest, written, write } = openWriter();
     let clockMs = Date.now();
-
-    async function write(records: readonly FlightRecord[]): Promise<void> {
-      for (const record of records) newest.set(Buffer.from(record.key ?? "").toString(), record);
-      await stage.send(records);
-      written.push(...records);
-    }
 
     function flightBy(partitions: number, id: number, timestampMs: number): FlightRecord {
       const value = random() < 0.1 ? null : valueOf(id, random);
@@ -281,16 +286,16 @@ test(
     const story = `seed ${SEED}`;
     const random = seeded(SEED);
     const spec = await stage.spec();
-    const newest = new Map<string, FlightRecord>();
+    const { newest, write } = openWriter();
     let timestampMs = Date.now() - 3_600_000;
 
-    async function produce(partitions: number, ids: readonly number[]): Promise<void> {
-      const records = ids.map((id): FlightRecord => {
-        const value = random() < 0.1 ? null : valueOf(id, random);
-        return { ...recordOf(id, value, partitions), timestampMs: timestampMs++ };
-      });
-      for (const record of records) newest.set(Buffer.from(record.key ?? "").toString(), record);
-      await stage.send(records);
+    function produce(partitions: number, ids: readonly number[]): Promise<void> {
+      return write(
+        ids.map((id): FlightRecord => {
+          const value = random() < 0.1 ? null : valueOf(id, random);
+          return { ...recordOf(id, value, partitions), timestampMs: timestampMs++ };
+        }),
+      );
     }
     const some = (count: number): number[] =>
       Array.from({ length: count }, () => Math.floor(random() * 2000));
@@ -335,15 +340,8 @@ test(
     const options = { growth: { transitionMs: 8000, lookBackMs: 60_000 } };
     const workers = [stage.worker(options), stage.worker(options)] as const;
     for (const worker of workers) await worker.start(strict);
-    const newest = new Map<string, FlightRecord>();
-    const written: FlightRecord[] = [];
+    const { newest, written, write } = openWriter();
     let clockMs = Date.now();
-
-    async function write(records: readonly FlightRecord[]): Promise<void> {
-      for (const record of records) newest.set(Buffer.from(record.key ?? "").toString(), record);
-      await stage.send(records);
-      written.push(...records);
-    }
 
     async function produce(partitions: number, count = 50): Promise<void> {
       await until("time goes on", () => Date.now() > clockMs);

@@ -4,6 +4,7 @@ import { until } from "../fixture.ts";
 import type { KafkaClient } from "./client.ts";
 import type { Fetched } from "./fetch.ts";
 import { fetchFromLeaders } from "./fetcher.ts";
+import { heldOf } from "./held-fixture.ts";
 import { openWorker } from "./worker.ts";
 
 const NOT_LEADER = 6;
@@ -21,20 +22,7 @@ function readingOf(error: (broker: number) => number) {
   };
   // Nothing else of a client is used to fetch.
   const worker = openWorker(client as unknown as KafkaClient);
-  worker.held.set("t/0", {
-    topic: "t",
-    partition: 0,
-    topicId,
-    leader: 1,
-    position: 0,
-    isPaused: false,
-    isLeaving: false,
-    first: 0,
-    end: 0,
-    rangeAt: 0,
-    queue: [],
-    gap: { from: -1, to: -1 },
-  });
+  worker.held.set("t/0", heldOf(topicId));
   return worker;
 }
 

@@ -2,25 +2,11 @@ import { expect, test } from "vitest";
 import { encodeHeaders, openBatch } from "./batch-builder.ts";
 import { crc32c } from "./crc32c.ts";
 import { addFetched, isFetchable, seekTo, takeDelivery, type Held } from "./held.ts";
+import { heldOf } from "./held-fixture.ts";
 
 const REQUEST = { maxRecords: 3, maxBytes: 1 << 20, waitMs: 0 };
 
-function held(): Held {
-  return {
-    topic: "t",
-    partition: 0,
-    topicId: "id",
-    leader: 1,
-    position: 0,
-    isPaused: false,
-    isLeaving: false,
-    first: 0,
-    end: 0,
-    rangeAt: 0,
-    queue: [],
-    gap: { from: -1, to: -1 },
-  };
-}
+const held = (): Held => heldOf("id");
 
 /** A batch of `count` records whose last `more` offsets compaction took away. */
 function batch(base: number, count: number, more = 0): Buffer {

@@ -156,14 +156,12 @@ export function readerOver(client: KafkaClient, patience: Patience = {}): TopicR
           end: ends.get(placeKey(place)) ?? 0,
         }));
       }),
-    offsetAt(topic, partition, timestampMs, signal) {
-      const place = { topic, partition };
-      const look = async (): Promise<number> => {
+    offsetAt: (topic, partition, timestampMs) =>
+      patiently(`looking up a time in topic ${topic}`, async () => {
+        const place = { topic, partition };
         const found = (await offsetsAt([place], timestampMs)).get(placeKey(place)) ?? -1;
         return found >= 0 ? found : ((await offsetsAt([place], LATEST)).get(placeKey(place)) ?? 0);
-      };
-      return patiently(`looking up a time in topic ${topic}`, look, signal);
-    },
+      }),
     read: (topic, partition, from, to, signal) => read({ topic, partition }, from, to, signal),
     async close() {
       isClosed = true;
