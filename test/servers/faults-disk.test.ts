@@ -93,7 +93,7 @@ test.skipIf(!canMount)(
 
     /** Until it halts or waits, with a problem that names the disk. */
     async function full(): Promise<{ next: number }> {
-      const problemOf = () => worker.seen().problem ?? worker.seen().backoffs[0];
+      const problemOf = () => worker.seen().problem ?? Object.values(worker.seen().backoffs)[0];
       await worker.stands("it meets the full disk", () => problemOf() !== undefined);
       expect(problemOf()?.message).toMatch(/space|disk/i);
       expect(problemOf()?.hint).toMatch(/free/i);

@@ -53,14 +53,15 @@ async function underFaults(
   return faults.map(([server]) => server);
 }
 
-const TITLES = { kafka: "Kafka", cassandra: "Cassandra", elasticsearch: "Elasticsearch" };
+/** Who waits while a server is away. */
+const WAITS = { kafka: "source", cassandra: "table", elasticsearch: "search" } as const;
 
 /** It waits for this one, whatever else it has been waiting for. */
-function misses(worker: FaultWorker, server: keyof typeof TITLES): boolean {
-  return worker.seen().backoffs.some(({ message }) => message.includes(TITLES[server]));
+function misses(worker: FaultWorker, server: keyof typeof WAITS): boolean {
+  return WAITS[server] in worker.seen().backoffs;
 }
 
-const killed = (server: keyof typeof TITLES) =>
+const killed = (server: keyof typeof WAITS) =>
   [
     server,
     async (worker: FaultWorker): Promise<void> => {

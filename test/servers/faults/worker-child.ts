@@ -16,7 +16,7 @@ function look(): void {
   if (report === undefined) return;
   const { state, problem, backoffs, partitions } = report;
   const held = partitions.map(({ partition }) => partition);
-  const told: Told = { kind: "state", state, problem, backoffs: Object.values(backoffs), held };
+  const told: Told = { kind: "state", state, problem, backoffs, held };
   const text = JSON.stringify(told);
   if (text === last) return;
   last = text;

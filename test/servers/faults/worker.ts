@@ -23,8 +23,8 @@ export type Told =
       kind: "state";
       state: WorkerReport["state"];
       problem: Problem | undefined;
-      /** What is being waited out. */
-      backoffs: Problem[];
+      /** What is being waited out, by whom: the source, or a sink by its name. */
+      backoffs: Record<string, Problem>;
       /** Partitions. */
       held: number[];
     };
@@ -63,7 +63,7 @@ export function openWorker(options: WorkerOptions, command: string[] = []): Faul
   let errors = "";
   let hasEnded = false;
   let asks = 0;
-  let seen: Seen = { state: "starting", problem: undefined, backoffs: [], held: [] };
+  let seen: Seen = { state: "starting", problem: undefined, backoffs: {}, held: [] };
   const troubles = new Set<string>();
   const waiting = new Map<number, (problem: string | undefined) => void>();
   started.stderr?.on("data", (data: Buffer) => (errors += data.toString()));
@@ -79,7 +79,7 @@ export function openWorker(options: WorkerOptions, command: string[] = []): Faul
     }
     const { state, problem, backoffs, held } = told;
     seen = { state, problem, backoffs, held };
-    for (const { code } of backoffs) troubles.add(code);
+    for (const { code } of Object.values(backoffs)) troubles.add(code);
     if (problem !== undefined) troubles.add(problem.code);
   });
 
