@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { insertDeadLetters, type DeadLetter } from "#promote/sync/dead-letters.ts";
+import { insertDeadLetters, type DeadLetter } from "#promote/sync/dead-letters/dead-letters.ts";
 import { openFileLogWriter } from "#promote/sync/embedded/file-log.ts";
 import type { NewRecord } from "#promote/sync/embedded/frames.ts";
 import { openSyncState } from "#promote/sync/state.ts";

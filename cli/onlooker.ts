@@ -29,7 +29,7 @@ export async function openOnlooker(
   options: OnlookerOptions,
 ): Promise<Onlooker & { isLogging: boolean; close(): Promise<void> }> {
   // Only now: no other verb should wait for this to load.
-  const { logAskedFor } = await import("#promote/sync/log.ts");
+  const { logAskedFor } = await import("#promote/sync/log/log.ts");
   const { openWatch } = await import("#promote/sync/metrics/watch.ts");
   const asked = unwrap(logAskedFor(process.env));
   const isLogging = options.log !== undefined || asked !== undefined;

@@ -1,5 +1,5 @@
 import { InvalidArgumentError, type Command } from "commander";
-import { isStage, type Stage } from "#promote/sync/dead-letters.ts";
+import { isStage, type Stage } from "#promote/sync/dead-letters/dead-letters.ts";
 import { read, withConnection, type Connection } from "./connect.ts";
 import { groupId } from "./dead-letters.ts";
 import { cancelled, unlessCancelled } from "./follow.ts";

@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { git } from "#promote/git.ts";
 import { until } from "#promote/sync/fixture.ts";
-import { openFrozenServer, type FrozenServer } from "#promote/sync/frozen-server.ts";
+import { openFrozenServer, type FrozenServer } from "#promote/sync/open/frozen-server.ts";
 import { unwrap } from "#snapshots/problem.ts";
 import { tinyWorkspace } from "#web/api/tiny-workspace.ts";
 

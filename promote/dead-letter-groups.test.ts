@@ -4,8 +4,8 @@ import { join } from "node:path";
 import type { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { openDeadLetterView, type DeadLetterView, type Shelf } from "./dead-letter-groups.ts";
-import { insertDeadLetters, type DeadLetter } from "./sync/dead-letters.ts";
-import { setDismissed } from "./sync/dismissals.ts";
+import { insertDeadLetters, type DeadLetter } from "./sync/dead-letters/dead-letters.ts";
+import { setDismissed } from "./sync/dead-letters/dismissals.ts";
 import { openSyncState } from "./sync/state.ts";
 
 const id = { environment: "staging", name: "delays" };

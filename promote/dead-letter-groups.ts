@@ -9,8 +9,8 @@ import {
   type DeadLetter,
   type LetterPlace,
   type Stage,
-} from "./sync/dead-letters.ts";
-import type { PipelineId } from "./sync/epochs.ts";
+} from "./sync/dead-letters/dead-letters.ts";
+import type { PipelineId } from "./sync/order/epochs.ts";
 
 /** Dead letters of one stage and cause. `id` names it in an address: it stays while letters come and go. */
 export type LetterGroup = {

@@ -1,7 +1,7 @@
 import { fail, ok, type Result } from "#snapshots/problem.ts";
 import { openDeadLetterView } from "./dead-letter-groups.ts";
-import type { LetterPlace } from "./sync/dead-letters.ts";
-import type { PipelineId } from "./sync/epochs.ts";
+import type { LetterPlace } from "./sync/dead-letters/dead-letters.ts";
+import type { PipelineId } from "./sync/order/epochs.ts";
 import type { Workbench } from "./workbench.ts";
 
 /** A group's letters, with `until` those that had failed by then: what comes while somebody decides is not decided upon. Or single letters. */

@@ -11,7 +11,7 @@ import { countApprovals, refusal, type ApprovalCount } from "./permission.ts";
 import { topicOf } from "./promote.ts";
 import { pipelineSpec } from "./pipeline-spec.ts";
 import { readRelease, type Release } from "./release-files.ts";
-import type { SinkPlan } from "./sync/sink-plan.ts";
+import type { SinkPlan } from "./sync/open/sink-plan.ts";
 import { changedLines, diffLines, type DiffLine } from "./text-diff.ts";
 import type { Workbench } from "./workbench.ts";
 

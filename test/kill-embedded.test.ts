@@ -7,14 +7,14 @@ import { setTimeout as delay } from "node:timers/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, expect, test } from "vitest";
-import { batchRun } from "#promote/sync/batch-run.ts";
-import { listDeadLetters } from "#promote/sync/dead-letters.ts";
+import { batchRun } from "#promote/sync/verify/batch-run.ts";
+import { listDeadLetters } from "#promote/sync/dead-letters/dead-letters.ts";
 import { openFileTopicReader } from "#promote/sync/embedded/file-reader.ts";
 import { openDuckdbSink } from "#promote/sync/embedded/duckdb-sink.ts";
 import { openFileLogWriter } from "#promote/sync/embedded/file-log.ts";
 import type { NewRecord } from "#promote/sync/embedded/frames.ts";
 import { freshPlace, specOf } from "#promote/sync/fixture.ts";
-import { readProgress } from "#promote/sync/progress.ts";
+import { readProgress } from "#promote/sync/order/progress.ts";
 import type { Sink } from "#promote/sync/ports.ts";
 import { unwrap } from "#snapshots/problem.ts";
 

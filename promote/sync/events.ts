@@ -1,10 +1,10 @@
 import type { Problem } from "#snapshots/problem.ts";
-import type { DeadLetter } from "./dead-letters.ts";
-import type { Epoch } from "./epochs.ts";
+import type { DeadLetter } from "./dead-letters/dead-letters.ts";
+import type { Epoch } from "./order/epochs.ts";
 import type { Tally } from "./expectations/expectations.ts";
-import type { Counts } from "./progress.ts";
-import type { Piece } from "./stretches.ts";
-import type { WorkerReport } from "./workers.ts";
+import type { Counts } from "./order/progress.ts";
+import type { Piece } from "./order/stretches.ts";
+import type { WorkerReport } from "./workers/workers.ts";
 
 /** What happens in a pipeline, for status, metrics and logs. */
 export type PipelineEvent =

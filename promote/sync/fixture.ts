@@ -6,11 +6,11 @@ import { PLAIN_STREAM } from "#snapshots/stream-settings.ts";
 import { unwrap, type Result } from "#snapshots/problem.ts";
 import { openContentStore, type ContentStore } from "#snapshots/store.ts";
 import type { Column } from "#snapshots/table.ts";
-import type { Epoch, Stretch } from "./epochs.ts";
+import type { Epoch, Stretch } from "./order/epochs.ts";
 import type { PipelineSpec } from "./pipeline-spec.ts";
 import type { StoredRow } from "./ports.ts";
 import type { ReleaseSpec } from "./release-spec.ts";
-import { FIRST_EPOCH } from "./version.ts";
+import { FIRST_EPOCH } from "./order/version.ts";
 
 /** What the tests, the kill test and the bench share: a place to run in, and flights with a transform made of real source. */
 export type FixturePlace = {

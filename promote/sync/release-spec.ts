@@ -2,7 +2,7 @@ import type { DatabaseSync } from "node:sqlite";
 import { z } from "zod";
 import { fail, ok, type Result } from "#snapshots/problem.ts";
 import type { ContentStore } from "#snapshots/store.ts";
-import type { PipelineId } from "./epochs.ts";
+import type { PipelineId } from "./order/epochs.ts";
 
 const column = z.object({ name: z.string(), type: z.string(), nullable: z.boolean() });
 

@@ -3,8 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { beforeEach, expect, test } from "vitest";
-import { deadLetter, insertDeadLetters, listDeadLetters } from "./dead-letters.ts";
-import { endOfEpoch, epochOf, listEpochs, openEpoch } from "./epochs.ts";
+import { deadLetter, insertDeadLetters, listDeadLetters } from "./dead-letters/dead-letters.ts";
+import { endOfEpoch, epochOf, listEpochs, openEpoch } from "./order/epochs.ts";
 import {
   claimStretch,
   commitProgress,
@@ -12,8 +12,8 @@ import {
   readOffset,
   readProgress,
   setPaused,
-} from "./progress.ts";
-import { listRewrites } from "./rewrites.ts";
+} from "./order/progress.ts";
+import { listRewrites } from "./rewrites/rewrites.ts";
 import { openSyncState } from "./state.ts";
 
 const id = { environment: "staging", name: "delays" };

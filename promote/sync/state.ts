@@ -1,5 +1,5 @@
 import { DatabaseSync } from "node:sqlite";
-import { TRANSITION_SPAN } from "./version.ts";
+import { TRANSITION_SPAN } from "./order/version.ts";
 
 /**
  * Sync's own tables in the workspace's state database: epochs, offsets with the counts up to them, releases that epochs name,

@@ -1,7 +1,7 @@
 import { afterEach, expect, test } from "vitest";
-import { listEpochs } from "#promote/sync/epochs.ts";
+import { listEpochs } from "#promote/sync/order/epochs.ts";
 import { DELAYS_OUTPUT, until } from "#promote/sync/fixture.ts";
-import { listRewrites } from "#promote/sync/rewrites.ts";
+import { listRewrites } from "#promote/sync/rewrites/rewrites.ts";
 import { openSync } from "#promote/sync/sync.ts";
 import { unwrap } from "#snapshots/problem.ts";
 import { servers } from "./addresses.ts";

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe } from "vitest";
-import { sinkConformance } from "#promote/sync/sink-conformance.ts";
+import { sinkConformance } from "#promote/sync/conformance/sink-conformance.ts";
 import { scratchKeyspace, scratchTable, type ScratchKeyspace } from "./cassandra-scratch.ts";
 
 describe("a Cassandra table as a Sink", () => {

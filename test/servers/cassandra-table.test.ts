@@ -3,7 +3,7 @@ import { unwrap } from "#snapshots/problem.ts";
 import type { Column } from "#snapshots/table.ts";
 import { collect } from "#promote/sync/fixture.ts";
 import { WRITE, type SinkContract } from "#promote/sync/ports.ts";
-import { versionOf } from "#promote/sync/version.ts";
+import { versionOf } from "#promote/sync/order/version.ts";
 import { scratchKeyspace, scratchTable, type ScratchKeyspace } from "./cassandra-scratch.ts";
 import { batchOf } from "./sink-batches.ts";
 

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, describe, expect, test } from "vitest";
 import { unwrap } from "#snapshots/problem.ts";
-import type { DeadLetter } from "#promote/sync/dead-letters.ts";
-import { openDeadLetterTopic } from "#promote/sync/dead-letter-topic.ts";
+import type { DeadLetter } from "#promote/sync/dead-letters/dead-letters.ts";
+import { openDeadLetterTopic } from "#promote/sync/dead-letters/dead-letter-topic.ts";
 import { kafkaSchema } from "#promote/sync/connections.ts";
 import { freshPlace, specOf, until, type FixturePlace } from "#promote/sync/fixture.ts";
 import { openKafkaReader } from "#promote/sync/kafka/reader.ts";

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { collect, until } from "#promote/sync/fixture.ts";
 import type { Outcome, Sink, SinkContract } from "#promote/sync/ports.ts";
-import { writeSettled } from "#promote/sync/retry.ts";
+import { writeSettled } from "#promote/sync/pipeline/retry.ts";
 import { servers } from "./addresses.ts";
 import { ELASTICSEARCH, scratchIndex, type ScratchIndex } from "./elasticsearch-scratch.ts";
 import { openFaultProxy, type FaultProxy, type Rule } from "./http-fault-proxy.ts";

@@ -1,5 +1,5 @@
 import { describe } from "vitest";
-import { sinkConformance } from "#promote/sync/sink-conformance.ts";
+import { sinkConformance } from "#promote/sync/conformance/sink-conformance.ts";
 import { scratchIndex } from "./elasticsearch-scratch.ts";
 
 describe("an Elasticsearch index as a Sink", () => {

@@ -1,8 +1,8 @@
 import { afterEach, expect, test } from "vitest";
-import { listEpochs } from "#promote/sync/epochs.ts";
+import { listEpochs } from "#promote/sync/order/epochs.ts";
 import { until } from "#promote/sync/fixture.ts";
-import { readProgress } from "#promote/sync/progress.ts";
-import { listRewrites } from "#promote/sync/rewrites.ts";
+import { readProgress } from "#promote/sync/order/progress.ts";
+import { listRewrites } from "#promote/sync/rewrites/rewrites.ts";
 import { openSync, type PipelineSpec } from "#promote/sync/sync.ts";
 import { unwrap } from "#snapshots/problem.ts";
 import {

@@ -1,5 +1,5 @@
 import { afterAll, expect, test } from "vitest";
-import { readProgress } from "#promote/sync/progress.ts";
+import { readProgress } from "#promote/sync/order/progress.ts";
 import {
   expectedOf,
   expectSameAsBatch,

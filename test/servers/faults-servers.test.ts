@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from "vitest";
 import { until } from "#promote/sync/fixture.ts";
-import { livingReports } from "#promote/sync/workers.ts";
+import { livingReports } from "#promote/sync/workers/workers.ts";
 import {
   freezeServer,
   killServer,

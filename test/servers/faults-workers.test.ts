@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from "vitest";
-import { listEpochs } from "#promote/sync/epochs.ts";
+import { listEpochs } from "#promote/sync/order/epochs.ts";
 import { until } from "#promote/sync/fixture.ts";
 import { expectSameAsBatch } from "./faults/compare.ts";
 import { flightsOf, seeded } from "./faults/flights.ts";

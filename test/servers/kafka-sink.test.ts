@@ -2,12 +2,12 @@ import { afterAll, describe, expect, test } from "vitest";
 import { encodeStream } from "#snapshots/arrow-ipc.ts";
 import { unwrap } from "#snapshots/problem.ts";
 import type { Column } from "#snapshots/table.ts";
-import { layOut } from "#promote/sync/arrow-layout.ts";
-import { typedColumns } from "#promote/sync/identity.ts";
+import { layOut } from "#promote/sync/values/arrow-layout.ts";
+import { typedColumns } from "#promote/sync/values/identity.ts";
 import { openKafkaSink, type KafkaSinkOptions } from "#promote/sync/kafka/sink.ts";
 import { CLEAR, WRITE, type Sink, type SinkBatch, type SinkContract } from "#promote/sync/ports.ts";
-import { sinkConformance } from "#promote/sync/sink-conformance.ts";
-import { versionOf } from "#promote/sync/version.ts";
+import { sinkConformance } from "#promote/sync/conformance/sink-conformance.ts";
+import { versionOf } from "#promote/sync/order/version.ts";
 import {
   closeFixture,
   CONNECTION,

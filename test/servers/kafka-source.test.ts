@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, test } from "vitest";
 import { until } from "#promote/sync/fixture.ts";
-import { sourceConformance } from "#promote/sync/source-conformance.ts";
+import { sourceConformance } from "#promote/sync/conformance/source-conformance.ts";
 import type { Source } from "#promote/sync/ports.ts";
 import {
   append,

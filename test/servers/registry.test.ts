@@ -9,7 +9,7 @@ import { registerContract } from "#promote/sync/decode/register-contract.ts";
 import { openRegistry, type Registry } from "#promote/sync/decode/registry.ts";
 import { freshPlace, specOf, until } from "#promote/sync/fixture.ts";
 import type { SourceRecord } from "#promote/sync/ports.ts";
-import { decodeSettled } from "#promote/sync/spec-decoder.ts";
+import { decodeSettled } from "#promote/sync/pipeline/spec-decoder.ts";
 import { openSync } from "#promote/sync/sync.ts";
 import { unwrap } from "#snapshots/problem.ts";
 import { PLAIN_STREAM } from "#snapshots/stream-settings.ts";

@@ -1,6 +1,6 @@
 import { afterEach, expect, test } from "vitest";
-import { listEpochs } from "#promote/sync/epochs.ts";
-import { listRewrites } from "#promote/sync/rewrites.ts";
+import { listEpochs } from "#promote/sync/order/epochs.ts";
+import { listRewrites } from "#promote/sync/rewrites/rewrites.ts";
 import { openSync, type Sync } from "#promote/sync/sync.ts";
 import { unwrap } from "#snapshots/problem.ts";
 import { expectedOf, expectSinks, expectVerified, livingOf } from "./faults/compare.ts";

@@ -2,11 +2,11 @@ import { encodeStream } from "#snapshots/arrow-ipc.ts";
 import { unwrap } from "#snapshots/problem.ts";
 import type { Column } from "#snapshots/table.ts";
 import type { SqlType } from "#snapshots/types.ts";
-import { layOut } from "#promote/sync/arrow-layout.ts";
-import { typedColumns } from "#promote/sync/identity.ts";
-import { converterFor, Refusal, type Kept } from "#promote/sync/json-values.ts";
+import { layOut } from "#promote/sync/values/arrow-layout.ts";
+import { typedColumns } from "#promote/sync/values/identity.ts";
+import { converterFor, Refusal, type Kept } from "#promote/sync/values/json-values.ts";
 import { CLEAR, WRITE, type SinkBatch, type SinkContract } from "#promote/sync/ports.ts";
-import { versionOf } from "#promote/sync/version.ts";
+import { versionOf } from "#promote/sync/order/version.ts";
 
 /** One operation in JSON values (docs/types.md); `values` null clears. */
 export type Operation = {

@@ -4,7 +4,7 @@ import { withServers } from "#promote/environment-edits.ts";
 import { parseEnvironment } from "#promote/environments.ts";
 import { pipelineSpec } from "#promote/pipeline-spec.ts";
 import { DELAYS_OUTPUT, FLIGHT, until } from "#promote/sync/fixture.ts";
-import { listRewrites } from "#promote/sync/rewrites.ts";
+import { listRewrites } from "#promote/sync/rewrites/rewrites.ts";
 import { openSync, type PipelineSpec } from "#promote/sync/sync.ts";
 import { unwrap } from "#snapshots/problem.ts";
 import { servers } from "./addresses.ts";

@@ -1,5 +1,5 @@
 import { afterEach, expect, test } from "vitest";
-import { listEpochs } from "#promote/sync/epochs.ts";
+import { listEpochs } from "#promote/sync/order/epochs.ts";
 import { foundOf } from "./faults/compare.ts";
 import { recordOf } from "./faults/flights.ts";
 import { openStage, type Stage } from "./faults/stage.ts";

@@ -1,7 +1,11 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { insertDeadLetters, type DeadLetter, type Stage } from "#promote/sync/dead-letters.ts";
+import {
+  insertDeadLetters,
+  type DeadLetter,
+  type Stage,
+} from "#promote/sync/dead-letters/dead-letters.ts";
 import { openSyncState } from "#promote/sync/state.ts";
 import { openWorkbench, type Workbench } from "#promote/workbench.ts";
 import { arrowToRows } from "#snapshots/arrow.ts";

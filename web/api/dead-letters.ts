@@ -9,8 +9,8 @@ import {
   type Several,
 } from "#promote/dead-letter-groups.ts";
 import { dismissLetters, type DismissChoice } from "#promote/dismiss.ts";
-import { isStage, type LetterPlace } from "#promote/sync/dead-letters.ts";
-import type { PipelineId } from "#promote/sync/epochs.ts";
+import { isStage, type LetterPlace } from "#promote/sync/dead-letters/dead-letters.ts";
+import type { PipelineId } from "#promote/sync/order/epochs.ts";
 import { wantedSpec } from "#promote/wanted-spec.ts";
 import type { Workbench } from "#promote/workbench.ts";
 import { ProblemError, unwrap } from "#snapshots/problem.ts";

@@ -1,7 +1,7 @@
 import { request } from "node:http";
 import type { Server } from "node:http";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { WorkerReport } from "#promote/sync/workers.ts";
+import type { WorkerReport } from "#promote/sync/workers/workers.ts";
 import { unwrap } from "#snapshots/problem.ts";
 import { newToken } from "../auth/token.ts";
 import { readinessOf, type Health } from "./health.ts";

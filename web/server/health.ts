@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Metrics } from "#promote/sync/metrics/metrics.ts";
-import { NOTHING } from "#promote/sync/progress.ts";
-import { statusOf, type PipelineState } from "#promote/sync/status.ts";
-import type { WorkerReport } from "#promote/sync/workers.ts";
+import { NOTHING } from "#promote/sync/order/progress.ts";
+import { statusOf, type PipelineState } from "#promote/sync/workers/status.ts";
+import type { WorkerReport } from "#promote/sync/workers/workers.ts";
 import { answerRefusal, dataPolicy } from "../auth/answers.ts";
 import { ownNames, refuseForeign } from "../auth/gate.ts";
 

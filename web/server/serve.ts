@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import type { Server } from "node:http";
-import { logAskedFor } from "#promote/sync/log.ts";
+import { logAskedFor } from "#promote/sync/log/log.ts";
 import { openWatch } from "#promote/sync/metrics/watch.ts";
 import { openWorkbench } from "#promote/workbench.ts";
 import { fail, ok, type Problem, type Result } from "#snapshots/problem.ts";

@@ -1,8 +1,8 @@
 import { types } from "cassandra-driver";
 import { jsonReader } from "#snapshots/json-values.ts";
 import type { SqlType } from "#snapshots/types.ts";
-import { layOut } from "../arrow-layout.ts";
-import type { Kept } from "../json-values.ts";
+import { layOut } from "../values/arrow-layout.ts";
+import type { Kept } from "../values/json-values.ts";
 import { cellsOf } from "./storage.ts";
 
 /** A column's values, as the driver read its cells, mapped as docs/types.md maps values to JSON. */

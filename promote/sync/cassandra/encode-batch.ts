@@ -1,7 +1,7 @@
 import { types } from "cassandra-driver";
-import { readPhysical, type Physical } from "../arrow-read.ts";
-import type { TypedColumn } from "../identity.ts";
-import { byPlace } from "../operations.ts";
+import { readPhysical, type Physical } from "../values/arrow-read.ts";
+import type { TypedColumn } from "../values/identity.ts";
+import { byPlace } from "../pipeline/operations.ts";
 import { WRITE, type SinkBatch } from "../ports.ts";
 import { encodeColumn, encodeKey, isNullAt, type Encoded } from "./encode.ts";
 import { writeLong, type At } from "./encode-numbers.ts";

@@ -1,4 +1,4 @@
-import type { Physical } from "../arrow-read.ts";
+import type { Physical } from "../values/arrow-read.ts";
 import type { Cell } from "./storage.ts";
 
 /** The value at a row, in Cassandra's wire format. */

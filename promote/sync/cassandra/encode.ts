@@ -1,7 +1,7 @@
 import type { ScalarName, SqlType } from "#snapshots/types.ts";
-import type { Physical } from "../arrow-read.ts";
-import { JsonText } from "../json-text.ts";
-import { isSet, valueWriter } from "../row-json.ts";
+import type { Physical } from "../values/arrow-read.ts";
+import { JsonText } from "../values/json-text.ts";
+import { isSet, valueWriter } from "../values/row-json.ts";
 import { bigEndian, decimals, moments, varints, widened, type At } from "./encode-numbers.ts";
 import { cellsOf } from "./storage.ts";
 

@@ -1,6 +1,6 @@
-import type { Physical } from "../arrow-read.ts";
-import { unitsPerMillisecond } from "../expiry-column.ts";
-import type { TypedColumn } from "../identity.ts";
+import type { Physical } from "../values/arrow-read.ts";
+import { unitsPerMillisecond } from "../values/expiry-column.ts";
+import type { TypedColumn } from "../values/identity.ts";
 import { split, viewOf } from "./encode-numbers.ts";
 import { isNullAt } from "./encode.ts";
 

@@ -1,5 +1,5 @@
 import { formatType, quoteText } from "#snapshots/types.ts";
-import type { TypedColumn } from "../identity.ts";
+import type { TypedColumn } from "../values/identity.ts";
 import { FIELDS, fullName, type Catalog, type Field, type Place } from "./catalog.ts";
 import { physicalNames, quoteCql, SYSTEM_COLUMNS } from "./column-names.ts";
 import { cellsOf, isStoredAlike } from "./storage.ts";

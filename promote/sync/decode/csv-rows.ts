@@ -1,6 +1,6 @@
 import { parse } from "csv-parse/sync";
-import type { TypedColumn } from "../identity.ts";
-import { Refusal, show, type Kept } from "../json-values.ts";
+import type { TypedColumn } from "../values/identity.ts";
+import { Refusal, show, type Kept } from "../values/json-values.ts";
 import { missingNull, type RowReader } from "./rows.ts";
 import { textConverterFor } from "./text-values.ts";
 

@@ -1,5 +1,5 @@
-import type { TypedColumn } from "../identity.ts";
-import { converterFor, Refusal, show, type Converted, type Kept } from "../json-values.ts";
+import type { TypedColumn } from "../values/identity.ts";
+import { converterFor, Refusal, show, type Converted, type Kept } from "../values/json-values.ts";
 import { holdsJson, mayRound, parseExactly } from "./exact-json.ts";
 import { missingNull, textOf, type KeyReader, type RowReader } from "./rows.ts";
 

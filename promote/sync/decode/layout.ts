@@ -1,6 +1,6 @@
 import { ok, type Result } from "#snapshots/problem.ts";
 import type { Column } from "#snapshots/table.ts";
-import { identityColumns, typedColumns, type TypedColumn } from "../identity.ts";
+import { identityColumns, typedColumns, type TypedColumn } from "../values/identity.ts";
 
 export type Contract = { input: readonly Column[]; key: readonly string[] };
 

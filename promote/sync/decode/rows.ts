@@ -1,5 +1,5 @@
 import { isAscii, isUtf8 } from "node:buffer";
-import type { Kept } from "../json-values.ts";
+import type { Kept } from "../values/json-values.ts";
 import type { SourceRecord } from "../ports.ts";
 
 /** Fills `row`, by column of the contract, from a record's value; a reason when it does not hold to it. */

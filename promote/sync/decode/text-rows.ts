@@ -1,6 +1,6 @@
 import { fail, ok, type Result } from "#snapshots/problem.ts";
-import type { TypedColumn } from "../identity.ts";
-import { Refusal, show } from "../json-values.ts";
+import type { TypedColumn } from "../values/identity.ts";
+import { Refusal, show } from "../values/json-values.ts";
 import { textOf, type KeyReader, type RowReader } from "./rows.ts";
 import { textConverterFor } from "./text-values.ts";
 

@@ -8,7 +8,7 @@ import {
   WIDE,
   type Convert,
   type Converted,
-} from "../json-values.ts";
+} from "../values/json-values.ts";
 
 const NUMBER = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
 

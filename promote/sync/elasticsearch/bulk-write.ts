@@ -1,4 +1,4 @@
-import { JsonText } from "../json-text.ts";
+import { JsonText } from "../values/json-text.ts";
 import type { Outcome, SinkBatch } from "../ports.ts";
 import { operationWriter, type BulkShape } from "./bulk-body.ts";
 import { shrink, type BulkLimits, type SendBody } from "./bulk-limits.ts";

@@ -2,11 +2,11 @@ import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { encodeStream } from "#snapshots/arrow-ipc.ts";
 import { unwrap } from "#snapshots/problem.ts";
-import { layOut } from "../arrow-layout.ts";
-import { readPhysical } from "../arrow-read.ts";
-import { typedColumns } from "../identity.ts";
-import type { Kept } from "../json-values.ts";
-import { JsonText } from "../json-text.ts";
+import { layOut } from "../values/arrow-layout.ts";
+import { readPhysical } from "../values/arrow-read.ts";
+import { typedColumns } from "../values/identity.ts";
+import type { Kept } from "../values/json-values.ts";
+import { JsonText } from "../values/json-text.ts";
 import { idWriter } from "./document-id.ts";
 
 function idOf(types: readonly string[], values: readonly Kept[], part = 0): string {

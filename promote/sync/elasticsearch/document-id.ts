@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
 import type { SqlType } from "#snapshots/types.ts";
-import type { Physical } from "../arrow-read.ts";
-import type { TypedColumn } from "../identity.ts";
-import { JsonText } from "../json-text.ts";
-import { isSet, valueWriter, type WriteValue } from "../row-json.ts";
+import type { Physical } from "../values/arrow-read.ts";
+import type { TypedColumn } from "../values/identity.ts";
+import { JsonText } from "../values/json-text.ts";
+import { isSet, valueWriter, type WriteValue } from "../values/row-json.ts";
 
 /** Elasticsearch's own limit, in bytes of UTF-8. */
 const LONGEST_ID = 512;

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { unwrap } from "#snapshots/problem.ts";
-import { typedColumns, type TypedColumn } from "../identity.ts";
+import { typedColumns, type TypedColumn } from "../values/identity.ts";
 import { identityOfId, placesOf } from "./document-key.ts";
 
 function columnsOf(types: readonly string[]): TypedColumn[] {

@@ -1,10 +1,10 @@
 import { encodeStream } from "#snapshots/arrow-ipc.ts";
-import { layOut } from "../arrow-layout.ts";
-import { readPhysical } from "../arrow-read.ts";
-import type { TypedColumn } from "../identity.ts";
-import { JsonText } from "../json-text.ts";
-import { converterFor, Refusal, type Kept } from "../json-values.ts";
-import { valueWriter } from "../row-json.ts";
+import { layOut } from "../values/arrow-layout.ts";
+import { readPhysical } from "../values/arrow-read.ts";
+import type { TypedColumn } from "../values/identity.ts";
+import { JsonText } from "../values/json-text.ts";
+import { converterFor, Refusal, type Kept } from "../values/json-values.ts";
+import { valueWriter } from "../values/row-json.ts";
 import { idWriter } from "./document-id.ts";
 
 /** A key's values as JSON has them, and which row of its record. */

@@ -1,6 +1,6 @@
 import { ok, ProblemError, type Problem } from "#snapshots/problem.ts";
 import type { Outcome, Sink, SinkBatch, SinkContract } from "../ports.ts";
-import type { JsonText } from "../json-text.ts";
+import type { JsonText } from "../values/json-text.ts";
 import { isTransient } from "../transient.ts";
 import { BATCHES_AT_ONCE } from "../tuning.ts";
 import { unopenedSink } from "../unopened-sink.ts";

@@ -1,6 +1,6 @@
 import { fail, ok, type Result } from "#snapshots/problem.ts";
 import type { ElasticsearchConnection, Surroundings } from "../connections.ts";
-import { typedColumns } from "../identity.ts";
+import { typedColumns } from "../values/identity.ts";
 import type { SinkContract } from "../ports.ts";
 import { openClient, type Client } from "./client.ts";
 import { problemOf } from "./failures.ts";

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { unwrap } from "#snapshots/problem.ts";
-import { typedColumns } from "../identity.ts";
+import { typedColumns } from "../values/identity.ts";
 import { indexNames } from "./index-names.ts";
 import { planIndex, type IndexWish } from "./index-plan.ts";
 import type { Generation, IndexMeta, IndexState } from "./index-state.ts";

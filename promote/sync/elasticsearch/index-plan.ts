@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { fail, ok, type Problem, type Result } from "#snapshots/problem.ts";
 import { formatType, parseType, type SqlType } from "#snapshots/types.ts";
-import type { TypedColumn } from "../identity.ts";
+import type { TypedColumn } from "../values/identity.ts";
 import { fieldOf, OWN } from "./field-names.ts";
 import type { IndexNames } from "./index-names.ts";
 import type { Generation, IndexMeta, IndexState } from "./index-state.ts";

@@ -1,7 +1,7 @@
 import { errors } from "@elastic/elasticsearch";
 import { z } from "zod";
 import type { Problem } from "#snapshots/problem.ts";
-import type { TypedColumn } from "../identity.ts";
+import type { TypedColumn } from "../values/identity.ts";
 import { openPaging } from "../paging.ts";
 import type { StoredRow } from "../ports.ts";
 import type { Client } from "./client.ts";

@@ -1,5 +1,5 @@
 import type { ScalarName, SqlType } from "#snapshots/types.ts";
-import type { TypedColumn } from "../identity.ts";
+import type { TypedColumn } from "../values/identity.ts";
 import { fieldOf, isUsable, OWN } from "./field-names.ts";
 
 /** A field of a mapping, as Elasticsearch takes it. */

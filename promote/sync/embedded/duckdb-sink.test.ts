@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import { unwrap } from "#snapshots/problem.ts";
-import { sinkConformance } from "../sink-conformance.ts";
+import { sinkConformance } from "../conformance/sink-conformance.ts";
 import { openJsonDecoder } from "../decode/decode.ts";
 import { openDuckdbSink } from "./duckdb-sink.ts";
 

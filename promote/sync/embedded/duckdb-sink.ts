@@ -2,8 +2,8 @@ import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 import { DuckDBInstance, type DuckDBConnection } from "@duckdb/node-api";
 import { fail, ok, type Problem, type Result } from "#snapshots/problem.ts";
-import { expiryColumn } from "../expiry-column.ts";
-import { typedColumns, type TypedColumn } from "../identity.ts";
+import { expiryColumn } from "../values/expiry-column.ts";
+import { typedColumns, type TypedColumn } from "../values/identity.ts";
 import {
   RETRACTED,
   STALE,

@@ -1,7 +1,7 @@
 import { DuckDBDataChunk } from "@duckdb/node-api";
 import duckdb, { type Vector } from "@duckdb/node-bindings";
 import type { SqlType } from "#snapshots/types.ts";
-import { itemType, widthOf, type Physical } from "../arrow-read.ts";
+import { itemType, widthOf, type Physical } from "../values/arrow-read.ts";
 import { duckdbType } from "./duckdb-types.ts";
 
 /** The values of `column` at `rows` (−1: null), for a staging column of `stagingType(type)`. */

@@ -12,7 +12,7 @@ import { join } from "node:path";
 import * as fc from "fast-check";
 import { afterEach, describe, expect, test } from "vitest";
 import { unwrap } from "#snapshots/problem.ts";
-import { sourceConformance } from "../source-conformance.ts";
+import { sourceConformance } from "../conformance/source-conformance.ts";
 import { openFileLogWriter, type FileLogOptions } from "./file-log.ts";
 import { openFileSource, readWholeLog } from "./file-source.ts";
 import type { NewRecord } from "./frames.ts";

@@ -1,7 +1,7 @@
 import type { DuckDBDataChunk } from "@duckdb/node-api";
 import type { SqlType } from "#snapshots/types.ts";
-import { readPhysical, type Physical } from "../arrow-read.ts";
-import type { TypedColumn } from "../identity.ts";
+import { readPhysical, type Physical } from "../values/arrow-read.ts";
+import type { TypedColumn } from "../values/identity.ts";
 import { WRITE, type SinkBatch } from "../ports.ts";
 import { gatheredChunks, type Gather } from "./duckdb-vectors.ts";
 

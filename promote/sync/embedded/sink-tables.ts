@@ -1,6 +1,6 @@
 import type { DuckDBConnection, Json } from "@duckdb/node-api";
 import { formatType, parseType, quoteName, quoteText, type SqlType } from "#snapshots/types.ts";
-import type { TypedColumn } from "../identity.ts";
+import type { TypedColumn } from "../values/identity.ts";
 import type { SinkBatch } from "../ports.ts";
 import { stagingType } from "./duckdb-vectors.ts";
 

@@ -1,5 +1,5 @@
 import type { Decoded } from "../decode/decode.ts";
-import type { Stretch } from "../epochs.ts";
+import type { Stretch } from "../order/epochs.ts";
 import type { SourceRecord } from "../ports.ts";
 
 /** What expectations are judged on: decoded columns, with the records the rows came from and when they arrived. */

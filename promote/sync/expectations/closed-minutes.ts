@@ -1,7 +1,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import { z } from "zod";
 import type { Problem } from "#snapshots/problem.ts";
-import type { PipelineId, Stretch } from "../epochs.ts";
+import type { PipelineId, Stretch } from "../order/epochs.ts";
 import type { TopicReader } from "../ports.ts";
 import { inTransaction } from "../state.ts";
 import type { Tally } from "./expectations.ts";

@@ -1,6 +1,6 @@
 import type { DatabaseSync } from "node:sqlite";
 import { z } from "zod";
-import type { PipelineId, Stretch } from "../epochs.ts";
+import type { PipelineId, Stretch } from "../order/epochs.ts";
 import { inTransaction } from "../state.ts";
 import type { Halt, Tally } from "./expectations.ts";
 import { recordTallies } from "./history.ts";

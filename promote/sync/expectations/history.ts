@@ -1,6 +1,6 @@
 import type { DatabaseSync } from "node:sqlite";
 import { z } from "zod";
-import type { PipelineId } from "../epochs.ts";
+import type { PipelineId } from "../order/epochs.ts";
 import type { Tally } from "./expectations.ts";
 import { AHEAD_MINUTES, BACK, KEPT_MINUTES, MINUTE_MS, type MinuteCount } from "./volume.ts";
 

@@ -1,5 +1,5 @@
 import type { SqlType } from "#snapshots/types.ts";
-import { show, type Kept } from "../json-values.ts";
+import { show, type Kept } from "../values/json-values.ts";
 
 const PER_MS: Record<string, number> = {
   TIMESTAMP_S: 0.001,

@@ -1,6 +1,6 @@
 import { hash } from "node:crypto";
-import { identityToken } from "../identity.ts";
-import type { Kept } from "../json-values.ts";
+import { identityToken } from "../values/identity.ts";
+import type { Kept } from "../values/json-values.ts";
 import type { Check } from "./check.ts";
 
 type Place = { stretch: string; offset: number };

@@ -1,7 +1,7 @@
 import { fail, ok, type Result } from "#snapshots/problem.ts";
 import { formatType, type SqlType } from "#snapshots/types.ts";
-import type { TypedColumn } from "../identity.ts";
-import { converterFor, Refusal, type Kept } from "../json-values.ts";
+import type { TypedColumn } from "../values/identity.ts";
+import { converterFor, Refusal, type Kept } from "../values/json-values.ts";
 import type { Batch, Check, JudgeRow } from "./check.ts";
 import { compilePattern } from "./pattern.ts";
 import { showKept } from "./show-kept.ts";

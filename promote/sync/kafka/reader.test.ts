@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { unwrap } from "#snapshots/problem.ts";
 import { kafkaSchema } from "../connections.ts";
 import { until } from "../fixture.ts";
-import { openFrozenServer } from "../frozen-server.ts";
+import { openFrozenServer } from "../open/frozen-server.ts";
 import type { Patience } from "../ports.ts";
 import { EARLIEST } from "./list-offsets.ts";
 import type { KafkaClient } from "./client.ts";

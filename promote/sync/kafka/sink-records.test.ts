@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
 import { unwrap } from "#snapshots/problem.ts";
-import { typedColumns } from "../identity.ts";
-import { batchOf, CONTRACT } from "../sink-effects.ts";
-import { carriedTrace } from "../trace.ts";
+import { typedColumns } from "../values/identity.ts";
+import { batchOf, CONTRACT } from "../conformance/sink-effects.ts";
+import { carriedTrace } from "../pipeline/trace.ts";
 import { openBatch } from "./batch-builder.ts";
 import { decodeBatches } from "./records.ts";
 import { recordWriter } from "./sink-records.ts";

@@ -1,10 +1,10 @@
-import { readPhysical, type Physical } from "../arrow-read.ts";
-import type { TypedColumn } from "../identity.ts";
-import { JsonText } from "../json-text.ts";
-import { writeLongDigits } from "../number-json.ts";
-import { byPlace } from "../operations.ts";
+import { readPhysical, type Physical } from "../values/arrow-read.ts";
+import type { TypedColumn } from "../values/identity.ts";
+import { JsonText } from "../values/json-text.ts";
+import { writeLongDigits } from "../values/number-json.ts";
+import { byPlace } from "../pipeline/operations.ts";
 import { WRITE, type SinkBatch } from "../ports.ts";
-import { fieldsWriter, valueWriter } from "../row-json.ts";
+import { fieldsWriter, valueWriter } from "../values/row-json.ts";
 import { putVarint, type BatchRecord, type EncodedHeaders } from "./batch-builder.ts";
 import { partitionOf } from "./partitioner.ts";
 

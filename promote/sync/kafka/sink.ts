@@ -1,7 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { fail, ok, type Problem, type Result } from "#snapshots/problem.ts";
 import type { KafkaConnection, Surroundings } from "../connections.ts";
-import { typedColumns } from "../identity.ts";
+import { typedColumns } from "../values/identity.ts";
 import type { Sink, SinkContract } from "../ports.ts";
 import { unopenedSink } from "../unopened-sink.ts";
 import { openKafkaClient, type KafkaLog } from "./client.ts";

@@ -1,7 +1,7 @@
 import { collectDefaultMetrics, Registry } from "prom-client";
 import type { PipelineEvent } from "../events.ts";
 import type { PipelineSpec } from "../pipeline-spec.ts";
-import type { WorkerReport } from "../workers.ts";
+import type { WorkerReport } from "../workers/workers.ts";
 import { openObserver } from "./observe.ts";
 import { openScrape, type Refusal } from "./scrape.ts";
 

@@ -1,5 +1,5 @@
 import { Counter, Histogram, type Registry } from "prom-client";
-import type { DeadLetter } from "../dead-letters.ts";
+import type { DeadLetter } from "../dead-letters/dead-letters.ts";
 import type { PipelineEvent } from "../events.ts";
 import type { Tally } from "../expectations/expectations.ts";
 import { sinkName, type PipelineSpec } from "../pipeline-spec.ts";

@@ -1,7 +1,7 @@
 import { Gauge, type Counter, type Registry } from "prom-client";
-import { NOTHING } from "../progress.ts";
-import { statusOf, type PipelineState } from "../status.ts";
-import type { WorkerReport } from "../workers.ts";
+import { NOTHING } from "../order/progress.ts";
+import { statusOf, type PipelineState } from "../workers/status.ts";
+import type { WorkerReport } from "../workers/workers.ts";
 import { gauges } from "./catalog.ts";
 
 const STATES: readonly PipelineState[] = [

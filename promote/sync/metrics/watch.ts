@@ -1,6 +1,6 @@
 import type { Problem } from "#snapshots/problem.ts";
 import type { PipelineEvent } from "../events.ts";
-import { openLog, type Log, type LogLevel } from "../log.ts";
+import { openLog, type Log, type LogLevel } from "../log/log.ts";
 import type { PipelineSpec } from "../pipeline-spec.ts";
 import { openMetrics, type Metrics } from "./metrics.ts";
 import type { Refusal } from "./scrape.ts";

@@ -1,11 +1,11 @@
 import type { Column } from "#snapshots/table.ts";
-import { readPhysical, type Physical } from "../arrow-read.ts";
+import { readPhysical, type Physical } from "../values/arrow-read.ts";
 import type { LedgerRow } from "../embedded/row-ledger.ts";
-import { typedColumns, type TypedColumn } from "../identity.ts";
-import { JsonText } from "../json-text.ts";
-import { byPlace } from "../operations.ts";
+import { typedColumns, type TypedColumn } from "../values/identity.ts";
+import { JsonText } from "../values/json-text.ts";
+import { byPlace } from "../pipeline/operations.ts";
 import { WRITE, type SinkBatch, type StoredRow } from "../ports.ts";
-import { fieldsWriter, valueWriter } from "../row-json.ts";
+import { fieldsWriter, valueWriter } from "../values/row-json.ts";
 import { unwrap } from "#snapshots/problem.ts";
 import { strayKey } from "./stray.ts";
 

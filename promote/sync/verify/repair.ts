@@ -1,12 +1,18 @@
 import type { DatabaseSync } from "node:sqlite";
 import { fail, ok, unwrap, type Result } from "#snapshots/problem.ts";
-import { listEpochs, type Epoch, type PipelineId } from "../epochs.ts";
-import { identityToken, typedColumns } from "../identity.ts";
-import { converterFor, Refusal, type Kept } from "../json-values.ts";
-import { numbersFor, settledOffset, usedUp } from "../layers.ts";
+import { listEpochs, type Epoch, type PipelineId } from "../order/epochs.ts";
+import { identityToken, typedColumns } from "../values/identity.ts";
+import { converterFor, Refusal, type Kept } from "../values/json-values.ts";
+import { numbersFor, settledOffset, usedUp } from "../order/layers.ts";
 import type { Sink, SinkContract } from "../ports.ts";
-import { askRewrite, askTogether, type Asked, type Clear, type Selection } from "../rewrites.ts";
-import type { Cut } from "../topic-run.ts";
+import {
+  askRewrite,
+  askTogether,
+  type Asked,
+  type Clear,
+  type Selection,
+} from "../rewrites/rewrites.ts";
+import type { Cut } from "./topic-run.ts";
 import type { VerifyReport } from "./verify.ts";
 
 /**

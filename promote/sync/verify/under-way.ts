@@ -1,7 +1,7 @@
 import type { Decoded } from "../decode/decode.ts";
 import type { SinkContract, SourceRecord } from "../ports.ts";
-import type { Rewrite } from "../rewrites.ts";
-import type { Cut } from "../topic-run.ts";
+import type { Rewrite } from "../rewrites/rewrites.ts";
+import type { Cut } from "./topic-run.ts";
 import { keysOf } from "./ledger-rows.ts";
 
 /** Batches of one partition, in offset order: the identities that a rewrite which is not done will change, or has changed already. */

@@ -1,12 +1,12 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { Result } from "#snapshots/problem.ts";
-import { openReleaseGuest, type GuestPlace } from "../guest.ts";
-import { openSpecRegistry } from "../look-apart.ts";
-import type { Ports } from "../open-ports.ts";
+import { openReleaseGuest, type GuestPlace } from "../guest/guest.ts";
+import { openSpecRegistry } from "../workers/look-apart.ts";
+import type { Ports } from "../open/open-ports.ts";
 import type { PipelineSpec } from "../pipeline-spec.ts";
 import { readRelease, widestParts } from "../release-spec.ts";
-import { expectNothing, openRuntimes } from "../runtimes.ts";
-import { openSpecDecoder } from "../spec-decoder.ts";
+import { expectNothing, openRuntimes } from "../pipeline/runtimes.ts";
+import { openSpecDecoder } from "../pipeline/spec-decoder.ts";
 import { verify, type VerifyParts, type VerifyReport } from "./verify.ts";
 
 /** With decoders, guests and a registry of its own: the pipeline may run in other processes, or be paused. */

@@ -1,24 +1,24 @@
 import type { DatabaseSync } from "node:sqlite";
 import { fail, ok, ProblemError, type Result } from "#snapshots/problem.ts";
 import { topicText } from "#snapshots/topic-choice.ts";
-import { sinkRefusals } from "../dead-letters.ts";
+import { sinkRefusals } from "../dead-letters/dead-letters.ts";
 import {
   openRowLedger,
   type LedgerCounts,
   type LedgerDifference,
   type RowLedger,
 } from "../embedded/row-ledger.ts";
-import { isSameStretch, listEpochs, type Epoch, type PipelineId } from "../epochs.ts";
+import { isSameStretch, listEpochs, type Epoch, type PipelineId } from "../order/epochs.ts";
 import type { Decoded } from "../decode/decode.ts";
-import { effectsOf, selectOperations, type EffectsRequest } from "../operations.ts";
+import { effectsOf, selectOperations, type EffectsRequest } from "../pipeline/operations.ts";
 import type { PipelineSpec } from "../pipeline-spec.ts";
 import type { Sink, SinkBatch, SinkContract, SourceRecord, TopicReader } from "../ports.ts";
-import { readOffset } from "../progress.ts";
-import { listRewrites, type Rewrite } from "../rewrites.ts";
-import type { Runtimes } from "../runtimes.ts";
-import { decodeSettled } from "../spec-decoder.ts";
-import { runTopic, type Cut } from "../topic-run.ts";
-import { FIRST_EPOCH, partsOfVersion } from "../version.ts";
+import { readOffset } from "../order/progress.ts";
+import { listRewrites, type Rewrite } from "../rewrites/rewrites.ts";
+import type { Runtimes } from "../pipeline/runtimes.ts";
+import { decodeSettled } from "../pipeline/spec-decoder.ts";
+import { runTopic, type Cut } from "./topic-run.ts";
+import { FIRST_EPOCH, partsOfVersion } from "../order/version.ts";
 import { openExpiring } from "./expiring.ts";
 import { expectedRows, foundRow, keysOf } from "./ledger-rows.ts";
 import { topicsOf } from "../topics-of.ts";

@@ -7,7 +7,7 @@ import { freshPlace, specOf, type FixturePlace, type SpecOptions } from "#promot
 import { openKafkaProducer, type KafkaRecord } from "#promote/sync/kafka/producer.ts";
 import { openKafkaReader } from "#promote/sync/kafka/reader.ts";
 import { kafkaTopics, type KafkaTopics } from "#promote/sync/kafka/topics.ts";
-import type { PortsPlace } from "#promote/sync/open-ports.ts";
+import type { PortsPlace } from "#promote/sync/open/open-ports.ts";
 import type { Where } from "#promote/sync/pipeline-spec.ts";
 import type { TopicReader } from "#promote/sync/ports.ts";
 import { openSyncState } from "#promote/sync/state.ts";

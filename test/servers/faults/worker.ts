@@ -4,8 +4,8 @@ import { fileURLToPath } from "node:url";
 import { until } from "#promote/sync/fixture.ts";
 import type { Tuning } from "#promote/sync/tuning.ts";
 import type { PipelineSpec } from "#promote/sync/sync.ts";
-import type { Growth } from "#promote/sync/stretches.ts";
-import type { WorkerReport } from "#promote/sync/workers.ts";
+import type { Growth } from "#promote/sync/order/stretches.ts";
+import type { WorkerReport } from "#promote/sync/workers/workers.ts";
 import type { Problem } from "#snapshots/problem.ts";
 
 export type WorkerOptions = {

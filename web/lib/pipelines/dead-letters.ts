@@ -1,5 +1,5 @@
 import type { Dismissal, Shelf } from "#promote/dead-letter-groups.ts";
-import type { LetterPlace, Stage } from "#promote/sync/dead-letters.ts";
+import type { LetterPlace, Stage } from "#promote/sync/dead-letters/dead-letters.ts";
 import type { WrittenBytes } from "#web/api/written-bytes.ts";
 
 export type { LetterPlace, Shelf };

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { Epoch } from "#promote/sync/epochs.ts";
+import type { Epoch } from "#promote/sync/order/epochs.ts";
 import { epochEvents, numbers } from "./epoch-line.ts";
 
 const epoch = (number: number, partition: number, more: Partial<Epoch> = {}): Epoch =>

@@ -1,4 +1,4 @@
-import type { Epoch } from "#promote/sync/epochs.ts";
+import type { Epoch } from "#promote/sync/order/epochs.ts";
 
 /** Epochs that one event opened, one a partition. */
 export type EpochEvent = {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { PipelineStatus } from "#promote/sync/status.ts";
+import type { PipelineStatus } from "#promote/sync/workers/status.ts";
 import { lagText, ledger, troubles, verdict } from "./state.ts";
 
 const status = (more: Partial<PipelineStatus>): PipelineStatus =>

@@ -1,7 +1,7 @@
 import type { Column } from "#snapshots/table.ts";
 import { ok, type Result } from "#snapshots/problem.ts";
 import type { ScalarName, SqlType } from "#snapshots/types.ts";
-import { typedColumns, type TypedColumn } from "../../identity.ts";
+import { typedColumns, type TypedColumn } from "../../values/identity.ts";
 import { avroName, isAvroName } from "./names.ts";
 
 /** Avro's JSON for a schema. */

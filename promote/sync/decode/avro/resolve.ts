@@ -1,6 +1,6 @@
 import avsc, { type Type } from "avsc";
 import { formatType, type SqlType } from "#snapshots/types.ts";
-import type { Kept } from "../../json-values.ts";
+import type { Kept } from "../../values/json-values.ts";
 import { avroName } from "./names.ts";
 import { readScalar, unscaled, type Read } from "./scalars.ts";
 import { skipperFor } from "./skip.ts";

@@ -1,7 +1,7 @@
 import avsc, { type Type } from "avsc";
 import { formatType } from "#snapshots/types.ts";
-import type { TypedColumn } from "../../identity.ts";
-import type { Kept } from "../../json-values.ts";
+import type { TypedColumn } from "../../values/identity.ts";
+import type { Kept } from "../../values/json-values.ts";
 import type { SchemaConflict } from "../decode.ts";
 import type { Registry } from "../registry.ts";
 import { missingNull, type KeyReader, type RowReader } from "../rows.ts";

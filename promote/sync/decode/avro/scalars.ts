@@ -1,5 +1,5 @@
 import type { ScalarName } from "#snapshots/types.ts";
-import { INTEGERS, isJson, show, WIDE, type Kept } from "../../json-values.ts";
+import { INTEGERS, isJson, show, WIDE, type Kept } from "../../values/json-values.ts";
 import { isUtf8 } from "node:buffer";
 import type { Tap } from "./tap.ts";
 import type { Logical } from "./writer-schema.ts";

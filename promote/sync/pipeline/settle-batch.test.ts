@@ -1,0 +1,190 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, expect, test } from "vitest";
+import { unwrap } from "#snapshots/problem.ts";
+import { openJsonDecoder } from "../decode/decode.ts";
+import { openDuckdbSink } from "../embedded/duckdb-sink.ts";
+import { collect, firstEpoch, freshPlace, living, specOf } from "../fixture.ts";
+import { openReleaseGuest } from "../guest/guest.ts";
+import { openRowLedger } from "../embedded/row-ledger.ts";
+import { selectOperations } from "./operations.ts";
+import { WRITE, WRITTEN, type Sink, type SourceRecord } from "../ports.ts";
+import { versionOf } from "../order/version.ts";
+import { openTurns, settleBatch } from "./settle-batch.ts";
+
+const place = freshPlace();
+const directory = mkdtempSync(join(tmpdir(), "penstock-settle-"));
+afterAll(() => {
+  place.remove();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+/** A sink that cannot hold records of these offsets, as a mapping error of a search index would have it. */
+function rejecting(sink: Sink, offsets: number[]): Sink {
+  return {
+    ...sink,
+    async write(batch, signal) {
+      const bad = [...batch.offset].map((offset) => offsets.includes(offset));
+      if (!bad.includes(true)) return sink.write(batch, signal);
+      return bad.map((isBad) =>
+        isBad
+          ? { kind: "reject" as const, reason: "value too long" }
+          : {
+              kind: "retryAfter" as const,
+              afterMs: 0,
+              problem: { code: "again", message: "again" },
+            },
+      );
+    },
+  };
+}
+
+test("a version one sink rejects is a dead letter of that sink, which keeps the version before; the other has the new one", async () => {
+  const spec = await specOf(place);
+  const decoder = unwrap(openJsonDecoder(spec));
+  const guest = openReleaseGuest(spec, place);
+  const delays = [1, 2, 3];
+  const records = delays.map((delay, offset): SourceRecord => {
+    const value = { id: 7, date: "2001-04-01", delay, distance: 1, origin: "A", destination: "B" };
+    return {
+      offset,
+      timestampMs: 0,
+      key: null,
+      headers: [],
+      value: Buffer.from(JSON.stringify(value)),
+    };
+  });
+  const contract = { key: decoder.key, columns: spec.output, maxParts: 1 };
+  const table = await openDuckdbSink({ name: "table", path: join(directory, "table.duckdb") });
+  const search = await openDuckdbSink({ name: "search", path: join(directory, "search.duckdb") });
+  for (const sink of [table, search]) expect(await sink.prepare(contract)).toBeUndefined();
+  const stretch = { topic: "t", incarnation: "i", partition: 0 };
+  const epoch = firstEpoch(stretch);
+  const signal = new AbortController().signal;
+  const decoded = decoder.decode(records, 0);
+  const chunks = unwrap(await guest.run(decoded, signal));
+  const portions = [{ stretch, epoch, records }];
+  const item = { portions, contract, records, decoded, chunks, sourceMap: undefined };
+  const settled = await settleBatch([table, rejecting(search, [1, 2])], item, {
+    signal,
+    random: () => 0,
+    observe: () => undefined,
+    at: "now",
+  });
+  if ("code" in settled) throw new Error(settled.message);
+  expect(settled).toHaveLength(1);
+  expect(settled[0]?.counts).toMatchObject({ read: 3, written: 1, deadLettered: 2 });
+  expect(
+    settled[0]?.deadLetters.map((letter) => [letter.offset, letter.stage, letter.reason]),
+  ).toEqual([
+    [2, "sink:search", "value too long"],
+    [1, "sink:search", "value too long"],
+  ]);
+  expect([await delayIn(table), await delayIn(search)]).toEqual([[3], [1]]);
+  await Promise.all([table.close(), search.close(), guest.close()]);
+});
+
+test("a part that a sink rejects is missing: no part of an older version stands beside the others of its record", async () => {
+  const spec = await specOf(place, {
+    apply:
+      "(f) => Array.from({ length: 2 }, (_, i) => ({ ...f, distance: f.distance + i, late: false }))",
+    maxParts: 2,
+  });
+  const decoder = unwrap(openJsonDecoder(spec));
+  const guest = openReleaseGuest(spec, place);
+  const contract = { key: decoder.key, columns: spec.output, maxParts: 2 };
+  const path = join(directory, "parts.duckdb");
+  const table = await openDuckdbSink({ name: "table", path });
+  expect(await table.prepare(contract)).toBeUndefined();
+  const strict: Sink = {
+    ...table,
+    // As Cassandra has it: what cannot be held is known before anything is sent, of each row by itself.
+    async write(batch, signal) {
+      const isBad = [...batch.offset].map(
+        (offset, i) => offset === 1 && batch.part[i] === 1 && batch.kind[i] === WRITE,
+      );
+      const outcomes = await table.write(
+        selectOperations(
+          batch,
+          isBad.flatMap((bad, i) => (bad ? [] : [i])),
+        ),
+        signal,
+      );
+      let next = 0;
+      return isBad.map((bad) =>
+        bad ? { kind: "reject", reason: "too large" } : (outcomes[next++] ?? WRITTEN),
+      );
+    },
+  };
+  const stretch = { topic: "t", incarnation: "i", partition: 0 };
+  const epoch = firstEpoch(stretch);
+  const signal = new AbortController().signal;
+  const write = async (offset: number, distance: number) => {
+    const value = { id: 7, date: "2001-04-01", delay: 1, distance, origin: "A", destination: "B" };
+    const bytes = Buffer.from(JSON.stringify(value));
+    const records = [{ offset, timestampMs: 0, key: null, headers: [], value: bytes }];
+    const decoded = decoder.decode(records, 0);
+    const chunks = unwrap(await guest.run(decoded, signal));
+    const portions = [{ stretch, epoch, records }];
+    const item = { portions, contract, records, decoded, chunks, sourceMap: undefined };
+    const options = { signal, random: () => 0, observe: () => undefined, at: "now" };
+    return settleBatch([strict], item, options);
+  };
+  await write(0, 10);
+  expect(await write(1, 20)).toMatchObject([
+    { counts: { read: 1, deadLettered: 1 }, deadLetters: [{ offset: 1, reason: "too large" }] },
+  ]);
+  const rows = living(await collect(table.scan()));
+  expect(rows.map((row) => [row.part, row.values?.["distance"]])).toEqual([[0, 20]]);
+
+  const ledger = await openRowLedger();
+  const row = (part: number, offset: number, json: string | null) => ({
+    key: "[7]",
+    part,
+    version: versionOf(1024, offset, 1),
+    topic: "t",
+    partition: 0,
+    offset,
+    row: json,
+  });
+  ledger.expect([row(0, 0, "a"), row(1, 0, "b"), row(0, 1, "c"), row(1, 1, "d")], true);
+  ledger.refuse([{ topic: "t", partition: 0, offset: 1, isWhole: false }]);
+  ledger.find([{ ...row(0, 1, "c"), isOld: false }]);
+  expect(await ledger.counts()).toMatchObject({ left: 1, right: 1, equal: 1, removed: 0 });
+  await ledger.forget();
+  ledger.refuse([{ topic: "t", partition: 0, offset: 1, isWhole: false }]);
+  // A mixture of two versions is a difference.
+  ledger.find([row(0, 1, "c"), row(1, 0, "b")].map((one) => ({ ...one, isOld: false })));
+  expect(await ledger.counts()).toMatchObject({ left: 2, right: 2, equal: 1, changed: 1 });
+  await ledger.close();
+  await Promise.all([table.close(), guest.close()]);
+});
+
+async function delayIn(sink: Sink): Promise<unknown[]> {
+  return living(await collect(sink.scan())).map((row) => row.values?.["delay"]);
+}
+
+test.each([
+  { writesAtOnce: undefined, most: 1 },
+  { writesAtOnce: 3, most: 3 },
+])("a sink that takes $writesAtOnce writes at once gets no more, begun in order", async (taken) => {
+  const { writesAtOnce, most } = taken;
+  const sink = writesAtOnce === undefined ? {} : { writesAtOnce };
+  const turns = openTurns();
+  const begun: number[] = [];
+  const open = { now: 0, most: 0 };
+  const work = async (n: number): Promise<number> => {
+    begun.push(n);
+    open.most = Math.max(open.most, ++open.now);
+    await new Promise((resolve) => setImmediate(resolve));
+    open.now--;
+    if (n === 2) throw new Error("a write failed");
+    return n;
+  };
+  const done = await Promise.allSettled([0, 1, 2, 3, 4, 5].map((n) => turns(sink, () => work(n))));
+  expect(begun).toEqual([0, 1, 2, 3, 4, 5]);
+  expect(open).toEqual({ now: 0, most });
+  // One that fails holds none of the others up.
+  expect(done.map(({ status }) => status === "fulfilled")).toEqual([1, 1, 0, 1, 1, 1].map(Boolean));
+});

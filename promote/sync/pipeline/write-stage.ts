@@ -1,0 +1,120 @@
+import type { Problem } from "#snapshots/problem.ts";
+import type { DeadLetter } from "../dead-letters/dead-letters.ts";
+import type { PipelineEvent } from "../events.ts";
+import { patiently } from "./patiently.ts";
+import type { Sink, SinkContract } from "../ports.ts";
+import type { ReleaseSpec } from "../release-spec.ts";
+import { openTurns, settleBatch, type SettledBatch, type Transformed } from "./settle-batch.ts";
+import { contractOf } from "../open/sink-plan.ts";
+import { BATCHES_AT_ONCE } from "../tuning.ts";
+
+export type Writable = Transformed & {
+  /** By which all of it is handled. */
+  release: string;
+  /** What is done once every sink has it: what each portion came to. Begun in the order of the batches. */
+  finish(settled: readonly SettledBatch[]): Promise<void>;
+};
+
+export type WriteParts = {
+  sinks: readonly Sink[];
+  /** Whose contract the sinks are prepared for before anything comes. */
+  release: ReleaseSpec;
+  /** Undefined: there will be no more. */
+  next(): Promise<Writable | undefined>;
+  /** Of one batch; small ones together are no larger. */
+  maxRecords: number;
+  /** Where dead letters go besides the state database; durable when it resolves. */
+  buryIn: ((letters: readonly DeadLetter[]) => Promise<Problem | undefined>) | undefined;
+  /** Every sink stands ready for what this release writes; undefined while they do not for any. */
+  prepared(release: string | undefined): void;
+  /** A batch is out of the pipeline. */
+  finished(): void;
+  /** Nothing more can be written; the signal is aborted when it returns. */
+  halt(problem: Problem): void;
+  /** Halts where a promise fails. */
+  guarded(work: Promise<void>): Promise<void>;
+  signal: AbortSignal;
+  observe: (event: PipelineEvent) => void;
+  now: () => Date;
+  random: () => number;
+};
+
+/**
+ * Writes batches to every sink, two side by side, or some more that are no larger together than one may be, and finishes them in the order they came.
+ * Resolves when all are finished or the signal is aborted.
+ */
+export async function writeBatches(parts: WriteParts): Promise<void> {
+  const { sinks, signal, observe, random } = parts;
+  const waiting = { signal, observe };
+  const turns = openTurns();
+  const contract = contractOf(parts.release);
+  if (!contract.ok) return parts.halt(contract.problem);
+  let preparedFor = parts.release.release;
+  await prepare(preparedFor, contract.value);
+  /** Of the batch before: whatever comes after it may begin to finish. */
+  let turn = Promise.resolve();
+  const writing: { records: number; done: Promise<void> }[] = [];
+
+  for (let item = await parts.next(); item !== undefined; item = await parts.next()) {
+    if (preparedFor !== item.release) {
+      await allDone();
+      preparedFor = item.release;
+      await prepare(preparedFor, item.contract);
+    }
+    const records = item.records.length;
+    while (isEnough(records)) await writing.shift()?.done;
+    if (signal.aborted) break;
+    const at = parts.now().toISOString();
+    const settling = settleBatch(sinks, item, { ...waiting, random, at, turns });
+    const next = Promise.withResolvers<void>();
+    const done = finish(item, settling, turn, next.resolve).finally(next.resolve);
+    turn = next.promise;
+    writing.push({ records, done: parts.guarded(done) });
+  }
+  await allDone();
+
+  async function allDone(): Promise<void> {
+    await Promise.all(writing.map(({ done }) => done));
+  }
+
+  function isEnough(more: number): boolean {
+    const records = writing.reduce((sum, batch) => sum + batch.records, more);
+    return writing.length >= BATCHES_AT_ONCE || (writing.length >= 2 && records > parts.maxRecords);
+  }
+
+  async function finish(
+    item: Writable,
+    settling: Promise<SettledBatch[] | Problem>,
+    before: Promise<void>,
+    pass: () => void,
+  ): Promise<void> {
+    const settled = await settling;
+    await before;
+    if (signal.aborted) return;
+    if ("code" in settled) return parts.halt(settled);
+    const unburied = await bury(settled.flatMap(({ deadLetters }) => deadLetters));
+    if (signal.aborted) return;
+    if (unburied !== undefined) return parts.halt(unburied);
+    const finished = item.finish(settled);
+    pass();
+    await finished;
+    parts.finished();
+  }
+
+  async function prepare(release: string, wanted: SinkContract): Promise<void> {
+    parts.prepared(undefined);
+    for (const sink of sinks) {
+      const refused = await patiently(sink.name, () => sink.prepare(wanted), waiting);
+      if (signal.aborted) return;
+      if (refused !== undefined) return parts.halt(refused);
+    }
+    parts.prepared(release);
+  }
+
+  async function bury(letters: readonly DeadLetter[]): Promise<Problem | undefined> {
+    const { buryIn } = parts;
+    if (buryIn === undefined || letters.length === 0) return undefined;
+    // A person may have to see to the topic; the pipeline goes on by itself then.
+    return patiently("dead letters", () => buryIn(letters), { ...waiting, isCurable: () => true });
+  }
+}
