@@ -6,7 +6,11 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { git } from "#promote/git.ts";
 import { until } from "#promote/sync/fixture.ts";
-import { openFrozenServer, type FrozenServer } from "#promote/sync/open/frozen-server.ts";
+import {
+  closedPort,
+  openFrozenServer,
+  type FrozenServer,
+} from "#promote/sync/open/frozen-server.ts";
 import { unwrap } from "#snapshots/problem.ts";
 import { tinyWorkspace } from "#web/api/tiny-workspace.ts";
 
@@ -85,10 +89,4 @@ pipelines:
   writeFileSync(join(tiny.dir, path), text);
   const author = { name: "Ada", email: "ada@example.org" };
   unwrap(await git(tiny.dir).commitFiles({ files: { [path]: text }, message: "Move", author }));
-}
-
-async function closedPort(): Promise<number> {
-  const server = await openFrozenServer();
-  server.close();
-  return server.port;
 }

@@ -91,6 +91,22 @@ test("a batch damaged anywhere behind its head is told by its offset", () => {
   }
 });
 
+test.each([
+  ["without a value, shorter than today's head", 34],
+  ["with one, longer than it", 34 + 200],
+])("a message of the format before Kafka 0.11, %s, is told by its offset", (_title, bytes) => {
+  const message = Buffer.alloc(bytes);
+  message.writeBigInt64BE(7n, 0);
+  message.writeInt32BE(bytes - 12, 8);
+  message.writeInt8(1, 16);
+  message.fill(0x7f, 18); // where a length of now would be read
+  expect(endOfBatches(message, 7)).toBe(8);
+  expect(decodeBatches(message, 7, [])).toMatchObject({
+    ok: false,
+    problem: { code: "kafka-format-too-old", at: { offset: 7 } },
+  });
+});
+
 test("the beginning of a batch cut off by the fetch's size is left for the next fetch", () => {
   const batch = openBatch();
   batch.add({ timestampMs: 1, key: null, value: null, headers: encodeHeaders([]) });

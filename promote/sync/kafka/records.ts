@@ -13,6 +13,7 @@ import type { Aborted } from "./fetch.ts";
 export const BATCH_HEAD = 61;
 const LENGTH = 8;
 const MAGIC = 16;
+const FORMAT_TOLD = MAGIC + 1;
 const CRC = 17;
 const ATTRIBUTES = 21;
 const LAST_OFFSET_DELTA = 23;
@@ -29,14 +30,20 @@ const CONTROL = 0x20;
 /** Where reading goes on after the whole batches in `bytes`: compaction and transaction markers leave gaps that hold no record. */
 export function endOfBatches(bytes: Buffer, from: number): number {
   let next = from;
-  for (let at = 0; at + BATCH_HEAD <= bytes.length;) {
+  for (let at = 0; at + FORMAT_TOLD <= bytes.length;) {
     const end = endOfBatch(bytes, at);
     if (end > bytes.length) break;
     const base = Number(bytes.readBigInt64BE(at));
-    next = Math.max(next, base + bytes.readInt32BE(at + LAST_OFFSET_DELTA) + 1);
+    const more = isReadable(bytes, at) ? bytes.readInt32BE(at + LAST_OFFSET_DELTA) : 0;
+    next = Math.max(next, base + more + 1);
     at = end;
   }
   return next;
+}
+
+/** What is older than format 2 may be as short as 34 bytes; only its offset, length and format lie where they do now. */
+function isReadable(bytes: Buffer, at: number): boolean {
+  return bytes.readInt8(at + MAGIC) === 2;
 }
 
 function endOfBatch(bytes: Buffer, at: number): number {
@@ -51,7 +58,7 @@ export function decodeBatches(
 ): Result<SourceRecord[]> {
   const records: SourceRecord[] = [];
   const calledOff = openAborted(aborted);
-  for (let at = 0; at + BATCH_HEAD <= bytes.length;) {
+  for (let at = 0; at + FORMAT_TOLD <= bytes.length;) {
     const end = endOfBatch(bytes, at);
     if (end > bytes.length) break;
     const problem = decodeBatch(bytes.subarray(at, end), from, calledOff, records);
@@ -68,7 +75,7 @@ function decodeBatch(
   into: SourceRecord[],
 ): Problem | undefined {
   const base = Number(batch.readBigInt64BE(0));
-  if (batch.readInt8(MAGIC) !== 2) return tooOld(base);
+  if (!isReadable(batch, 0)) return tooOld(base);
   if (crc32c(batch, ATTRIBUTES, batch.length) !== batch.readUInt32BE(CRC)) return damaged(base);
   const attributes = batch.readInt16BE(ATTRIBUTES);
   const producerId = batch.readBigInt64BE(PRODUCER_ID);

@@ -23,3 +23,10 @@ export async function openFrozenServer(): Promise<FrozenServer> {
     },
   };
 }
+
+/** For tests: where nobody listens, as after a server's end. */
+export async function closedPort(): Promise<number> {
+  const server = await openFrozenServer();
+  server.close();
+  return server.port;
+}

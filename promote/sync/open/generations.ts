@@ -1,7 +1,8 @@
-import { fail, type Result } from "#snapshots/problem.ts";
+import { fail, type Problem, type Result } from "#snapshots/problem.ts";
 import { openSinks, type PortsPlace } from "./open-ports.ts";
 import type { PipelineSpec } from "../pipeline-spec.ts";
 import type { Generations, SinkContract } from "../ports.ts";
+import { isTransient } from "../transient.ts";
 import { contractOf } from "./sink-plan.ts";
 
 /** Opens a pipeline's sinks for one look at, or act on, the indices it has made. Nothing is prepared. */
@@ -22,8 +23,15 @@ export async function withGenerations<T>(
   if (!opened.ok) return opened;
   try {
     const generations = opened.value.flatMap((sink) => sink.generations ?? [])[0];
-    return generations === undefined ? none : await body(generations, contract.value);
+    if (generations === undefined) return none;
+    const seen = await body(generations, contract.value);
+    return seen.ok || !isTransient(seen.problem) ? seen : fail(onceAgain(seen.problem));
   } finally {
     for (const sink of opened.value) await sink.close();
   }
+}
+
+/** A pipeline waits such trouble out; a person who looks has to try again. */
+function onceAgain(problem: Problem): Problem {
+  return { ...problem, hint: "Try again once Elasticsearch answers." };
 }

@@ -30,7 +30,7 @@ export async function askBackfill(
   if (ranges.length === 0)
     return fail({
       code: "nothing-to-backfill",
-      message: `There is no ${topicText(spec.topic)}.`,
+      message: `No partition of ${topicText(spec.topic)} is there.`,
       hint: "Start what writes to it, then the pipeline.",
     });
   const epochs = listEpochs(state, spec);
