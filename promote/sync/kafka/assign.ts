@@ -77,6 +77,7 @@ export async function takePartitions(
         position: undefined,
         isPaused: false,
         isLeaving: false,
+        isAbsent: false,
         first,
         end,
         rangeAt: performance.now(),

@@ -8,6 +8,7 @@ import { heldOf } from "./held-fixture.ts";
 import { openWorker } from "./worker.ts";
 
 const NOT_LEADER = 6;
+const UNKNOWN_TOPIC_ID = 100;
 const topicId = "1";
 const LIMITS = { maxBytes: 1, maxBytesPerPartition: 1, maxWaitMs: 1, minBytes: 1 };
 
@@ -52,6 +53,23 @@ test("a partition is fetched from the broker that has come to lead it", async ()
   await until("it is fetched from its new leader", () => asked.has(2));
   await until("nothing is wrong", () => worker.troubles.size === 0);
   expect([...asked]).toEqual([1, 2]);
+  worker.closing.abort();
+  await fetching;
+});
+
+test("a partition whose topic is gone is not asked for, and is no trouble of the broker that led it", async () => {
+  let asks = 0;
+  const worker = readingOf(() => {
+    asks++;
+    return UNKNOWN_TOPIC_ID;
+  });
+  const held = worker.held.get("t/0");
+  const noticed = (isAbsent: boolean) => () => Object.assign(held ?? {}, { isAbsent });
+  const fetching = fetchFromLeaders(worker, LIMITS, noticed(true));
+  await until("nothing is wrong with the broker", () => asks > 0 && worker.troubles.size === 0);
+  expect(asks).toBe(1);
+  noticed(false)();
+  await until("it is asked for again", () => asks > 1);
   worker.closing.abort();
   await fetching;
 });

@@ -50,7 +50,9 @@ async function fetchFrom(
   const task = `fetch from broker ${leader}`;
   let isIdle = false;
   while (!isClosing(worker) && worker.halted === undefined) {
-    const led = [...worker.held.values()].filter((held) => held.leader === leader);
+    const led = [...worker.held.values()].filter(
+      (held) => held.leader === leader && !held.isAbsent,
+    );
     const wanted = led.filter(isFetchable);
     // Whatever was wrong with a broker that leads nothing of ours any more is no trouble of ours.
     if (led.length === 0) worker.troubles.delete(task);

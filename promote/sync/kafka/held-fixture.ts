@@ -10,6 +10,7 @@ export function heldOf(topicId: string): Held {
     position: 0,
     isPaused: false,
     isLeaving: false,
+    isAbsent: false,
     first: 0,
     end: 0,
     rangeAt: 0,

@@ -14,6 +14,8 @@ export type Held = {
   isPaused: boolean;
   /** Given up with the next poll: nothing more is fetched or delivered. */
   isLeaving: boolean;
+  /** Its topic was not there, or only another under its name, when the topics were last looked at: nothing is fetched. */
+  isAbsent: boolean;
   first: number;
   end: number;
   rangeAt: number;

@@ -29,11 +29,11 @@ function clusterOf(leaders: Record<string, number>): KafkaClient {
   return client as unknown as KafkaClient;
 }
 
-test("a partition without a leader keeps no other from being read, and is read once it has one", async () => {
-  const leaders: Record<string, number> = { a: -1, b: 1 };
-  const worker = openWorker(clusterOf(leaders));
+/** Alone in its group: every partition is its own. `joins`: how often the group dealt. */
+function loneMember(): Member & { joins(): number } {
   let joins = 0;
-  const member: Member = {
+  return {
+    joins: () => joins,
     join: async (topics, deal) => {
       joins++;
       await deal();
@@ -45,8 +45,15 @@ test("a partition without a leader keeps no other from being read, and is read o
     commit: async () => undefined,
     leave: async () => undefined,
   };
-  const options = { start: "earliest" as const, heartbeatMs: 1000, metadataMaxAgeMs: 1500 };
-  const membership = keepMembership(worker, member, { ...options, topics: ["a", "b"] });
+}
+
+const OPTIONS = { start: "earliest" as const, heartbeatMs: 1000, metadataMaxAgeMs: 1500 };
+
+test("a partition without a leader keeps no other from being read, and is read once it has one", async () => {
+  const leaders: Record<string, number> = { a: -1, b: 1 };
+  const worker = openWorker(clusterOf(leaders));
+  const member = loneMember();
+  const membership = keepMembership(worker, member, { ...OPTIONS, topics: ["a", "b"] });
   const read = (): string[] => [...worker.held.keys()];
   await until("the other is read", () => read().includes("b/0"));
   expect(read()).toEqual(["b/0"]);
@@ -57,7 +64,31 @@ test("a partition without a leader keeps no other from being read, and is read o
   await until("it is read", () => read().includes("a/0"));
   expect(worker.troubles.size).toBe(0);
   expect(worker.events.map(({ kind }) => kind)).toEqual(["assigned", "assigned"]);
-  expect(joins).toBe(1);
+  expect(member.joins()).toBe(1);
+  worker.closing.abort();
+  await membership.stop();
+});
+
+test("a topic of a list that is deleted is not asked for until it is there again, and says so; the others stay", async () => {
+  const leaders: Record<string, number> = { a: 1, b: 1 };
+  const worker = openWorker(clusterOf(leaders));
+  const member = loneMember();
+  const membership = keepMembership(worker, member, { ...OPTIONS, topics: ["a", "b"] });
+  const absent = (): string[] =>
+    [...worker.held.values()].filter(({ isAbsent }) => isAbsent).map(({ topic }) => topic);
+  await until("both are read", () => worker.held.size === 2);
+  delete leaders["a"];
+  membership.refresh();
+  await until("it is missed", () => worker.troubles.size > 0);
+  expect([...worker.troubles.values()]).toMatchObject([
+    { code: "kafka-topic-absent", message: "Topic a does not exist, or not any more." },
+  ]);
+  expect(absent()).toEqual(["a"]);
+  leaders["a"] = 1;
+  membership.refresh();
+  await until("it is there", () => worker.troubles.size === 0);
+  expect(absent()).toEqual([]);
+  expect(member.joins()).toBe(1);
   worker.closing.abort();
   await membership.stop();
 });

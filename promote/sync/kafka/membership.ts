@@ -66,8 +66,9 @@ export function keepMembership(
     else if (missing.length === 0) worker.troubles.delete("topics");
     else trouble(worker, "topics", absent(missing));
     for (const held of worker.held.values()) {
+      held.isAbsent = worker.topics.get(held.topic)?.id !== held.topicId;
       const leader = leaderOf(worker.topics, held);
-      if (leader >= 0 && worker.topics.get(held.topic)?.id === held.topicId) held.leader = leader;
+      if (leader >= 0 && !held.isAbsent) held.leader = leader;
     }
   }
 

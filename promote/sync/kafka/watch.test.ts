@@ -10,32 +10,32 @@ const cases = [
   {
     name: "nothing changed",
     now: { a: topic("1", 2) },
-    changes: { remade: [], vanished: [], isRedealt: false },
+    changes: { remade: [], isRedealt: false },
   },
   {
     name: "a partition more",
     now: { a: topic("1", 3) },
-    changes: { remade: [], vanished: [], isRedealt: true },
+    changes: { remade: [], isRedealt: true },
   },
   {
     name: "a topic gone: its partitions are kept until it comes back",
     now: {},
-    changes: { remade: [], vanished: ["a"], isRedealt: false },
+    changes: { remade: [], isRedealt: false },
   },
   {
     name: "a topic made again, of the same size",
     now: { a: topic("2", 2) },
-    changes: { remade: ["a"], vanished: [], isRedealt: false },
+    changes: { remade: ["a"], isRedealt: false },
   },
   {
     name: "a topic made again, smaller",
     now: { a: topic("2", 1) },
-    changes: { remade: ["a"], vanished: [], isRedealt: true },
+    changes: { remade: ["a"], isRedealt: true },
   },
   {
     name: "a topic nobody was dealt yet",
     now: { a: topic("1", 2), b: topic("9", 1) },
-    changes: { remade: [], vanished: [], isRedealt: true },
+    changes: { remade: [], isRedealt: true },
   },
 ];
 

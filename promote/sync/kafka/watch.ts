@@ -4,8 +4,6 @@ import type { TopicMetadata } from "./metadata.ts";
 export type Changes = {
   /** Made again under their old names. */
   remade: string[];
-  /** Gone, with partitions of theirs held here. */
-  vanished: string[];
   /** A topic or partition more or less: the group must deal again. */
   isRedealt: boolean;
 };
@@ -21,16 +19,14 @@ export function changesOf(
   now: Topics,
 ): Changes {
   const remade: string[] = [];
-  const vanished: string[] = [];
   for (const [topic, id] of heldIds) {
     const found = now.get(topic);
-    if (found === undefined) vanished.push(topic);
-    else if (found.id !== id) remade.push(topic);
+    if (found !== undefined && found.id !== id) remade.push(topic);
   }
   const names = new Set([...dealt.keys(), ...now.keys()]);
   const isRedealt = [...names].some(
     (topic) =>
       now.has(topic) && (dealt.get(topic) ?? 0) !== (now.get(topic)?.partitions.length ?? 0),
   );
-  return { remade, vanished, isRedealt };
+  return { remade, isRedealt };
 }
