@@ -1,6 +1,23 @@
-import type { DuckDBConnection, Json } from "@duckdb/node-api";
-import type { SqlType } from "#snapshots/types.ts";
+import {
+  DuckDBArrayValue,
+  DuckDBBlobValue,
+  DuckDBDateValue,
+  DuckDBListValue,
+  DuckDBMapValue,
+  DuckDBStructValue,
+  DuckDBTimeValue,
+  DuckDBTimestampMillisecondsValue,
+  DuckDBTimestampNanosecondsValue,
+  DuckDBTimestampSecondsValue,
+  DuckDBTimestampTZValue,
+  DuckDBTimestampValue,
+  type DuckDBConnection,
+  type DuckDBValue,
+} from "@duckdb/node-api";
+import type { ScalarName, SqlType } from "#snapshots/types.ts";
 import type { StoredRow } from "../ports.ts";
+import { JsonText } from "../values/json-text.ts";
+import { writeDate, writeMoment, writeTime } from "../values/moment-json.ts";
 import type { SinkTable } from "./sink-tables.ts";
 
 /** Every row and tombstone in key order. */
@@ -10,19 +27,19 @@ export async function* scanRows(
 ): AsyncGenerator<StoredRow> {
   const order = [...table.keys.map((key) => key.physical), "part"].join(", ");
   const result = await connection.stream(`select * from kept order by ${order}`);
-  for await (const rows of result.yieldRowsJson()) {
+  for await (const rows of result.yieldRows()) {
     for (const row of rows) yield storedRow(row, table);
   }
 }
 
-function storedRow(row: readonly Json[], { keys, columns }: SinkTable): StoredRow {
+function storedRow(row: readonly DuckDBValue[], { keys, columns }: SinkTable): StoredRow {
   const [part, version, topic, partition, offset, alive] = row.slice(keys.length);
   const values = row.slice(keys.length + 6);
   return {
     key: keys.map((key, i) => jsonOf(key.type, row[i] ?? null)),
     part: Number(part),
-    version: BigInt(text(version)),
-    topic: text(topic),
+    version: BigInt(String(version)),
+    topic: String(topic),
     partition: Number(partition),
     offset: Number(offset),
     values:
@@ -34,57 +51,69 @@ function storedRow(row: readonly Json[], { keys, columns }: SinkTable): StoredRo
   };
 }
 
-function text(value: Json | undefined): string {
-  return typeof value === "string" ? value : JSON.stringify(value ?? null);
-}
-
-/** The DuckDB client's JSON as docs/types.md maps values to JSON. */
-function jsonOf(type: SqlType, value: Json): unknown {
-  if (value === null) return null;
-  switch (type.kind) {
-    case "list":
-      return Array.isArray(value) ? value.map((item) => jsonOf(type.item, item)) : value;
-    case "struct":
-      return Object.fromEntries(
-        type.fields.map((field) => [field.name, jsonOf(field.type, fieldOf(value, field.name))]),
-      );
-    case "map":
-      return Array.isArray(value)
-        ? value.map((entry) => [
-            jsonOf(type.key, fieldOf(entry, "key")),
-            jsonOf(type.value, fieldOf(entry, "value")),
-          ])
-        : value;
-    case "decimal":
-    case "enum":
-      return value;
-    case "scalar":
-      return scalar(type.name, value);
+/**
+ * A value as docs/types.md maps it to JSON. The client's own texts will not do: they are in this machine's time zone, end years before 1 with `(BC)`,
+ * and leave a BLOB's backslashes as they are.
+ */
+function jsonOf(type: SqlType, value: DuckDBValue): unknown {
+  if (value instanceof DuckDBListValue || value instanceof DuckDBArrayValue) {
+    const item = type.kind === "list" ? type.item : type;
+    return value.items.map((one) => jsonOf(item, one));
   }
+  if (value instanceof DuckDBStructValue) {
+    const fields = type.kind === "struct" ? type.fields : [];
+    return Object.fromEntries(
+      fields.map((field) => [field.name, jsonOf(field.type, value.entries[field.name] ?? null)]),
+    );
+  }
+  if (value instanceof DuckDBMapValue) {
+    if (type.kind !== "map") return null;
+    return value.entries.map((entry) => [
+      jsonOf(type.key, entry.key),
+      jsonOf(type.value, entry.value),
+    ]);
+  }
+  return scalarOf(value);
 }
 
-function scalar(name: string, value: Json): unknown {
-  if (typeof value !== "string") return value;
-  if (name.endsWith("BIGINT") || name.endsWith("HUGEINT"))
-    return Number.isSafeInteger(Number(value)) ? Number(value) : value;
-  if (name === "TIMESTAMP WITH TIME ZONE")
-    return `${value.replace(" ", "T").replace(/[+-]00(:00)?$/, "")}Z`;
-  if (name.startsWith("TIMESTAMP")) return value.replace(" ", "T");
-  if (name === "BLOB") return blobHex(value);
-  return value;
+function scalarOf(value: DuckDBValue): unknown {
+  if (value === null || typeof value === "string" || typeof value === "boolean") return value;
+  if (typeof value === "number") return Number.isFinite(value) ? value : String(value);
+  if (typeof value === "bigint") return isSafe(value) ? Number(value) : String(value);
+  if (value instanceof DuckDBBlobValue) return Buffer.from(value.bytes).toString("hex");
+  if (value instanceof DuckDBDateValue) return written((out) => writeDate(out, value.days));
+  if (value instanceof DuckDBTimeValue)
+    return written((out) => writeTime(out, asLong(value.micros), 0));
+  if (value instanceof DuckDBTimestampValue) return moment("TIMESTAMP", value.micros);
+  if (value instanceof DuckDBTimestampTZValue)
+    return moment("TIMESTAMP WITH TIME ZONE", value.micros);
+  if (value instanceof DuckDBTimestampSecondsValue) return moment("TIMESTAMP_S", value.seconds);
+  if (value instanceof DuckDBTimestampMillisecondsValue)
+    return moment("TIMESTAMP_MS", value.millis);
+  if (value instanceof DuckDBTimestampNanosecondsValue) return moment("TIMESTAMP_NS", value.nanos);
+  // Decimals and UUIDs.
+  return value.toString();
 }
 
-/** `a\\x00b` to hexadecimal pairs. */
-function blobHex(text: string): string {
-  const bytes = text.replaceAll(
-    /\\x([0-9A-Fa-f]{2})|[\s\S]/g,
-    (whole, pair: string | undefined) => pair ?? Buffer.from(whole, "latin1").toString("hex"),
-  );
-  return bytes.toLowerCase();
+function isSafe(value: bigint): boolean {
+  return value >= Number.MIN_SAFE_INTEGER && value <= Number.MAX_SAFE_INTEGER;
 }
 
-function fieldOf(value: Json | undefined, name: string): Json {
-  return typeof value === "object" && value !== null && !Array.isArray(value)
-    ? (value[name] ?? null)
-    : null;
+const text = new JsonText(64);
+const long = new DataView(new ArrayBuffer(8));
+
+function moment(name: ScalarName, units: bigint): string {
+  return written((out) => writeMoment(out, asLong(units), 0, name));
+}
+
+function asLong(value: bigint): DataView {
+  long.setBigInt64(0, value, true);
+  return long;
+}
+
+/** Without the quotes. */
+function written(write: (out: JsonText) => void): string {
+  text.reset();
+  write(text);
+  return text.bytes.toString("latin1", 1, text.length - 1);
 }
