@@ -53,7 +53,9 @@ export type RowLedger = {
   expect(rows: readonly LedgerRow[], isPart?: boolean): void;
   /** Identities with records beyond the cut. */
   move(keys: readonly string[]): void;
-  /** `isOld`: written from before the log's start, so that nothing says what it should be. */
+  /** Offsets `first` … before `next` of which the log holds no record: trimmed while it was read, or compacted away. */
+  skip(gap: { topic: string; partition: number; first: number; next: number }): void;
+  /** `isOld`: written from before the log's start, or from a gap in it: only a newer record of its identity says what it should be. */
   find(rows: readonly (LedgerRow & { isOld: boolean })[]): void;
   /** Records the sink refused: dead letters, whose effects are not expected in it. Of several parts it may hold some, unless `isWhole`. */
   refuse(
@@ -82,9 +84,13 @@ export async function openRowLedger(): Promise<RowLedger> {
   await connection.run(
     "create table refused (topic VARCHAR, partition INTEGER, record_offset BIGINT, is_whole BOOLEAN)",
   );
+  await connection.run(
+    "create table gaps (topic VARCHAR, partition INTEGER, first BIGINT, next BIGINT)",
+  );
   const effects = await connection.createAppender("effects");
   let found = await connection.createAppender("found");
   const moving = await connection.createAppender("moving");
+  const gaps = await connection.createAppender("gaps");
   let refused = await connection.createAppender("refused");
 
   /** Appended rows are seen once their appender is flushed. */
@@ -92,6 +98,7 @@ export async function openRowLedger(): Promise<RowLedger> {
     effects.flushSync();
     found.flushSync();
     moving.flushSync();
+    gaps.flushSync();
     refused.flushSync();
   }
 
@@ -119,6 +126,13 @@ export async function openRowLedger(): Promise<RowLedger> {
         moving.appendVarchar(key);
         moving.endRow();
       }
+    },
+    skip({ topic, partition, first, next }) {
+      gaps.appendVarchar(topic);
+      gaps.appendInteger(partition);
+      gaps.appendBigInt(BigInt(first));
+      gaps.appendBigInt(BigInt(next));
+      gaps.endRow();
     },
     find(rows) {
       for (const one of rows) {
@@ -195,7 +209,7 @@ export async function openRowLedger(): Promise<RowLedger> {
       });
     },
     async close() {
-      for (const appender of [effects, found, moving, refused]) appender.closeSync();
+      for (const appender of [effects, found, moving, gaps, refused]) appender.closeSync();
       connection.closeSync();
       instance.closeSync();
       rmSync(folder, { recursive: true, force: true });
@@ -203,20 +217,29 @@ export async function openRowLedger(): Promise<RowLedger> {
   };
 }
 
-/** Living rows of both sides, each key and part with one verdict. */
+/**
+ * Living rows of both sides, each key and part with one verdict. A record is newer than a row by its version, or by its offset in the row's partition:
+ * versions of before a state database was lost say nothing.
+ */
 const JUDGED = `create or replace temp table judged as
 with refusals as (select topic, partition, record_offset, bool_or(is_whole) as is_whole from refused group by all),
 newest as (
   select key, part, max(version) as version, arg_max({ 'topic': topic, 'partition': partition, 'record_offset': record_offset, 'json': json, 'optional': r.topic is not null }, version) as it
   from effects left join refusals r using (topic, partition, record_offset) where r.topic is null or (is_part and not r.is_whole) group by key, part
 ), expected as (select key, part, it.partition as partition, it.record_offset as record_offset, it.json as json, it.optional as optional from newest where it.json is not null),
-recorded as (select key, arg_max(it.topic, version) as topic, arg_max(it.partition, version) as partition, arg_max(it.record_offset, version) as record_offset from newest group by key),
-moved as (select distinct key from moving)
+recorded as (select key, max(version) as version, arg_max(it.topic, version) as topic, arg_max(it.partition, version) as partition, arg_max(it.record_offset, version) as record_offset from newest group by key),
+moved as (select distinct key from moving),
+held as (
+  select f.*, f.is_old or coalesce(f.record_offset < g.next, false) as is_gone
+  from (select * from found where json is not null) f asof left join gaps g on f.topic = g.topic and f.partition = g.partition and f.record_offset >= g.first
+)
 select coalesce(e.key, f.key) as key, coalesce(e.part, f.part) as part,
-  e.partition as e_partition, e.record_offset as e_offset, e.json as e_json, f.partition as f_partition, f.record_offset as f_offset, f.version as f_version, f.json as f_json, k.topic as k_topic, k.partition as k_partition, k.record_offset as k_offset,
-  case when e.json = f.json then 'equal' when m.key is not null then 'moving' when e.key is null and f.is_old then 'unverifiable'
-    when e.key is null then 'added' when f.key is null then 'removed' else 'changed' end as verdict
-from expected e full join (select * from found where json is not null) f on e.key = f.key and e.part = f.part
+  case when e.json = f.json then 'equal' when m.key is not null then 'moving'
+    when f.is_gone and not coalesce(k.version >= f.version or (k.topic = f.topic and k.partition = f.partition and k.record_offset >= f.record_offset), false) then 'unverifiable'
+    when e.key is null then 'added' when f.key is null then 'removed' else 'changed' end as verdict,
+  e.partition as e_partition, e.record_offset as e_offset, case when verdict <> 'unverifiable' then e.json end as e_json,
+  f.partition as f_partition, f.record_offset as f_offset, f.version as f_version, f.json as f_json, k.topic as k_topic, k.partition as k_partition, k.record_offset as k_offset
+from expected e full join held f on e.key = f.key and e.part = f.part
 left join moved m on m.key = coalesce(e.key, f.key) left join recorded k on k.key = coalesce(e.key, f.key)
 where f.key is not null or not e.optional`;
 

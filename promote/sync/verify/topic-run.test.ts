@@ -35,13 +35,9 @@ test("where a record may become many rows, a topic is looked back on in smaller 
     runTopic(
       {
         reader: {
-          incarnation: async () => "i",
-          ranges: async () => [],
-          offsetAt: async () => 0,
           async *read() {
             yield records;
           },
-          close: async () => undefined,
         },
         runtimes,
         epochs: [firstEpoch(stretch)],

@@ -15,7 +15,7 @@ const LIMITS = tuningOf(undefined, true);
 export type Cut = Stretch & { from: number; to: number };
 
 export type TopicRunParts = {
-  reader: TopicReader;
+  reader: Pick<TopicReader, "read">;
   runtimes: Runtimes;
   epochs: readonly Epoch[];
   /** Those that are done or running: their records are handled by the rewrite's release, under its epoch. */

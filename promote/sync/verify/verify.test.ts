@@ -1,22 +1,28 @@
+import { rmSync } from "node:fs";
+import type { DatabaseSync } from "node:sqlite";
 import { DuckDBInstance } from "@duckdb/node-api";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { unwrap } from "#snapshots/problem.ts";
 import { PLAIN_STREAM, streamSchema } from "#snapshots/stream-settings.ts";
 import { deadLetter, insertDeadLetters } from "../dead-letters/dead-letters.ts";
 import { openSyncState } from "../state.ts";
+import { openDuckdbSink } from "../embedded/duckdb-sink.ts";
 import { openFileLogWriter, type FileLogWriter } from "../embedded/file-log.ts";
 import type { NewRecord } from "../embedded/frames.ts";
 import { freshPlace, specOf, until, type FixturePlace } from "../fixture.ts";
 import { openSync, type PipelineSpec, type PipelineStatus, type Sync } from "../sync.ts";
 import { openFileTopicReader } from "../embedded/file-reader.ts";
+import { segmentPath } from "../embedded/log-files.ts";
 import type { LedgerCounts } from "../embedded/row-ledger.ts";
 import { openReleaseGuest } from "../guest/guest.ts";
-import type { StoredRow } from "../ports.ts";
+import { contractOf } from "../open/sink-plan.ts";
+import type { Sink, StoredRow, TopicReader } from "../ports.ts";
 import { readRelease, type ReleaseSpec } from "../release-spec.ts";
 import { askAgain, listRewrites } from "../rewrites/rewrites.ts";
 import { expectNothing, openRuntimes } from "../pipeline/runtimes.ts";
 import { openSpecDecoder } from "../pipeline/spec-decoder.ts";
-import { verify } from "./verify.ts";
+import { planRepair } from "./repair.ts";
+import { verify, type VerifyReport } from "./verify.ts";
 
 let place: FixturePlace;
 let log: FileLogWriter;
@@ -281,36 +287,86 @@ describe("verify", () => {
     );
     unwrap(await sync.pause("staging", "delays"));
     const state = openSyncState(place.statePath);
-    const id = { environment: "staging", name: "delays" };
-    const parts = {
-      readRelease: (hash: string) => readRelease(state, place.store, hash),
-      widestParts: () => 1,
-      openDecoder: (release: ReleaseSpec) => openSpecDecoder({ ...spec(), ...release }, undefined),
-      openGuest: (release: ReleaseSpec) => openReleaseGuest(release, place),
-      openExpectations: expectNothing,
-    };
     const emptied = {
       name: "table",
       async *scan(): AsyncGenerator<StoredRow> {
-        askAgain(state, listRewrites(state, id));
+        askAgain(state, listRewrites(state, spec()));
         yield* [];
       },
     };
-    const report = await verify({
-      id,
-      spec: spec(),
-      state,
-      sinks: [emptied],
-      reader: openFileTopicReader(place.workspace.paths.topics),
-      runtimes: openRuntimes(parts, () => undefined),
-      ...quiet,
-    });
+    const report = await verifyBy(state, emptied, reader());
     state.close();
-    expect(unwrap(report).sinks[0]?.counts).toMatchObject({
+    expect(report.sinks[0]?.counts).toMatchObject({
       left: 2,
       removed: 0,
       moving: { left: 2, right: 0 },
     });
+  });
+
+  test("a delete that a sink missed is found also where the log no longer holds what was written, and a repair makes up for it", async () => {
+    const first = await specOf(place);
+    await beginSegments();
+    await send(flight(1, {}));
+    await send(flight(2, {}));
+    await run(first);
+    await tamper(first, ["create table before as from rows where k0 = 1"]);
+    await send(raw("1", null));
+    await settled();
+    const back = "insert into rows from before; drop table before";
+    await tamper(first, ["delete from rows where k0 = 1", back]);
+    trim();
+    const { report, plan } = unwrap(await sync.repair(spec(), { ...quiet, isApplied: true }));
+    expect(report.sinks.map(({ counts }) => counts)).toMatchObject([
+      { left: 1, right: 2, equal: 1, added: 1, unverifiable: 0 },
+      { left: 1, right: 1, equal: 1 },
+    ]);
+    expect(plan).toMatchObject({ clears: 0, partitions: [{ identities: 1 }] });
+    await until("repaired", () =>
+      sync.rewrites("staging", "delays").every((one) => one.state === "done"),
+    );
+    const healed = unwrap(await sync.verify(spec(), quiet));
+    expect(healed.sinks[0]?.counts).toMatchObject({ left: 1, right: 1, equal: 1 });
+  });
+
+  test.each<[what: string, read: (reader: TopicReader) => TopicReader["read"]]>([
+    [
+      "the log begins later by the time it is read",
+      (whole) => (topic, partition, from, to, aborted) => {
+        trim();
+        return whole.read(topic, partition, from, to, aborted);
+      },
+    ],
+    [
+      "its record was compacted away, since a newer one of its identity came, which failed",
+      (whole) =>
+        async function* (...asked) {
+          for await (const records of whole.read(...asked))
+            yield records.filter(({ offset }) => offset > 0);
+        },
+    ],
+  ])("a row cannot be judged where %s; a repair leaves it", async (_, read) => {
+    const apply =
+      "(f) => { if (f.distance < 0) throw new Error('no'); return { ...f, late: false }; }";
+    const only = await specOf(place, { apply });
+    await beginSegments();
+    await send(flight(1, {}));
+    await send(flight(2, {}));
+    await send(flight(1, { distance: -1 }));
+    await run(only);
+    expect(letters()).toEqual([2]);
+    unwrap(await sync.stop(only.environment, only.name));
+    const path = `${place.workspace.paths.sinks}/staging/delays/table.duckdb`;
+    const sink = await openDuckdbSink({ name: "table", path });
+    const contract = unwrap(contractOf(only));
+    expect(await sink.prepare(contract)).toBeUndefined();
+    const state = openSyncState(place.statePath);
+    const whole = reader();
+    const report = await verifyBy(state, sink, { ...whole, read: read(whole) });
+    expect(report.sinks[0]?.counts).toMatchObject({ left: 1, right: 2, equal: 1, unverifiable: 1 });
+    const plan = planRepair(report, contract, sync.epochs("staging", "delays"));
+    expect(plan).toMatchObject({ clears: 0, rewrites: [] });
+    state.close();
+    await sink.close();
   });
 
   test("rows whose moment has passed live on neither side; those about to go cannot be judged", async () => {
@@ -528,6 +584,44 @@ async function distances(spec: PipelineSpec): Promise<unknown[]> {
 function letters(): number[] {
   const page = sync.deadLetters("staging", "delays", { offset: 0, limit: 10 });
   return page.letters.map(({ offset }) => offset).toSorted((a, b) => a - b);
+}
+
+/** Each append has a segment of its own from now on. */
+async function beginSegments(): Promise<void> {
+  await log.close();
+  log = unwrap(
+    await openFileLogWriter(place.topic("flights"), { fsync: "never", segmentBytes: 1 }),
+  );
+}
+
+/** The log's first append is gone, as retention has it. */
+function trim(): void {
+  rmSync(segmentPath(place.topic("flights"), 0), { force: true });
+}
+
+function reader(): TopicReader {
+  return openFileTopicReader(place.workspace.paths.topics);
+}
+
+/** Of what runs now, or ran last. */
+async function verifyBy(
+  state: DatabaseSync,
+  sink: Pick<Sink, "name" | "scan">,
+  topics: TopicReader,
+): Promise<VerifyReport> {
+  const parts = {
+    readRelease: (hash: string) => readRelease(state, place.store, hash),
+    widestParts: () => 1,
+    openDecoder: (release: ReleaseSpec) => openSpecDecoder({ ...spec(), ...release }, undefined),
+    openGuest: (release: ReleaseSpec) => openReleaseGuest(release, place),
+    openExpectations: expectNothing,
+  };
+  const runtimes = openRuntimes(parts, () => undefined);
+  const { environment, name } = spec();
+  const id = { environment, name };
+  return unwrap(
+    await verify({ id, spec: spec(), state, sinks: [sink], reader: topics, runtimes, ...quiet }),
+  );
 }
 
 /** What runs now. */

@@ -64,7 +64,8 @@ const SAMPLES = 20;
 
 /**
  * Reads back every sink and compares it, at a cut, with what the topic's records give when each is run through the release of its epoch. Live traffic
- * may go on: identities with records beyond the cut are counted apart (`moving`), and rows from before the log's start are `unverifiable`.
+ * may go on: identities with records beyond the cut are counted apart (`moving`), and rows whose record the log no longer holds, nor a
+ * newer one of their identity, are `unverifiable`.
  */
 export async function verify(parts: VerifyParts, samples = SAMPLES): Promise<Result<VerifyReport>> {
   const startedAt = performance.now();
@@ -148,12 +149,14 @@ async function expectAll(
   const refusals = sinks.map((sink) => sinkRefusals(state, id, sink.name));
   ledger.move(clearing(open));
   let records = 0;
+  const noting = { read: readNoting(reader, (gap) => ledger.skip(gap)) };
+  const run = { reader: noting, runtimes, epochs, rewrites, signal };
   for (const cut of cuts) {
     const underWay = openUnderWay(open, cut);
     const refused = refusals.map(
       (places) => new Set(places.flatMap((one) => (isSameStretch(one, cut) ? [one.offset] : []))),
     );
-    for await (const item of runTopic({ reader, runtimes, epochs, rewrites, signal }, cut)) {
+    for await (const item of runTopic(run, cut)) {
       const chunks = item.chunks.length > 0 ? item.chunks : [undefined];
       const withouts = refused.map((offsets) => recordsAt(item.records, offsets));
       chunks.forEach((chunk, n) => {
@@ -170,6 +173,27 @@ async function expectAll(
       parts.onProgress({ step: "reading the topic", records });
     }
   }
+}
+
+/** Reads as `reader` does, and tells of the offsets that it passes over: by compaction, or since the log begins later by now. */
+function readNoting(
+  reader: TopicReader,
+  note: (gap: { topic: string; partition: number; first: number; next: number }) => void,
+): TopicReader["read"] {
+  return async function* (topic, partition, from, to, signal) {
+    let next = from;
+    const passTo = (offset: number): void => {
+      if (offset > next) note({ topic, partition, first: next, next: offset });
+    };
+    for await (const records of reader.read(topic, partition, from, to, signal)) {
+      for (const { offset } of records) {
+        passTo(offset);
+        next = offset + 1;
+      }
+      yield records;
+    }
+    passTo(to);
+  };
 }
 
 /** Numbers of the records at some offsets. */

@@ -1,0 +1,71 @@
+import { expect, test } from "vitest";
+import { versionOf } from "../order/version.ts";
+import { openRowLedger, type LedgerCounts, type LedgerRow } from "./row-ledger.ts";
+
+type Side = { partition?: number; epoch?: number; offset: number; row: string | null };
+
+/** Of one identity. */
+function rowOf({ partition = 0, epoch = 1024, offset, row }: Side): LedgerRow {
+  const version = versionOf(epoch, offset, row === null ? 0 : 1);
+  return { key: "[7]", part: 0, version, topic: "t", partition, offset, row };
+}
+
+const NONE = { left: 0, right: 1, equal: 0, changed: 0, added: 0, removed: 0, unverifiable: 0 };
+
+const cases: [
+  what: string,
+  recorded: Side | undefined,
+  found: Side & { isOld: boolean },
+  counts: Partial<LedgerCounts>,
+][] = [
+  [
+    "from before the log's start, and there is no record of its identity",
+    undefined,
+    { offset: 3, row: "a", isOld: true },
+    { unverifiable: 1 },
+  ],
+  [
+    "from a gap in the log, and there is no record of its identity",
+    undefined,
+    { offset: 13, row: "a", isOld: false },
+    { unverifiable: 1 },
+  ],
+  [
+    "from the log's end of a gap, where there is a record",
+    undefined,
+    { offset: 15, row: "a", isOld: false },
+    { added: 1 },
+  ],
+  [
+    "from before the log's start, and its identity was cleared since",
+    { offset: 20, row: null },
+    { offset: 3, row: "a", isOld: true },
+    { added: 1 },
+  ],
+  [
+    "from before the log's start, and its identity was changed since",
+    { offset: 20, row: "b" },
+    { offset: 3, row: "a", isOld: true },
+    { left: 1, changed: 1 },
+  ],
+  [
+    "from before the log's start, and what is left of its identity is older, in another partition",
+    { partition: 1, offset: 20, row: "b" },
+    { epoch: 1025, offset: 3, row: "a", isOld: true },
+    { unverifiable: 1 },
+  ],
+  [
+    "of an epoch that is lost, and its identity was changed since, in its partition",
+    { offset: 20, row: "b" },
+    { epoch: 9000, offset: 3, row: "a", isOld: true },
+    { left: 1, changed: 1 },
+  ],
+];
+test.each(cases)("a row %s", async (_, recorded, { isOld, ...found }, counts) => {
+  const ledger = await openRowLedger();
+  if (recorded !== undefined) ledger.expect([rowOf(recorded)]);
+  ledger.skip({ topic: "t", partition: 0, first: 10, next: 15 });
+  ledger.find([{ ...rowOf(found), isOld }]);
+  expect(await ledger.counts()).toMatchObject({ ...NONE, ...counts });
+  await ledger.close();
+});
