@@ -7,10 +7,11 @@ import {
   truncateSync,
   writeFileSync,
 } from "node:fs";
+import { open } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as fc from "fast-check";
-import { afterEach, describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import { unwrap } from "#snapshots/problem.ts";
 import { sourceConformance } from "../conformance/source-conformance.ts";
 import { openFileLogWriter, type FileLogOptions } from "./file-log.ts";
@@ -80,6 +81,27 @@ describe("the file log on disk", () => {
       Array.from({ length: 100 }, (_, i) => i),
     );
     expect(await offsets(directory, 77)).toHaveLength(23);
+  });
+
+  test("what is appended to a segment between a reader's looks at its end and for the next one is not passed over", async () => {
+    const directory = freshDirectory();
+    const options = { ...OPTIONS, segmentBytes: 1 };
+    const writer = unwrap(await openFileLogWriter(directory, options));
+    const reader = openFileLogReader(directory, 0);
+    const handle = await open(join(directory, `${"0".repeat(16)}.log`));
+    const { stat } = handle;
+    const looking = vi.spyOn(Object.getPrototypeOf(handle), "stat");
+    looking.mockImplementationOnce(async () => {
+      const found = await stat.call(handle);
+      for (const key of ["first", "second"]) unwrap(await writer.append([record(key)]));
+      return found;
+    });
+    const seen: number[] = [];
+    while (seen.at(-1) !== 1)
+      for (const { offset } of (await reader.read(10, 1e6)).records) seen.push(offset);
+    expect(seen).toEqual([0, 1]);
+    looking.mockRestore();
+    await Promise.all([handle.close(), reader.close(), writer.close()]);
   });
 
   test("a torn tail is cut at any byte, kept aside, and nothing acknowledged before it is lost", async () => {

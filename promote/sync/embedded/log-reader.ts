@@ -89,7 +89,8 @@ export function openFileLogReader(directory: string, from: number): FileLogReade
         if (await more(file, head.needed)) continue;
         const next = nextSegment(segment);
         if (next === undefined) return lookAgain();
-        await enter(next);
+        // It may have grown before the next one was begun; since then it does not.
+        if (!(await more(file, head.needed))) await enter(next);
         continue;
       }
       if (head.kind === "frame" && head.baseOffset + head.count <= wanted) {
