@@ -9,7 +9,7 @@ import { collect, firstEpoch, freshPlace, living, specOf } from "../fixture.ts";
 import { openReleaseGuest } from "../guest/guest.ts";
 import { openRowLedger } from "../embedded/row-ledger.ts";
 import { selectOperations } from "./operations.ts";
-import { WRITE, WRITTEN, type Sink, type SourceRecord } from "../ports.ts";
+import { WRITE, WRITTEN, type Sink, type SinkBatch, type SourceRecord } from "../ports.ts";
 import { versionOf } from "../order/version.ts";
 import { openTurns, settleBatch } from "./settle-batch.ts";
 
@@ -35,6 +35,22 @@ function rejecting(sink: Sink, offsets: number[]): Sink {
               afterMs: 0,
               problem: { code: "again", message: "again" },
             },
+      );
+    },
+  };
+}
+
+/** As Cassandra has it: what cannot be held is known before anything is sent, of each row by itself. */
+function holding(sink: Sink, isBad: (batch: SinkBatch, operation: number) => boolean): Sink {
+  return {
+    ...sink,
+    async write(batch, signal) {
+      const bad = Array.from(batch.offset, (_, i) => isBad(batch, i));
+      const good = bad.flatMap((is, i) => (is ? [] : [i]));
+      const outcomes = await sink.write(selectOperations(batch, good), signal);
+      let next = 0;
+      return bad.map((is) =>
+        is ? { kind: "reject", reason: "too large" } : (outcomes[next++] ?? WRITTEN),
       );
     },
   };
@@ -97,26 +113,10 @@ test("a part that a sink rejects is missing: no part of an older version stands 
   const path = join(directory, "parts.duckdb");
   const table = await openDuckdbSink({ name: "table", path });
   expect(await table.prepare(contract)).toBeUndefined();
-  const strict: Sink = {
-    ...table,
-    // As Cassandra has it: what cannot be held is known before anything is sent, of each row by itself.
-    async write(batch, signal) {
-      const isBad = [...batch.offset].map(
-        (offset, i) => offset === 1 && batch.part[i] === 1 && batch.kind[i] === WRITE,
-      );
-      const outcomes = await table.write(
-        selectOperations(
-          batch,
-          isBad.flatMap((bad, i) => (bad ? [] : [i])),
-        ),
-        signal,
-      );
-      let next = 0;
-      return isBad.map((bad) =>
-        bad ? { kind: "reject", reason: "too large" } : (outcomes[next++] ?? WRITTEN),
-      );
-    },
-  };
+  const strict = holding(
+    table,
+    (batch, i) => batch.offset[i] === 1 && batch.part[i] === 1 && batch.kind[i] === WRITE,
+  );
   const stretch = { topic: "t", incarnation: "i", partition: 0 };
   const epoch = firstEpoch(stretch);
   const signal = new AbortController().signal;
@@ -158,6 +158,38 @@ test("a part that a sink rejects is missing: no part of an older version stands 
   ledger.find([row(0, 1, "c"), row(1, 0, "b")].map((one) => ({ ...one, isOld: false })));
   expect(await ledger.counts()).toMatchObject({ left: 2, right: 2, equal: 1, changed: 1 });
   await ledger.close();
+  await Promise.all([table.close(), guest.close()]);
+});
+
+test("a row that is taken away counts once, also where a sink rejects another record of its batch", async () => {
+  const spec = await specOf(place);
+  const decoder = unwrap(openJsonDecoder(spec));
+  const guest = openReleaseGuest(spec, place);
+  const contract = { key: decoder.key, columns: spec.output, maxParts: 1 };
+  const path = join(directory, "retracted.duckdb");
+  const table = await openDuckdbSink({ name: "table", path });
+  expect(await table.prepare(contract)).toBeUndefined();
+  const strict = holding(table, (batch, i) => batch.offset[i] === 2);
+  const stretch = { topic: "t", incarnation: "i", partition: 0 };
+  const epoch = firstEpoch(stretch);
+  const signal = new AbortController().signal;
+  const record = (offset: number, id: number, isTombstone = false): SourceRecord => {
+    const value = { id, date: "2001-04-01", delay: 1, distance: 1, origin: "A", destination: "B" };
+    const bytes = isTombstone ? null : Buffer.from(JSON.stringify(value));
+    return { offset, timestampMs: 0, key: Buffer.from(String(id)), headers: [], value: bytes };
+  };
+  const settle = async (...records: SourceRecord[]) => {
+    const decoded = decoder.decode(records, 0);
+    const chunks = unwrap(await guest.run(decoded, signal));
+    const portions = [{ stretch, epoch, records }];
+    const item = { portions, contract, records, decoded, chunks, sourceMap: undefined };
+    const options = { signal, random: () => 0, observe: () => undefined, at: "now" };
+    return settleBatch([strict], item, options);
+  };
+  await settle(record(0, 8));
+  expect(await settle(record(1, 8, true), record(2, 7))).toMatchObject([
+    { counts: { read: 2, written: 1, deadLettered: 1, retracted: 1 } },
+  ]);
   await Promise.all([table.close(), guest.close()]);
 });
 

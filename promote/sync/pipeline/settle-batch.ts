@@ -24,8 +24,8 @@ export type Transformed = {
 /** What a portion of a batch came to, once every sink has it. */
 export type SettledBatch = { counts: Counts; deadLetters: DeadLetter[] };
 
-/** By record. `retracted`: how many living rows it took away. */
-type SinkReport = { written: Uint8Array; rejected: Map<number, string>; retracted: Uint32Array };
+/** By record. `retracted`: the parts (`record · maxParts + part`) that took a living row away, however often they were sent. */
+type SinkReport = { written: Uint8Array; rejected: Map<number, string>; retracted: Set<number> };
 
 /** As many batches at a time for each sink as it takes, begun in the order they came. */
 export type Turns = <T>(sink: Taker, work: () => Promise<T>) => Promise<T>;
@@ -102,7 +102,7 @@ async function writePieces(
   const report: SinkReport = {
     written: new Uint8Array(item.records.length),
     rejected: new Map(),
-    retracted: new Uint32Array(item.records.length),
+    retracted: new Set(),
   };
   for (const piece of pieces) {
     let { effects } = piece;
@@ -131,10 +131,11 @@ function noteOutcomes(
   let hasRejected = false;
   settled.forEach((outcome, i) => {
     const record = recordOf[i] ?? 0;
+    const ownPart = record * maxParts + (batch.part[i] ?? 0);
     if (outcome.kind === "reject") {
       const isPart = maxParts > 1 && batch.kind[i] === WRITE;
       const { into, what } = isPart
-        ? { into: rejected.withoutParts, what: record * maxParts + (batch.part[i] ?? 0) }
+        ? { into: rejected.withoutParts, what: ownPart }
         : { into: rejected.without, what: record };
       hasRejected ||= !into.has(what);
       into.add(what);
@@ -142,7 +143,7 @@ function noteOutcomes(
     }
     if (outcome.kind !== "written") return;
     report.written[record] = 1;
-    if (outcome.retracted) report.retracted[record] = (report.retracted[record] ?? 0) + 1;
+    if (outcome.retracted) report.retracted.add(ownPart);
   });
   return hasRejected;
 }
@@ -173,6 +174,12 @@ function tally(
     reports.length > 0 &&
     reports.every((report) => report.written[record] === 0);
 
+  const { maxParts } = item.contract;
+  const within = (parts: ReadonlySet<number>, from: number, to: number): number => {
+    let count = 0;
+    for (const part of parts) if (part >= from * maxParts && part < to * maxParts) count++;
+    return count;
+  };
   let next = 0;
   return item.portions.map(({ stretch, epoch, records }) => {
     const from = next;
@@ -185,13 +192,10 @@ function tally(
       dead[record - from] = 1;
       letters.push(deadLetter(stretch, source, { stage, reason, release: epoch.release, at }));
     }
-    const retracted = reports.map((report) =>
-      report.retracted.subarray(from, next).reduce((sum, count) => sum + count, 0),
-    );
     const counts = {
       ...NOTHING,
       read: records.length,
-      retracted: Math.max(0, ...retracted),
+      retracted: Math.max(0, ...reports.map(({ retracted }) => within(retracted, from, next))),
     };
     for (let record = from; record < next; record++) {
       if (dead[record - from] === 1) counts.deadLettered++;
