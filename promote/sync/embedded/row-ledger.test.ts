@@ -1,4 +1,8 @@
-import { expect, test } from "vitest";
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, expect, test } from "vitest";
 import { versionOf } from "../order/version.ts";
 import { openRowLedger, type LedgerCounts, type LedgerRow } from "./row-ledger.ts";
 
@@ -69,3 +73,40 @@ test.each(cases)("a row %s", async (_, recorded, { isOld, ...found }, counts) =>
   expect(await ledger.counts()).toMatchObject({ ...NONE, ...counts });
   await ledger.close();
 });
+
+/** A small disk of its own for a process, without being root: Linux, where it lets users have namespaces. */
+function onSmallDisk(disk: string, command: readonly string[]): ReturnType<typeof spawnSync> {
+  const mounted = `mount -t tmpfs -o size=4m none '${disk}' && exec "$0" "$@"`;
+  return spawnSync("unshare", ["--mount", "--map-root-user", "sh", "-c", mounted, ...command], {
+    env: { ...process.env, TMPDIR: disk },
+    encoding: "utf8",
+  });
+}
+const mount = mkdtempSync(join(tmpdir(), "penstock-small-"));
+afterAll(() => rmSync(mount, { recursive: true }));
+
+test.skipIf(onSmallDisk(mount, ["true"]).status !== 0)(
+  "a ledger that its disk has no room for says so, and leaves nothing there",
+  () => {
+    const ledger = JSON.stringify(new URL("row-ledger.ts", import.meta.url));
+    const { stdout } = onSmallDisk(mount, [
+      process.execPath,
+      "--input-type=module",
+      "--eval",
+      `import { readdirSync } from "node:fs";
+      import { noRoom, openRowLedger } from ${ledger};
+      const ledger = await openRowLedger();
+      const row = { part: 0, version: 1n, topic: "t", partition: 0, offset: 0, isOld: false };
+      let problem;
+      for (let i = 0; problem === undefined; i++)
+        try {
+          ledger.find([{ ...row, key: String(i), row: Math.random() + "/" + Math.random() }]);
+        } catch (cause) {
+          problem = noRoom(cause) ?? String(cause);
+        }
+      await ledger.close();
+      console.log(JSON.stringify({ code: problem.code, left: readdirSync(process.env.TMPDIR) }));`,
+    ]);
+    expect(JSON.parse(String(stdout))).toEqual({ code: "verify-no-room", left: [] });
+  },
+);

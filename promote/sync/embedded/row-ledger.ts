@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { DuckDBInstance } from "@duckdb/node-api";
+import type { Problem } from "#snapshots/problem.ts";
 import { strayOf } from "../verify/stray.ts";
 
 /** One row or tombstone, its key and values as JSON (docs/types.md). `row` null: there is no living row. */
@@ -209,11 +210,27 @@ export async function openRowLedger(): Promise<RowLedger> {
       });
     },
     async close() {
-      for (const appender of [effects, found, moving, gaps, refused]) appender.closeSync();
-      connection.closeSync();
-      instance.closeSync();
-      rmSync(folder, { recursive: true, force: true });
+      try {
+        for (const appender of [effects, found, moving, gaps, refused]) appender.closeSync();
+      } catch {
+        // On a full disk they cannot write what they still hold, and nobody needs it.
+      } finally {
+        connection.closeSync();
+        instance.closeSync();
+        rmSync(folder, { recursive: true, force: true });
+      }
     },
+  };
+}
+
+/** What a ledger's failure says where it has no room to spill to; undefined for any other. */
+export function noRoom(cause: unknown): Problem | undefined {
+  const message = cause instanceof Error ? cause.message : "";
+  if (!/No space left on device|Out of Memory Error/.test(message)) return undefined;
+  return {
+    code: "verify-no-room",
+    message: `There is no room for what the verify compares: ${message}`,
+    hint: `It is kept in ${tmpdir()} meanwhile: free space there, or set TMPDIR to a folder on a larger disk.`,
   };
 }
 

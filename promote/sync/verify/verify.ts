@@ -3,6 +3,7 @@ import { fail, ok, ProblemError, type Result } from "#snapshots/problem.ts";
 import { topicText } from "#snapshots/topic-choice.ts";
 import { sinkRefusals } from "../dead-letters/dead-letters.ts";
 import {
+  noRoom,
   openRowLedger,
   type LedgerCounts,
   type LedgerDifference,
@@ -94,7 +95,8 @@ export async function verify(parts: VerifyParts, samples = SAMPLES): Promise<Res
       elapsedMs: Math.round(performance.now() - startedAt),
     });
   } catch (cause) {
-    if (cause instanceof ProblemError) return fail(cause.problem);
+    const problem = cause instanceof ProblemError ? cause.problem : noRoom(cause);
+    if (problem !== undefined) return fail(problem);
     throw cause;
   } finally {
     await ledger.close();
