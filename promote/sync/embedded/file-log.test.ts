@@ -89,10 +89,9 @@ describe("the file log on disk", () => {
     const writer = unwrap(await openFileLogWriter(directory, options));
     const reader = openFileLogReader(directory, 0);
     const handle = await open(join(directory, `${"0".repeat(16)}.log`));
-    const { stat } = handle;
-    const looking = vi.spyOn(Object.getPrototypeOf(handle), "stat");
+    const looking = vi.spyOn(prototypeOf(handle), "stat");
     looking.mockImplementationOnce(async () => {
-      const found = await stat.call(handle);
+      const found = await handle.stat();
       for (const key of ["first", "second"]) unwrap(await writer.append([record(key)]));
       return found;
     });
@@ -239,6 +238,10 @@ describe("the file log on disk", () => {
 
 function record(key: string): NewRecord {
   return { key: Buffer.from(key), value: Buffer.from(`{"key":"${key}"}`), timestampMs: 1 };
+}
+
+function prototypeOf<T extends object>(value: T): T {
+  return Object.getPrototypeOf(value) as T; // has all of its methods
 }
 
 function plain(value: Uint8Array | null): number[] | null {
