@@ -143,8 +143,10 @@ function decodeDecimal(part: Physical, type: SqlType): (string | bigint)[] {
   const physical = part.type as { scale: number };
   const limbs = part.values as BigUint64Array;
   const decoded: (string | bigint)[] = new Array(part.length);
+  const isUnsigned = type.kind === "scalar" && type.name === "UHUGEINT";
   for (let i = 0; i < part.length; i += 1) {
-    const value = (BigInt.asIntN(64, limbs[2 * i + 1] ?? 0n) << 64n) | (limbs[2 * i] ?? 0n);
+    const high = limbs[2 * i + 1] ?? 0n;
+    const value = ((isUnsigned ? high : BigInt.asIntN(64, high)) << 64n) | (limbs[2 * i] ?? 0n);
     decoded[i] = type.kind === "scalar" ? value : decimalText(value, physical.scale);
   }
   return decoded;

@@ -40,9 +40,8 @@ const encoders: Record<ScalarName, Encode> = {
   UINTEGER: integers(Uint32Array, 0, 4_294_967_295),
   BIGINT: encodeInt64,
   UBIGINT: bigints(64, 0n, 2n ** 64n - 1n),
-  // As Arrow's decimal of 38 digits: that is how they travel.
-  HUGEINT: bigints(128, 1n - 10n ** 38n, 10n ** 38n - 1n),
-  UHUGEINT: bigints(128, 0n, 10n ** 38n - 1n),
+  HUGEINT: bigints(128, -(2n ** 127n), 2n ** 127n - 1n),
+  UHUGEINT: bigints(128, 0n, 2n ** 128n - 1n),
   FLOAT: floats(Float32Array),
   DOUBLE: floats(Float64Array),
   VARCHAR: (values, length, refuse) => encodeTexts(values, length, refuse),
