@@ -37,10 +37,11 @@ export function identityColumns(
   return ok(found);
 }
 
-/** One text or number per identity, equal exactly when the kept values are: finds versions of one thing within a batch. */
+/** One text or number per identity, equal exactly when the kept values are, also once kept as JSON: finds versions of one thing. */
 export function identityToken(values: readonly Kept[]): string | number {
-  const only = values[0];
-  if (values.length === 1 && (typeof only === "number" || typeof only === "string")) return only;
+  const [only] = values;
+  const isPlain = typeof only === "string" || (typeof only === "number" && Number.isFinite(only));
+  if (values.length === 1 && isPlain) return only;
   return JSON.stringify(values, (_name, value: unknown) => {
     if (typeof value === "bigint") return `${value}n`;
     return typeof value === "number" && !Number.isFinite(value) ? String(value) : value;
