@@ -1,4 +1,4 @@
-import { readWholeLog } from "#promote/sync/embedded/file-source.ts";
+import { openFileTopicReader } from "#promote/sync/embedded/file-reader.ts";
 import { openFileLogWriter } from "#promote/sync/embedded/file-log.ts";
 import { freshPlace, specOf, until, type FixturePlace } from "#promote/sync/fixture.ts";
 import { openSync } from "#promote/sync/sync.ts";
@@ -57,7 +57,8 @@ async function run(): Promise<Measurement[]> {
 async function readBare(place: FixturePlace): Promise<number> {
   const startedAt = performance.now();
   let parsed = 0;
-  for await (const records of readWholeLog(place.topic("flights"))) {
+  const reader = openFileTopicReader(place.workspace.paths.topics);
+  for await (const records of reader.read("flights", 0, 0, Infinity)) {
     for (const { value } of records) {
       if (value !== null)
         JSON.parse(Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString());

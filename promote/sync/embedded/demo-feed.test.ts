@@ -2,14 +2,14 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { afterEach, expect, test } from "vitest";
 import { unwrap } from "#snapshots/problem.ts";
 import { until } from "../fixture.ts";
 import { startDemoFeed } from "./demo-feed.ts";
 import { openFlights } from "./demo-flights.ts";
 import { BLOCK, FLIGHTS_PER_BLOCK, planRecord, REACH } from "./demo-plan.ts";
-import { readWholeLog } from "./file-source.ts";
+import { openFileTopicReader } from "./file-reader.ts";
 import { openFileLogReader } from "./log-reader.ts";
 
 const parquet = join(
@@ -109,7 +109,12 @@ async function endOf(topic: string): Promise<number> {
 
 async function contents(topic: string): Promise<string[]> {
   const texts: string[] = [];
-  for await (const records of readWholeLog(topic)) {
+  for await (const records of openFileTopicReader(dirname(topic)).read(
+    basename(topic),
+    0,
+    0,
+    Infinity,
+  )) {
     for (const { key, value } of records)
       texts.push(
         `${Buffer.from(key ?? []).toString()} ${value === null ? null : Buffer.from(value).toString()}`,

@@ -9,13 +9,15 @@ import {
 } from "node:fs";
 import { open } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import * as fc from "fast-check";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { unwrap } from "#snapshots/problem.ts";
 import { sourceConformance } from "../conformance/source-conformance.ts";
 import { openFileLogWriter, type FileLogOptions } from "./file-log.ts";
-import { openFileSource, readWholeLog } from "./file-source.ts";
+import { openFileTopicReader } from "./file-reader.ts";
+import { openFileSource } from "./file-source.ts";
+import type { SourceRecord } from "../ports.ts";
 import type { NewRecord } from "./frames.ts";
 import { openFileLogReader } from "./log-reader.ts";
 
@@ -153,11 +155,14 @@ describe("the file log on disk", () => {
     bytes[30] = (bytes[30] ?? 0) ^ 1;
     writeFileSync(log, bytes);
     const reader = openFileLogReader(directory, 0);
-    expect((await reader.read(10, 1e6)).problem).toMatchObject({
-      code: "log-damaged",
-      at: { file: log, offset: 0 },
-    });
+    const problem = { code: "log-damaged", at: { file: log, offset: 0 } };
+    expect((await reader.read(10, 1e6)).problem).toMatchObject(problem);
     await reader.close();
+    // To begin at the end instead would leave out all there is.
+    const source = openFileSource(directory, "flights", { timestampMs: 1 });
+    const event = await source.poll({ maxRecords: 1, maxBytes: 1, waitMs: 0 });
+    expect(event).toMatchObject({ kind: "halt", problem });
+    await source.close();
   });
 
   test("a source starts where it is told: at the end, at a time, at an offset", async () => {
@@ -248,9 +253,13 @@ function plain(value: Uint8Array | null): number[] | null {
   return value === null ? null : [...value];
 }
 
+function wholeLog(directory: string, from: number): AsyncIterable<readonly SourceRecord[]> {
+  return openFileTopicReader(dirname(directory)).read(basename(directory), 0, from, Infinity);
+}
+
 async function offsets(directory: string, from = 0): Promise<[number, string][]> {
   const seen: [number, string][] = [];
-  for await (const records of readWholeLog(directory, from)) {
+  for await (const records of wholeLog(directory, from)) {
     for (const r of records) seen.push([r.offset, Buffer.from(r.key ?? []).toString()]);
   }
   return seen;

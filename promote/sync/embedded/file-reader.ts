@@ -1,8 +1,8 @@
 import { join } from "node:path";
-import { ProblemError } from "#snapshots/problem.ts";
+import { fail, ok, ProblemError, unwrap, type Result } from "#snapshots/problem.ts";
 import type { TopicReader } from "../ports.ts";
 import { readIncarnation } from "./log-files.ts";
-import { openFileLogReader } from "./log-reader.ts";
+import { openFileLogReader, type FileLogReader } from "./log-reader.ts";
 
 const BATCH_RECORDS = 16_384;
 const BATCH_BYTES = 8 << 20;
@@ -49,15 +49,32 @@ export function openFileTopicReader(topics: string): TopicReader {
       readIncarnation(join(topics, topic)) === undefined
         ? []
         : [{ topic, partition: 0, ...(await range(topic)) }],
-    async offsetAt(topic, partition, timestampMs) {
-      const { first, end } = await range(topic);
-      for await (const records of read(topic, partition, first, end)) {
-        const found = records.find((record) => record.timestampMs >= timestampMs);
-        if (found !== undefined) return found.offset;
+    async offsetAt(topic, _partition, timestampMs) {
+      const reader = openFileLogReader(join(topics, topic), 0);
+      try {
+        return unwrap(await offsetAt(reader, timestampMs));
+      } finally {
+        await reader.close();
       }
-      return end;
     },
     read,
     close: async () => {},
   };
+}
+
+/** The first record of that time or later; the log's end where there is none. */
+export async function offsetAt(
+  reader: FileLogReader,
+  timestampMs: number,
+): Promise<Result<number>> {
+  const { first, end } = await reader.range();
+  reader.seek(first);
+  while (reader.position() < end) {
+    const { records, problem } = await reader.read(BATCH_RECORDS, BATCH_BYTES);
+    const found = records.find((record) => record.timestampMs >= timestampMs);
+    if (found !== undefined) return ok(found.offset);
+    if (problem !== undefined) return fail(problem);
+    if (records.length === 0) break;
+  }
+  return ok(end);
 }

@@ -1,7 +1,9 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { basename } from "node:path";
+import { ok, type Result } from "#snapshots/problem.ts";
 import type { PipelineSpec } from "../pipeline-spec.ts";
-import type { PollRequest, Source, SourceEvent, SourceRecord } from "../ports.ts";
+import type { PollRequest, Source, SourceEvent } from "../ports.ts";
+import { offsetAt } from "./file-reader.ts";
 import { readIncarnation } from "./log-files.ts";
 import { openFileLogReader, type FileLogReader } from "./log-reader.ts";
 
@@ -38,22 +40,24 @@ export function openFileSource(
   async function take(): Promise<SourceEvent> {
     const incarnation = readIncarnation(directory);
     if (incarnation === undefined) return { kind: "idle" };
+    const start = await startOffset();
+    if (!start.ok) return { kind: "halt", problem: start.problem };
     const reader = openFileLogReader(directory, 0);
     const { first } = await reader.range();
     reader.seek(first);
     held = { incarnation, reader };
     isPaused = false;
-    const assignment = { ...only, incarnation, first, start: await startOffset(), committed: null };
+    const assignment = { ...only, incarnation, first, start: start.value, committed: null };
     return { kind: "assigned", partitions: [assignment] };
   }
 
-  async function startOffset(): Promise<number> {
+  async function startOffset(): Promise<Result<number>> {
     const reader = openFileLogReader(directory, 0);
     try {
       const { first, end } = await reader.range();
-      if (start === "earliest") return first;
-      if (start === "latest") return end;
-      if ("offsets" in start) return start.offsets.find(isOnly)?.offset ?? first;
+      if (start === "earliest") return ok(first);
+      if (start === "latest") return ok(end);
+      if ("offsets" in start) return ok(start.offsets.find(isOnly)?.offset ?? first);
       return await offsetAt(reader, start.timestampMs);
     } finally {
       await reader.close();
@@ -115,31 +119,3 @@ export function openFileSource(
 }
 
 function ignoreAbort(): void {}
-
-/** The first record of that time or later; the log's end where there is none. */
-export async function offsetAt(reader: FileLogReader, timestampMs: number): Promise<number> {
-  const { first, end } = await reader.range();
-  reader.seek(first);
-  while (reader.position() < end) {
-    const { records, problem } = await reader.read(16_384, 8 << 20);
-    const found = records.find((record) => record.timestampMs >= timestampMs);
-    if (found !== undefined) return found.offset;
-    if (problem !== undefined || records.length === 0) break;
-  }
-  return end;
-}
-
-/** Every record from an offset to the end of the log as it stands. For batch runs and verify. */
-export async function* readWholeLog(directory: string, from = 0): AsyncGenerator<SourceRecord[]> {
-  const reader = openFileLogReader(directory, from);
-  const { end } = await reader.range();
-  try {
-    while (reader.position() < end) {
-      const { records } = await reader.read(Math.min(16_384, end - reader.position()), 8 << 20);
-      if (records.length === 0) return;
-      yield records;
-    }
-  } finally {
-    await reader.close();
-  }
-}
