@@ -1,8 +1,13 @@
+import { once } from "node:events";
 import { copyFileSync, mkdtempSync, rmSync } from "node:fs";
+import { connect, createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
+import { unwrap } from "#snapshots/problem.ts";
 import type { KafkaConnection } from "#promote/sync/connections.ts";
+import { openKafkaClient } from "#promote/sync/kafka/client.ts";
+import { failureOf } from "#promote/sync/kafka/errors.ts";
 import { servers } from "./addresses.ts";
 import {
   append,
@@ -49,6 +54,24 @@ async function haltOf(connection: KafkaConnection): Promise<unknown> {
   }
 }
 
+/** A broker that goes away as it is asked for the third time: which versions it speaks, which mechanisms, and then whether the password holds. */
+async function brokerThatGoes(target: string) {
+  const [host, port] = target.split(":");
+  const server = createServer((near) => {
+    const far = connect(Number(port), host);
+    let asked = 0;
+    near.on("error", () => far.destroy());
+    far.on("error", () => near.destroy());
+    near.on("data", (request) => (++asked === 3 ? near.resetAndDestroy() : far.write(request)));
+    far.on("data", (answer) => near.write(answer));
+    near.on("close", () => far.destroy());
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port: own } = server.address() as AddressInfo; // a TCP server's
+  return { address: `127.0.0.1:${own}`, [Symbol.dispose]: () => void server.close() };
+}
+
 describe.skipIf(servers.kafkaSasl === undefined)("SASL", () => {
   const brokers = [servers.kafkaSasl ?? ""];
   const mechanisms = ["plain", "scram-sha-256", "scram-sha-512"] as const;
@@ -61,6 +84,22 @@ describe.skipIf(servers.kafkaSasl === undefined)("SASL", () => {
     const sasl = { mechanism, username: "penstock", password: { env: "WRONG" } };
     expect(await haltOf({ brokers, tls: false, sasl })).toMatch(/^kafka-login-refused/);
   });
+
+  test.each(mechanisms)(
+    "a broker that goes in the middle of a login is waited for: %s",
+    async (mechanism) => {
+      using broker = await brokerThatGoes(servers.kafkaSasl ?? "");
+      const sasl = { mechanism, username: "penstock", password: { env: "KAFKA_PASSWORD" } };
+      const connection = { brokers: [broker.address], tls: false, sasl };
+      const client = unwrap(openKafkaClient(connection, surroundings));
+      const cause: unknown = await client.anyNode().catch((failed: unknown) => failed);
+      expect(failureOf(cause, "connecting")).toMatchObject({
+        kind: "transient",
+        problem: { code: "kafka-unavailable" },
+      });
+      await client.close();
+    },
+  );
 
   test("a password that is not set halts before anything is tried", async () => {
     const sasl = { mechanism: "plain" as const, username: "penstock", password: { env: "ABSENT" } };

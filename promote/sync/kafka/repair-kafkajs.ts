@@ -12,6 +12,10 @@ type Connection = {
   bytesBuffered: number;
   bytesNeeded: number;
 };
+type Login = {
+  connection: { send: (request: unknown) => Promise<unknown> };
+  authenticate: (this: Login) => Promise<unknown>;
+};
 type Queue = { pending: unknown[]; scheduleCheckPendingRequests: (this: Queue) => void };
 
 const ANSWERS_MS = 1000;
@@ -23,15 +27,17 @@ let isRepaired = false;
  * - A connection that is on its way down counts as up: requests go into a dead socket, and it waits for their answers. Two requests that find
  *   it down each open a socket, and one that failed takes down what another is bringing up. Each time a dead one is taken down again it gains a listener, until Node warns of a leak.
  * - What came of an answer before its connection broke is taken for the beginning of the next connection's first: nothing is understood from then on.
+ * - Whatever ends a login passes for a refused one, also a connection that broke.
  * - A timer is set for requests that are not there, at a negative time, of which Node 24 warns on the terminal.
  */
 export function repairKafkajs(): void {
   if (isRepaired) return;
   isRepaired = true;
   const load = createRequire(import.meta.url);
-  const network = (file: string): unknown => load(`kafkajs/src/network/${file}`);
-  repairConnection((network("connection") as { prototype: Connection }).prototype); // its class
-  repairTimers((network("requestQueue") as { prototype: Queue }).prototype); // its class
+  const source = (file: string): unknown => load(`kafkajs/src/${file}`);
+  repairConnection((source("network/connection") as { prototype: Connection }).prototype); // its class
+  repairLogin((source("broker/saslAuthenticator") as { prototype: Login }).prototype); // its class
+  repairTimers((source("network/requestQueue") as { prototype: Queue }).prototype); // its class
 }
 
 function repairConnection(shared: Connection): void {
@@ -87,6 +93,26 @@ async function once(
   const begun = act().finally(() => running.delete(connection));
   running.set(connection, begun);
   return begun;
+}
+
+/** The failure of a request says more than what kafkajs makes of it. */
+function repairLogin(shared: Login): void {
+  const { authenticate } = shared;
+  shared.authenticate = async function authenticateOrSayWhy() {
+    const { connection } = this;
+    let failed: unknown;
+    const send = (request: unknown): Promise<unknown> =>
+      connection.send(request).catch((cause: unknown) => {
+        failed = cause;
+        throw cause;
+      });
+    this.connection = Object.create(connection, { send: { value: send } }) as Login["connection"]; // all else as it is
+    try {
+      return await authenticate.call(this);
+    } catch (cause) {
+      throw failed ?? cause;
+    }
+  };
 }
 
 function repairTimers(shared: Queue): void {
