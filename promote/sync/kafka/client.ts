@@ -17,6 +17,7 @@ export type KafkaLog = (level: "error" | "warn" | "info" | "debug", message: str
 export type KafkaClient = {
   /** A broker, connected and logged in. */
   node(nodeId: number): Promise<Node>;
+  /** One that has answered so far, or least lately did not. */
   anyNode(): Promise<Node>;
   coordinator(groupId: string): Promise<Node>;
   send<T>(node: Node, request: RawRequest<T>): Promise<T>;
@@ -38,6 +39,12 @@ export function openKafkaClient(
   repairKafkajs();
   const cluster = clusterOf(new Kafka(config.value));
   let isClosed = false;
+  /** When a broker last failed a request, by its id: one that is frozen stays connected. */
+  const failedAt = new Map<string, number>();
+
+  function failed(nodeId: string): void {
+    failedAt.set(nodeId, performance.now());
+  }
 
   async function ready(broker: unknown): Promise<Node> {
     const node = nodeOf(broker);
@@ -60,16 +67,28 @@ export function openKafkaClient(
   async function anyNode(): Promise<Node> {
     await known();
     let cause: unknown;
-    for (const nodeId of cluster.getNodeIds()) {
+    const failedLast = (nodeId: string): number => failedAt.get(nodeId) ?? 0;
+    const nodeIds = cluster.getNodeIds().map(String);
+    for (const nodeId of nodeIds.toSorted((a, b) => failedLast(a) - failedLast(b))) {
       try {
-        return await ready(await cluster.findBroker({ nodeId: String(nodeId) }));
-      } catch (failed) {
-        cause = failed;
+        return await ready(await cluster.findBroker({ nodeId }));
+      } catch (refused) {
+        failed(nodeId);
+        cause = refused;
       }
     }
     await cluster.connect();
     await cluster.refreshMetadata();
     throw cause;
+  }
+
+  async function asked<T>(node: Node, request: () => Promise<T>): Promise<T> {
+    try {
+      return await request();
+    } catch (cause) {
+      failed(String(node.nodeId));
+      throw cause;
+    }
   }
 
   return ok({
@@ -78,13 +97,16 @@ export function openKafkaClient(
     /** Asked of the broker itself: kafkajs's cluster swallows why it is refused. */
     async coordinator(groupId) {
       const node = await anyNode();
-      const found = await node.findGroupCoordinator({ groupId, coordinatorType: GROUP });
+      const found = await asked(node, () =>
+        node.findGroupCoordinator({ groupId, coordinatorType: GROUP }),
+      );
       return nodeWith(found.coordinator.nodeId);
     },
-    async send(node, request) {
-      const index = request.request.apiKey === FETCH_API ? FETCH_CONNECTION : 0;
-      return (await node.connectionPool.getConnection(index)).send(request);
-    },
+    send: (node, request) =>
+      asked(node, async () => {
+        const index = request.request.apiKey === FETCH_API ? FETCH_CONNECTION : 0;
+        return (await node.connectionPool.getConnection(index)).send(request);
+      }),
     async close() {
       isClosed = true;
       const closed = new Error("the client is closed");
