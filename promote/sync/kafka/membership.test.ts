@@ -29,6 +29,12 @@ function clusterOf(leaders: Record<string, number>): KafkaClient {
   return client as unknown as KafkaClient;
 }
 
+/** As kafkajs throws it. */
+const noCoordinator = (): Error =>
+  Object.assign(new Error("The group coordinator is not available"), {
+    type: "GROUP_COORDINATOR_NOT_AVAILABLE",
+  });
+
 /** Alone in its group: every partition is its own. `joins`: how often the group dealt. */
 function loneMember(): Member & { joins(): number } {
   let joins = 0;
@@ -88,6 +94,55 @@ test("a topic of a list that is deleted is not asked for until it is there again
   membership.refresh();
   await until("it is there", () => worker.troubles.size === 0);
   expect(absent()).toEqual([]);
+  expect(member.joins()).toBe(1);
+  worker.closing.abort();
+  await membership.stop();
+});
+
+test("a group that has no coordinator for long is told of, until it has one", async () => {
+  const worker = openWorker(clusterOf({ a: 1 }));
+  const member = loneMember();
+  let tries = 0;
+  let hasCoordinator = false;
+  const join: Member["join"] = async (...asked) => {
+    tries++;
+    if (!hasCoordinator) throw noCoordinator();
+    return member.join(...asked);
+  };
+  const group = { ...member, join };
+  const membership = keepMembership(worker, group, { ...OPTIONS, topics: ["a"] });
+  await until("it is told of", () => worker.troubles.size > 0);
+  expect(tries).toBeGreaterThan(2);
+  expect([...worker.troubles.values()]).toMatchObject([
+    { code: "kafka-unavailable", message: expect.stringContaining("coordinator is not available") },
+  ]);
+  hasCoordinator = true;
+  await until("it is read", () => worker.held.has("a/0"));
+  await until("it is over", () => worker.troubles.size === 0);
+  worker.closing.abort();
+  await membership.stop();
+});
+
+test("a partition that was dealt and is not there yet is read once it is", async () => {
+  const leaders: Record<string, number> = { a: 1, b: 1 };
+  const worker = openWorker(clusterOf(leaders));
+  const member = loneMember();
+  // Between the deal and this worker's own look, which may be at a broker that has not heard of it.
+  const join: Member["join"] = async (...asked) => {
+    const dealt = await member.join(...asked);
+    delete leaders["a"];
+    return dealt;
+  };
+  const membership = keepMembership(
+    worker,
+    { ...member, join },
+    { ...OPTIONS, topics: ["a", "b"] },
+  );
+  await until("the other is read", () => worker.held.has("b/0"));
+  expect(worker.held.has("a/0")).toBe(false);
+  leaders["a"] = 1;
+  await until("it is read", () => worker.held.has("a/0"));
+  await until("nothing is wrong", () => worker.troubles.size === 0);
   expect(member.joins()).toBe(1);
   worker.closing.abort();
   await membership.stop();

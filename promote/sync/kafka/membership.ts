@@ -26,6 +26,8 @@ export type Membership = {
 };
 
 const BACKOFF_MS = 300;
+/** So many tries in a row are the ordinary course of a rebalance, or of a coordinator that moves. */
+const ORDINARY_TRIES = 10;
 const SOON_MS = 100;
 
 /**
@@ -48,7 +50,7 @@ export function keepMembership(
   /** Topics of the first look: of one made since, everything is later than `start: latest`. */
   let atFirst: ReadonlySet<string> | undefined;
   let seen: (() => void) | undefined;
-  /** Of this worker, and without a leader yet: they keep it from none of the others. */
+  /** Of this worker, and without a leader yet, or not there yet as far as it can see: they keep it from none of the others. */
   let leaderless: TopicPartition[] = [];
 
   async function lookAtTopics(): Promise<void> {
@@ -136,11 +138,10 @@ export function keepMembership(
 
   async function take(places: readonly TopicPartition[]): Promise<void> {
     const isNew = (topic: string): boolean => atFirst?.has(topic) === false;
-    const there = places.filter((place) => exists(worker, place));
-    leaderless = there.filter((place) => leaderOf(worker.topics, place) < 0);
+    leaderless = places.filter((place) => leaderOf(worker.topics, place) < 0);
     if (leaderless.length === 0) worker.troubles.delete("leaders");
     else trouble(worker, "leaders", withoutLeader(leaderless));
-    const led = there.filter((place) => !leaderless.includes(place));
+    const led = places.filter((place) => !leaderless.includes(place));
     const taken = await takePartitions(worker, member, led, options.start, isNew);
     const partitions: Assignment[] = taken.map(({ assignment }) => assignment);
     for (const { held } of taken) worker.held.set(placeKey(held), held);
@@ -180,13 +181,16 @@ export function keepMembership(
   }
 
   async function run(): Promise<void> {
+    let moves = 0;
     while (!isClosing(worker) && worker.halted === undefined) {
       try {
         await join();
+        moves = 0;
         worker.troubles.delete("group");
         await stay();
       } catch (cause) {
-        if (!GROUP_MOVES.has(typeOf(cause))) report(worker, "group", cause, "joining the group");
+        const isOrdinary = GROUP_MOVES.has(typeOf(cause)) && ++moves <= ORDINARY_TRIES;
+        if (!isOrdinary) report(worker, "group", cause, "joining the group");
         await delay(BACKOFF_MS, undefined, { signal }).catch(() => undefined);
       }
       if (isClosing(worker)) return;
@@ -208,7 +212,7 @@ export function keepMembership(
   };
 }
 
-/** The ordinary course of a rebalance, not worth a word. */
+/** Not worth a word, unless it goes on. */
 const GROUP_MOVES = new Set([
   "REBALANCE_IN_PROGRESS",
   "ILLEGAL_GENERATION",
@@ -217,10 +221,6 @@ const GROUP_MOVES = new Set([
   "GROUP_COORDINATOR_NOT_AVAILABLE",
   "GROUP_LOAD_IN_PROGRESS",
 ]);
-
-function exists({ topics }: Worker, { topic, partition }: TopicPartition): boolean {
-  return topics.get(topic)?.partitions.some((known) => known.partition === partition) ?? false;
-}
 
 function countsOf(topics: ReadonlyMap<string, TopicMetadata>): Map<string, number> {
   return new Map([...topics].map(([name, topic]) => [name, topic.partitions.length]));
