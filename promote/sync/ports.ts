@@ -90,7 +90,7 @@ export type Source = {
   ): Promise<Problem | undefined>;
   pause(partitions: readonly { topic: string; partition: number }[]): void;
   resume(partitions: readonly { topic: string; partition: number }[]): void;
-  /** About once a second, for lag. */
+  /** About once a second, for lag. What ends in offsets without a record (a transaction that was called off) ends before these, once they are known. */
   ranges(): Promise<PartitionRange[]>;
   close(): Promise<void>;
 };

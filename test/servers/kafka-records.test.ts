@@ -109,6 +109,33 @@ describe("transactions", () => {
     await writer.disconnect();
   });
 
+  test("what was read has caught up also where the topic ends in records that were called off", async () => {
+    const topic = await freshTopic();
+    const writer = other.producer({ transactionalId: randomUUID(), maxInFlightRequests: 1 });
+    await writer.connect();
+    const abort = async (): Promise<void> => {
+      const transaction = await writer.transaction();
+      await transaction.send({ topic, messages: [{ value: "gone" }, { value: "too" }] });
+      await transaction.abort();
+    };
+    await append(topic, numbered(0, 3));
+    const source = await openSource({ topics: [topic] });
+    await take(source, 3);
+    await abort();
+    await abort();
+    const ends = async (): Promise<number | undefined> => (await source.ranges())[0]?.end;
+    // Two records and a marker, twice: they are there, and nothing of them is to do.
+    const reader = unwrap(openKafkaReader(CONNECTION, SURROUNDINGS));
+    await pollUntil(source, async () => (await reader.ranges(topic))[0]?.end === 9);
+    await pollUntil(source, async () => (await ends()) === 3);
+    await append(topic, numbered(3, 4));
+    expect(valuesOf(await take(source, 1))).toEqual(["3"]);
+    expect(await ends()).toBe(10);
+    await reader.close();
+    await source.close();
+    await writer.disconnect();
+  });
+
   test("an open transaction holds back what is behind it", async () => {
     const topic = await freshTopic();
     const writer = other.producer({ transactionalId: randomUUID(), maxInFlightRequests: 1 });

@@ -167,11 +167,11 @@ export async function openKafkaSource(options: KafkaSourceOptions): Promise<Sour
       const stale = [...worker.held.values()].filter((held) => held.rangeAt < old);
       // What cannot be asked now stays as it was last known.
       if (stale.length > 0) await freshRanges(stale).catch(() => undefined);
-      return [...worker.held.values()].map(({ topic, partition, first, end }) => ({
+      return [...worker.held.values()].map(({ topic, partition, first, end, gap }) => ({
         topic,
         partition,
         first,
-        end,
+        end: gap.to >= end ? gap.from : end,
       }));
     },
     async close() {
