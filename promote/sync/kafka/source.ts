@@ -1,16 +1,17 @@
 import type { Problem } from "#snapshots/problem.ts";
 import type { KafkaConnection, Surroundings } from "../connections.ts";
-import type { PollRequest, Source, SourceEvent } from "../ports.ts";
+import type { Source, SourceEvent } from "../ports.ts";
 import { within } from "../within.ts";
 import { noteOf } from "./assign.ts";
 import { openKafkaClient, type KafkaLog } from "./client.ts";
 import { failureOf } from "./errors.ts";
 import { fetchFromLeaders } from "./fetcher.ts";
 import { openMember } from "./group.ts";
-import { seekTo, takeDelivery, type Held } from "./held.ts";
+import { seekTo, type Held } from "./held.ts";
 import { EARLIEST, LATEST, listOffsets, placeKey } from "./list-offsets.ts";
 import { keepMembership } from "./membership.ts";
-import { halt, isClosing, openWorker, ringRoom, type Start } from "./worker.ts";
+import { openNextEvent } from "./next-event.ts";
+import { isClosing, openWorker, ringRoom, type Start } from "./worker.ts";
 
 export type KafkaSourceOptions = {
   connection: KafkaConnection;
@@ -35,7 +36,6 @@ export type KafkaSourceOptions = {
 };
 
 const RANGE_AGE_MS = 900;
-const RETRY_MS = 500;
 const LEAVE_MS = 2000;
 
 /**
@@ -67,7 +67,7 @@ export async function openKafkaSource(options: KafkaSourceOptions): Promise<Sour
     minBytes: 1 << 20,
   };
   const fetching = fetchFromLeaders(worker, limits, () => membership.refresh());
-  let retryAt = 0;
+  const next = openNextEvent(worker);
 
   /** What the last poll told has been dealt with: partitions nobody sought begin where the assignment said. */
   function settle(last: SourceEvent | undefined): void {
@@ -79,30 +79,6 @@ export async function openKafkaSource(options: KafkaSourceOptions): Promise<Sour
       held.position ??= assignment.committed ?? assignment.start ?? assignment.first;
     }
     ringRoom(worker);
-  }
-
-  function next(request: PollRequest): SourceEvent | undefined {
-    if (worker.halted !== undefined) return { kind: "halt", problem: worker.halted };
-    const event = worker.events.shift();
-    if (event !== undefined) return event;
-    for (const held of worker.held.values()) {
-      const delivery = takeDelivery(held, request);
-      if (delivery === undefined) continue;
-      if ("code" in delivery) {
-        halt(worker, delivery);
-        return { kind: "halt", problem: delivery };
-      }
-      worker.held.delete(placeKey(held));
-      worker.held.set(placeKey(held), held);
-      ringRoom(worker);
-      return { kind: "records", delivery };
-    }
-    // What is known of the topics says why they cannot be fetched.
-    const { troubles } = worker;
-    const problem = troubles.get("topics") ?? troubles.get("leaders") ?? [...troubles.values()][0];
-    if (problem === undefined || performance.now() < retryAt) return undefined;
-    retryAt = performance.now() + 2 * RETRY_MS;
-    return { kind: "retryAfter", afterMs: RETRY_MS, problem };
   }
 
   async function freshRanges(held: readonly Held[]): Promise<void> {
@@ -122,9 +98,10 @@ export async function openKafkaSource(options: KafkaSourceOptions): Promise<Sour
       last = undefined;
       const until = performance.now() + request.waitMs;
       for (;;) {
-        const event = next(request);
+        const nowMs = performance.now();
+        const event = next(request, nowMs);
         last = event;
-        const leftMs = until - performance.now();
+        const leftMs = until - nowMs;
         if (event !== undefined) return event;
         if (leftMs <= 0 || request.signal?.aborted === true) return { kind: "idle" };
         await worker.news.wait(leftMs, request.signal);
