@@ -1,16 +1,19 @@
-import { fail, type Result } from "#snapshots/problem.ts";
+import type { Problem } from "#snapshots/problem.ts";
 
-/** What the work comes to, or a problem as soon as the signal is aborted: the work then ends unheard. */
+export const STOPPED: Problem = { code: "stopped", message: "It was stopped." };
+
+/** What the work comes to, or `stopped` as soon as the signal is aborted: the work then ends unheard. */
 export async function unlessStopped<T>(
-  work: Promise<Result<T>>,
+  work: Promise<T>,
   signal: AbortSignal,
-): Promise<Result<T>> {
-  const { promise: stopped, resolve } = Promise.withResolvers<Result<T>>();
-  const stop = (): void => resolve(fail({ code: "stopped", message: "It was stopped." }));
+  stopped: T,
+): Promise<T> {
+  const { promise, resolve } = Promise.withResolvers<T>();
+  const stop = (): void => resolve(stopped);
   if (signal.aborted) stop();
   signal.addEventListener("abort", stop, { once: true });
   try {
-    return await Promise.race([stopped, work]);
+    return await Promise.race([promise, work]);
   } finally {
     signal.removeEventListener("abort", stop);
   }

@@ -1,13 +1,17 @@
+import { once } from "node:events";
+import { connect, createServer, type Socket } from "node:net";
 import { afterAll, describe, expect, test } from "vitest";
 import { encodeStream } from "#snapshots/arrow-ipc.ts";
 import { unwrap } from "#snapshots/problem.ts";
 import type { Column } from "#snapshots/table.ts";
 import { layOut } from "#promote/sync/values/arrow-layout.ts";
 import { typedColumns } from "#promote/sync/values/identity.ts";
+import { until } from "#promote/sync/fixture.ts";
 import { openKafkaSink, type KafkaSinkOptions } from "#promote/sync/kafka/sink.ts";
 import { CLEAR, WRITE, type Sink, type SinkBatch, type SinkContract } from "#promote/sync/ports.ts";
 import { sinkConformance } from "#promote/sync/conformance/sink-conformance.ts";
 import { versionOf } from "#promote/sync/order/version.ts";
+import { servers } from "./addresses.ts";
 import {
   closeFixture,
   CONNECTION,
@@ -77,6 +81,43 @@ describe("the topic", () => {
     await sink.close();
   });
 });
+
+const { kafkaProxied } = servers;
+
+test.skipIf(kafkaProxied === undefined)(
+  "who gives up does not wait for a broker that takes a write and answers no more",
+  async () => {
+    // The broker tells clients of the listener to come to the proxy's port.
+    const [host = "", port] = (kafkaProxied ?? "").split(":");
+    let isFrozen = false;
+    let asked = 0;
+    const sockets: Socket[] = [];
+    const proxy = createServer((near) => {
+      const far = connect(Number(port), host);
+      sockets.push(near, far);
+      near.on("error", () => far.destroy());
+      far.on("error", () => near.destroy());
+      near.on("data", (request) => (isFrozen ? asked++ : far.write(request)));
+      far.on("data", (answer) => (isFrozen ? undefined : near.write(answer)));
+    });
+    proxy.listen(Number(port) + 1, "127.0.0.1");
+    await once(proxy, "listening");
+    const connection = { brokers: [`127.0.0.1:${Number(port) + 1}`], tls: false };
+    const sink = await open(freshName("sink"), { connection });
+    expect(await sink.prepare(CONTRACT)).toBeUndefined();
+    const batch = batchOf([{ part: 0, note: "n" }]);
+    expect(await sink.write(batch)).toMatchObject([{ kind: "written" }]);
+    isFrozen = true;
+    const stopping = new AbortController();
+    const writing = sink.write(batch, stopping.signal);
+    await until("it is asked", () => asked > 0);
+    stopping.abort();
+    expect(await writing).toMatchObject([{ kind: "retryAfter", problem: { code: "stopped" } }]);
+    await sink.close();
+    for (const socket of sockets) socket.destroy();
+    proxy.close();
+  },
+);
 
 describe("records", () => {
   test("carry identity, row, version and position; a part beyond the first has a key of its own; a clear is a tombstone", async () => {

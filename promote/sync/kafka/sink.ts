@@ -2,7 +2,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import { fail, ok, type Problem, type Result } from "#snapshots/problem.ts";
 import type { KafkaConnection, Surroundings } from "../connections.ts";
 import { typedColumns } from "../values/identity.ts";
-import type { Sink, SinkContract } from "../ports.ts";
+import type { Outcome, Sink, SinkBatch, SinkContract } from "../ports.ts";
+import { STOPPED, unlessStopped } from "../unless-stopped.ts";
 import { unopenedSink } from "../unopened-sink.ts";
 import { openKafkaClient, type KafkaLog } from "./client.ts";
 import type { Compression } from "./codecs.ts";
@@ -98,22 +99,28 @@ export async function openKafkaSink(options: KafkaSinkOptions): Promise<Sink> {
     return refused;
   }
 
+  async function write(batch: SinkBatch): Promise<Outcome[]> {
+    if (prepared?.contract !== textOf(batch.contract)) throw new Error("write before prepare");
+    const found = await partitionsOf(writer, topic);
+    if (typeof found !== "number") return Array.from({ length: batch.count }, () => found);
+    const target: WriteTarget = {
+      topic,
+      partitions: found,
+      writer,
+      batchBytes: options.batchBytes ?? BATCH_BYTES,
+      nowMs: options.nowMs ?? Date.now,
+    };
+    return writeOperations(batch, prepared.shape, target);
+  }
+
   return {
     name: options.name,
     plan,
     prepare: prepareInTime,
-    async write(batch) {
-      if (prepared?.contract !== textOf(batch.contract)) throw new Error("write before prepare");
-      const found = await partitionsOf(writer, topic);
-      if (typeof found !== "number") return Array.from({ length: batch.count }, () => found);
-      const target: WriteTarget = {
-        topic,
-        partitions: found,
-        writer,
-        batchBytes: options.batchBytes ?? BATCH_BYTES,
-        nowMs: options.nowMs ?? Date.now,
-      };
-      return writeOperations(batch, prepared.shape, target);
+    write(batch, signal = new AbortController().signal) {
+      const givenUp: Outcome = { kind: "retryAfter", afterMs: 0, problem: STOPPED };
+      const all = Array.from({ length: batch.count }, () => givenUp);
+      return unlessStopped(write(batch), signal, all);
     },
     count: async () => (prepared === undefined ? 0 : counter.count()),
     async *scan() {

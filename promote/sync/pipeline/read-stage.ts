@@ -12,6 +12,7 @@ import { decodeSettled } from "./spec-decoder.ts";
 import type { Piece, Stretches } from "../order/stretches.ts";
 import type { Judged } from "./transform-stage.ts";
 import type { Tuning } from "../tuning.ts";
+import { unlessStopped } from "../unless-stopped.ts";
 import { within } from "../within.ts";
 
 /** What became of a piece of a delivery. */
@@ -125,16 +126,11 @@ export async function readBatches(parts: ReadParts): Promise<void> {
 
   /** A broker that goes away while it is asked where to begin holds up no stop, and is told of. */
   async function orEnd<T>(work: Promise<T>): Promise<T | undefined> {
-    const { promise: end, resolve } = Promise.withResolvers<undefined>();
-    const stop = (): void => resolve(undefined);
-    if (reading.aborted) stop();
-    reading.addEventListener("abort", stop, { once: true });
     const timer = setTimeout(() => backOff(UNANSWERED), QUIET_MS);
     try {
-      return await Promise.race([end, work]);
+      return await unlessStopped<T | undefined>(work, reading, undefined);
     } finally {
       clearTimeout(timer);
-      reading.removeEventListener("abort", stop);
     }
   }
 

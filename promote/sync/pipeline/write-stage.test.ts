@@ -1,8 +1,9 @@
 import { expect, test } from "vitest";
-import { unwrap } from "#snapshots/problem.ts";
+import { unwrap, type Problem } from "#snapshots/problem.ts";
 import { openChannel } from "./channel.ts";
 import { openJsonDecoder } from "../decode/decode.ts";
-import { FLIGHT, UNRUN_RELEASE, until } from "../fixture.ts";
+import type { PipelineEvent } from "../events.ts";
+import { firstEpoch, FLIGHT, UNRUN_RELEASE, until } from "../fixture.ts";
 import type { Sink } from "../ports.ts";
 import { writeBatches, type Writable } from "./write-stage.ts";
 
@@ -26,29 +27,34 @@ function sink(name: string, prepare: Sink["prepare"]): Sink {
   };
 }
 
+/** What every stage here has. */
+const PARTS = {
+  release: { ...UNRUN_RELEASE, release: "before" },
+  maxRecords: 64,
+  buryIn: undefined,
+  prepared: () => undefined,
+  finished: () => undefined,
+  halt: (problem: Problem) => expect.unreachable(problem.message),
+  guarded: (work: Promise<void>) => work,
+  observe: () => undefined,
+  now: () => new Date(0),
+  random: () => 0.5,
+};
+
 test("sinks stand ready for no release while they are prepared for another, one after another", async () => {
   const asked: string[] = [];
   const late = Promise.withResolvers<undefined>();
   let ready: string | undefined;
   const to = openChannel<Writable>(1);
-  const aborting = new AbortController();
   const writing = writeBatches({
+    ...PARTS,
     sinks: [
       sink("search", async () => void asked.push("search")),
       sink("table", () => (asked.push("table") > 2 ? late.promise : Promise.resolve(undefined))),
     ],
-    release: { ...UNRUN_RELEASE, release: "before" },
     next: () => to.pull(),
-    maxRecords: 64,
-    buryIn: undefined,
     prepared: (release) => (ready = release),
-    finished: () => undefined,
-    halt: (problem) => expect.unreachable(problem.message),
-    guarded: (work) => work,
-    signal: aborting.signal,
-    observe: () => undefined,
-    now: () => new Date(0),
-    random: () => 0.5,
+    signal: new AbortController().signal,
   });
   await to.push(batchOf("before"));
   await until("they are ready", () => ready === "before");
@@ -60,3 +66,40 @@ test("sinks stand ready for no release while they are prepared for another, one 
   to.close();
   await writing;
 });
+
+test("who gives up does not wait for a dead letter topic that answers nobody, and finishes nothing", async () => {
+  const to = openChannel<Writable>(1);
+  const stopping = new AbortController();
+  let isAsked = false;
+  const events: PipelineEvent[] = [];
+  const writing = writeBatches({
+    ...PARTS,
+    sinks: [],
+    next: () => to.pull(),
+    buryIn() {
+      isAsked = true;
+      return new Promise(() => undefined);
+    },
+    signal: stopping.signal,
+    observe: (event) => events.push(event),
+  });
+  await to.push({ ...deadBatch(), finish: () => expect.unreachable("it is not in the topic") });
+  await until("it is to bury", () => isAsked);
+  stopping.abort();
+  to.close();
+  await writing;
+  expect(events).toEqual([]);
+});
+
+/** Of one record, which no decoder can read. */
+function deadBatch(): Writable {
+  const record = { offset: 0, timestampMs: 0, key: null, value: Buffer.from("{"), headers: [] };
+  const records = [record];
+  const stretch = { topic: "flights", incarnation: "i", partition: 0 };
+  return {
+    ...batchOf("before"),
+    records,
+    portions: [{ stretch, epoch: firstEpoch(stretch, "before"), records }],
+    decoded: unwrap(openJsonDecoder(UNRUN_RELEASE)).decode(records, 0),
+  };
+}

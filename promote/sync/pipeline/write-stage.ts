@@ -7,6 +7,7 @@ import type { ReleaseSpec } from "../release-spec.ts";
 import { openTurns, settleBatch, type SettledBatch, type Transformed } from "./settle-batch.ts";
 import { contractOf } from "../open/sink-plan.ts";
 import { BATCHES_AT_ONCE } from "../tuning.ts";
+import { STOPPED, unlessStopped } from "../unless-stopped.ts";
 
 export type Writable = Transformed & {
   /** By which all of it is handled. */
@@ -114,7 +115,9 @@ export async function writeBatches(parts: WriteParts): Promise<void> {
   async function bury(letters: readonly DeadLetter[]): Promise<Problem | undefined> {
     const { buryIn } = parts;
     if (buryIn === undefined || letters.length === 0) return undefined;
+    const send = (): Promise<Problem | undefined> =>
+      unlessStopped(buryIn(letters), signal, STOPPED);
     // A person may have to see to the topic; the pipeline goes on by itself then.
-    return patiently("dead letters", () => buryIn(letters), { ...waiting, isCurable: () => true });
+    return patiently("dead letters", send, { ...waiting, isCurable: () => true });
   }
 }

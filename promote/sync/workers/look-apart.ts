@@ -9,7 +9,7 @@ import {
 } from "../open/open-ports.ts";
 import type { PipelineSpec } from "../pipeline-spec.ts";
 import { contractOf, planSinks, type SinkPlan } from "../open/sink-plan.ts";
-import { unlessStopped } from "../unless-stopped.ts";
+import { STOPPED, unlessStopped } from "../unless-stopped.ts";
 
 /** Who looks at servers that are away is told after this long. */
 const PATIENCE_MS = 30_000;
@@ -39,7 +39,9 @@ export async function lookApart<T>(
   };
   const isRemote = spec.where.kind === "servers";
   try {
-    return await (isRemote ? unlessStopped(prepareAndLook(), signal) : prepareAndLook());
+    return await (isRemote
+      ? unlessStopped(prepareAndLook(), signal, fail(STOPPED))
+      : prepareAndLook());
   } finally {
     // Fails what a server has not answered; who has gone does not wait for that either.
     const closed = close();
