@@ -84,6 +84,25 @@ describe("writing until all is settled", () => {
     expect(await writeSettled(sink, batchOf(2), options)).toMatchObject({ code: "sink-broken" });
   });
 
+  test("says nothing of a write that the pipeline's stop broke off", async () => {
+    const abort = new AbortController();
+    const { sink } = scripted([]);
+    const write: Sink["write"] = async () => {
+      abort.abort();
+      return [LATER];
+    };
+    const told: (Problem | undefined)[] = [];
+    const settled = await writeSettled({ ...sink, write }, batchOf(1), {
+      ...options,
+      signal: abort.signal,
+      observe: (event) => {
+        if (event.kind === "backoff") told.push(event.problem);
+      },
+    });
+    expect(settled).toMatchObject({ code: "stopped" });
+    expect(told).toEqual([]);
+  });
+
   test("stops waiting when the pipeline stops", async () => {
     const abort = new AbortController();
     const { sink } = scripted([[{ kind: "retryAfter", afterMs: 60_000, problem: busy }]]);

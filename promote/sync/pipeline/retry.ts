@@ -3,6 +3,7 @@ import type { Problem } from "#snapshots/problem.ts";
 import { selectOperations } from "./operations.ts";
 import type { PipelineEvent } from "../events.ts";
 import type { Outcome, Sink, SinkBatch } from "../ports.ts";
+import { STOPPED } from "../unless-stopped.ts";
 
 export type Settled = Exclude<Outcome, { kind: "retryAfter" } | { kind: "halt" }>;
 export type RetryOptions = {
@@ -69,12 +70,12 @@ export async function writeSettled(
     }
     waiting = again;
     if (waiting.length === 0) break;
+    if (options.signal.aborted) return STOPPED;
     options.observe({ kind: "backoff", where: sink.name, problem });
     const spread =
       Math.min(options.capMs ?? 30_000, (options.baseMs ?? 100) * 2 ** round) * options.random();
     await delay(afterMs + spread, undefined, { signal: options.signal }).catch(() => undefined);
-    if (options.signal.aborted)
-      return { code: "stopped", message: "The pipeline was stopped while it waited for a sink." };
+    if (options.signal.aborted) return STOPPED;
   }
   options.observe({ kind: "backoff", where: sink.name, problem: undefined });
   return settled.flatMap((outcome) => (outcome === undefined ? [] : [outcome]));
