@@ -132,6 +132,15 @@ describe("text", () => {
     expect(decoded.values).toEqual([['{"a":1}', ""]]);
   });
 
+  test("into a JSON column it is JSON", () => {
+    const input = [{ name: "line", type: "JSON", nullable: false }];
+    const decoded = decode({ format: "text" }, input, [record('{"a": 1.50}'), record("late")]);
+    expect(decoded.values).toEqual([['{"a": 1.50}']]);
+    expect(decoded.failures).toMatchObject([
+      { record: 1, reason: 'column `line` is "late", which is not JSON' },
+    ]);
+  });
+
   test("another contract is refused before anything is read", () => {
     const opened = openDecoder({
       input: columns,

@@ -4,7 +4,7 @@ import { Refusal, show } from "../values/json-values.ts";
 import { textOf, type KeyReader, type RowReader } from "./rows.ts";
 import { textConverterFor } from "./text-values.ts";
 
-/** The whole value as one VARCHAR column. */
+/** The whole value as one column of text or JSON. */
 export function textRows(input: readonly TypedColumn[]): Result<RowReader> {
   const [column, ...others] = input;
   const isText =
@@ -13,14 +13,17 @@ export function textRows(input: readonly TypedColumn[]): Result<RowReader> {
   if (!isText || others.length > 0) {
     return fail({
       code: "stream-format",
-      message: `A stream of format text gives one VARCHAR column; the contract has ${input.map(({ name }) => `\`${name}\``).join(", ")}.`,
+      message: `A stream of format text gives one VARCHAR or JSON column; the contract has ${input.map(({ name }) => `\`${name}\``).join(", ")}.`,
       hint: "Say `format: json`, `csv` or `avro` under `stream` in the source's file, or freeze it with one text column.",
     });
   }
+  const convert = textConverterFor(column.type);
   return ok({
     of: "text",
     read(text, row) {
-      row[0] = text;
+      const converted = convert(text);
+      if (converted instanceof Refusal) return `column \`${column.name}\` ${converted.reason}`;
+      row[0] = converted;
       return undefined;
     },
   });
