@@ -168,6 +168,12 @@ describe("types that do not resolve are a conflict that names both", () => {
     ],
     ["FLOAT", "double", 1, "is double in the writer's schema, which the contract's FLOAT cannot"],
     ["BIGINT", "string", "1", "is string"],
+    [
+      "UUID",
+      { type: "fixed", name: "F", size: 8, logicalType: "uuid" },
+      Buffer.alloc(8),
+      "is fixed F in",
+    ],
     ["JSON", { type: "enum", name: "E", symbols: ["A"] }, "A", "is enum"],
     ["VARCHAR", long("timestamp-millis"), 1, "is long (timestamp-millis)"],
     ["INTEGER", long("timestamp-millis"), 1, "is long (timestamp-millis)"],

@@ -64,11 +64,28 @@ describe("names that Avro does not allow and Java writes all the same", () => {
   });
 });
 
+const fixed = (size: number, attributes: object): object => ({
+  type: "fixed",
+  name: "F",
+  size,
+  ...attributes,
+});
+
 test.each<[schema: object, described: string]>([
   [{ type: "string", logicalType: "timestamp-millis" }, "string"],
   [{ type: "int", logicalType: "timestamp-micros" }, "int"],
   [{ type: "long", logicalType: "constructor" }, "long"],
   [{ type: "long", logicalType: "timestamp-millis" }, "long (timestamp-millis)"],
+  [{ type: "bytes", logicalType: "decimal" }, "bytes"],
+  [{ type: "bytes", logicalType: "decimal", precision: 0 }, "bytes"],
+  [{ type: "bytes", logicalType: "decimal", precision: 2, scale: 3 }, "bytes"],
+  [{ type: "bytes", logicalType: "decimal", precision: 2, scale: -1 }, "bytes"],
+  [{ type: "bytes", logicalType: "decimal", precision: 2 }, "bytes (decimal(2,0))"],
+  [fixed(2, { logicalType: "decimal", precision: 5 }), "fixed F"],
+  [fixed(2, { logicalType: "decimal", precision: 4 }), "fixed F (decimal(4,0))"],
+  [fixed(8, { logicalType: "uuid" }), "fixed F"],
+  [fixed(16, { logicalType: "uuid" }), "fixed F (uuid)"],
+  [fixed(8, { logicalType: "duration" }), "fixed F"],
 ])("a logical type that does not fit is passed over: %o is %s", (schema, described) => {
   const parsed = parseWriterSchema(JSON.stringify(schema));
   expect(parsed.ok && describeType(parsed.value)).toBe(described);

@@ -9,11 +9,12 @@ class Marked extends avsc.types.LogicalType {
   readonly logical: Logical;
   constructor(schema: Schema, options?: unknown) {
     super(schema, options);
-    const { type, logicalType, precision, scale } = schema as Record<string, unknown>; // avsc hands over the attributes as the schema has them
+    const attributes = schema as Record<string, unknown>; // avsc hands them over as the schema has them
+    const { logicalType, precision, scale } = attributes;
     const name = String(logicalType);
     // avsc then passes over the logical type, as the specification has it.
-    if (!UNDERLYING[name]?.includes(String(type)))
-      throw new TypeError(`no ${name} is of this type`);
+    if (!UNDERLYING[name]?.includes(String(attributes["type"])) || !isMeasured(name, attributes))
+      throw new TypeError(`no ${name} is like this`);
     this.logical = {
       name,
       ...(typeof precision === "number" ? { precision } : {}),
@@ -38,6 +39,32 @@ const UNDERLYING: Record<string, readonly string[]> = {
   "local-timestamp-nanos": ["long"],
   duration: ["fixed"],
 };
+
+/** Whether a schema's numbers are what its logical type needs. */
+function isMeasured(name: string, { type, precision, scale = 0, size }: Record<string, unknown>) {
+  switch (name) {
+    case "decimal": {
+      if (!isWhole(precision) || !isWhole(scale) || precision < 1 || scale > precision)
+        return false;
+      return type !== "fixed" || (isWhole(size) && precision <= digitsIn(size));
+    }
+    case "uuid":
+      return type !== "fixed" || size === 16;
+    case "duration":
+      return size === 12;
+    default:
+      return true;
+  }
+}
+
+function isWhole(value: unknown): value is number {
+  return Number.isInteger(value) && Number(value) >= 0;
+}
+
+/** Decimal digits that signed numbers of so many bytes hold whatever they are. */
+function digitsIn(sizeBytes: number): number {
+  return Math.floor((sizeBytes * 8 - 1) * Math.log10(2));
+}
 
 /** Reads a schema after those it refers to by name. */
 export function parseWriterSchema(
