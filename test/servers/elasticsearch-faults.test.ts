@@ -61,14 +61,16 @@ async function settled(operations: readonly Operation[]): Promise<string[]> {
 }
 
 /** Item `n` of a bulk answer, changed. */
-const item = (n: number, status: number, type: string): Rule["fault"] => ({
+const altered = (n: number, index: object): Rule["fault"] => ({
   kind: "alter",
   alter: (body) => {
     const answer = body as { items: { index: object }[] }; // Elasticsearch's own shape
-    answer.items[n] = { index: { status, error: { type, reason: `made up: ${type}` } } };
+    answer.items[n] = { index };
     return { ...answer, errors: true };
   },
 });
+const item = (n: number, status: number, type: string): Rule["fault"] =>
+  altered(n, { status, error: { type, reason: `made up: ${type}` } });
 
 describe("what each failure of a whole request means", () => {
   test.each([
@@ -142,6 +144,20 @@ describe("what each failure of one item means", () => {
   ])("%d %s: %s, the others are written", async (status, type, kind) => {
     proxy.add({ when: isBulk, times: 1, fault: item(1, status, type) });
     expect(kinds(await write(rows(3)))).toEqual(["written", kind, "written"]);
+  });
+
+  test("an error without a reason, as a script in an ingest pipeline has them, is rejected all the same", async () => {
+    const error = {
+      type: "document_parsing_exception",
+      reason: null,
+      caused_by: { type: "null_pointer_exception", reason: null },
+    };
+    proxy.add({ when: isBulk, times: 1, fault: altered(1, { status: 400, error }) });
+    expect(await write(rows(3))).toMatchObject([
+      { kind: "written" },
+      { kind: "reject", reason: expect.stringContaining("null_pointer_exception") },
+      { kind: "written" },
+    ]);
   });
 
   test("only the items that asked for it are sent again", async () => {

@@ -21,7 +21,7 @@ export type Sent =
 
 const elasticError: z.ZodType<ElasticError> = z.object({
   type: z.string().exactOptional(),
-  reason: z.string().exactOptional(),
+  reason: z.string().nullable().exactOptional(),
   get caused_by() {
     return elasticError.exactOptional();
   },

@@ -3,8 +3,8 @@ import type { Problem } from "#snapshots/problem.ts";
 import type { Outcome } from "../ports.ts";
 import { isTlsRefusal } from "../tls-refusal.ts";
 
-/** An error as Elasticsearch puts it in a body. */
-export type ElasticError = { type?: string; reason?: string; caused_by?: ElasticError };
+/** An error as Elasticsearch puts it in a body; `reason` is null where a Java exception has no message. */
+export type ElasticError = { type?: string; reason?: string | null; caused_by?: ElasticError };
 
 /** What a failed request or item says, whatever way it came. */
 export type Failure = { status: number; type: string; reason: string };
