@@ -51,6 +51,7 @@ test.each([
   "Key length of 70000 is longer than maximum of 65535",
   "String didn't validate.",
   "Request is too big: length 17825870 exceeds maximum allowed length 16777216.",
+  "Guardrail column_value_size violated: Value of column 'note' has size 2KiB, this exceeds the failure threshold of 1KiB.",
   "Rejected an oversized mutation (17000000/16777216) for keyspace: k. Top keys are: t.a",
 ])("a value is refused: %s", (message) => {
   expect(outcomeOf(server(codes.invalid, message), "table")).toEqual({

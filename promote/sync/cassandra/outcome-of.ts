@@ -21,7 +21,7 @@ const FORBIDDEN = new Set<number>([codes.badCredentials, codes.unauthorized]);
 
 /** Cassandra's words (5.0.9) for a value, not a statement, that it refuses. Everything else it calls invalid is for a person. */
 const REFUSED =
-  /^(Key may not be empty|Key length of|String didn't validate|Request is too big|Expected \d+ or 0 byte|Value of .*exceeds the failure threshold)|oversized mutation|is too large for the maximum size/i;
+  /^(Key may not be empty|Key length of|String didn't validate|Request is too big|Expected \d+ or 0 byte|Guardrail column_value_size violated)|oversized mutation|is too large for the maximum size/i;
 
 /** What an error of the driver means for the operation it befell. A table that was dropped shows as `isUnprepared`. */
 export function outcomeOf(cause: unknown, sink: string): Outcome {
