@@ -47,10 +47,10 @@ function open(of: readonly Expectation[]): Expectations {
 function judge(
   expectations: Expectations,
   records: readonly SourceRecord[],
-  { partition = 0, nowMs = 0 } = {},
+  { partition = 0, nowMs = 0, incarnation = "i" } = {},
 ): Judgement {
   const decoded = decoder.decode(records, partition);
-  const stretch = { topic: "flights", incarnation: "i", partition };
+  const stretch = { topic: "flights", incarnation, partition };
   return expectations.judge({ decoded, records, stretch, nowMs });
 }
 
@@ -224,6 +224,14 @@ describe("unique", () => {
     expect(doubles(judge(expectations, records))).toEqual([1]);
     expect(doubles(judge(expectations, records))).toEqual([1]);
     expect(doubles(judge(expectations, records.slice(1)))).toEqual([0]);
+  });
+
+  test("of a topic made again nothing repeats a record of the one before, and doubles are doubles from its start", () => {
+    const expectations = open(within("10m"));
+    const first = ["a", "b", "c"].map((id, offset) => record({ id }, offset));
+    expect(doubles(judge(expectations, first))).toEqual([]);
+    const again = ["c", "c", "b", "a"].map((id, offset) => record({ id }, offset));
+    expect(doubles(judge(expectations, again, { incarnation: "j" }))).toEqual([1]);
   });
 
   test("what is remembered of a text column keeps no record alive", () => {

@@ -1,9 +1,10 @@
 import { hash } from "node:crypto";
 import { identityToken } from "../values/identity.ts";
+import type { Stretch } from "../order/epochs.ts";
 import type { Kept } from "../values/json-values.ts";
 import type { Check } from "./check.ts";
 
-type Place = { stretch: string; offset: number };
+type Place = { stretch: Stretch; offset: number };
 type Entry = Place & { at: number };
 
 /** At most this many values are remembered, about 100 MB. */
@@ -29,10 +30,11 @@ export function uniqueCheck(
 
   function isDouble(token: string | number, place: Place, at: number): Entry | undefined {
     const entry = held.get(token);
-    const isEarlier = entry?.stretch !== place.stretch || entry.offset < place.offset;
-    if (entry !== undefined && isEarlier && Math.abs(at - entry.at) < window) return entry;
-    // Delivered again: the later record that is held has taken its place already.
-    if (entry !== undefined && !isEarlier) return undefined;
+    if (entry !== undefined && !isGone(entry, place)) {
+      // Delivered again: the later record that is held has taken its place already.
+      if (isSamePartition(entry, place) && entry.offset >= place.offset) return undefined;
+      if (Math.abs(at - entry.at) < window) return entry;
+    }
     held.delete(token);
     held.set(token, { ...place, at });
     forget(at);
@@ -53,8 +55,7 @@ export function uniqueCheck(
 
   return {
     isCutShort: () => isCutShort,
-    bind({ decoded, records, stretch: { topic, partition } }) {
-      const stretch = `${topic}/${partition}`;
+    bind({ decoded, records, stretch }) {
       return (row) => {
         const record = records[decoded.recordOfRow[row] ?? 0];
         const values = columns.map(({ at }): Kept => decoded.values[at]?.[row] ?? null);
@@ -64,10 +65,19 @@ export function uniqueCheck(
         const first = isDouble(ownToken(values), place, isCounted ? rows : record.timestampMs);
         return first === undefined
           ? undefined
-          : `${names} repeats the record at ${first.stretch} offset ${first.offset}`;
+          : `${names} repeats the record at ${first.stretch.topic}/${first.stretch.partition} offset ${first.offset}`;
       };
     },
   };
+}
+
+/** Of the topic as it was before it was made again, which nothing in the new one repeats. */
+function isGone(known: Place, { stretch }: Place): boolean {
+  return known.stretch.topic === stretch.topic && known.stretch.incarnation !== stretch.incarnation;
+}
+
+function isSamePartition(one: Place, { stretch }: Place): boolean {
+  return one.stretch.topic === stretch.topic && one.stretch.partition === stretch.partition;
 }
 
 /** V8 keeps a longer part of a text as a view of the whole: what is remembered would keep its whole record. */
