@@ -169,6 +169,23 @@ test.each([
   await sink.close();
 });
 
+test("an index template of the sink's name that Penstock did not make is refused, and stays as it was", async () => {
+  const template = { index_patterns: [`${scratch.read}-old-*`], priority: 700 };
+  const path = `/_index_template/${scratch.read}`;
+  await scratch.ask("PUT", path, template);
+  const sink = await scratch.open();
+  expect(await sink.prepare(OLD)).toMatchObject({
+    code: "elasticsearch-name-taken",
+    message: expect.stringContaining(`index template ${scratch.read}`),
+  });
+  expect(await scratch.ask("GET", path)).toMatchObject({
+    index_templates: [{ index_template: template }],
+  });
+  await scratch.ask("DELETE", path);
+  expect(await sink.prepare(OLD)).toBeUndefined();
+  await sink.close();
+});
+
 test("another identity, another owner, or an index Penstock did not make are refused", async () => {
   const sink = await scratch.open();
   await sink.prepare(OLD);

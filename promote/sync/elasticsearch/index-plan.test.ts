@@ -18,7 +18,7 @@ const wish = (...columns: ReturnType<typeof column>[]): IndexWish => ({
 });
 
 const NOTHING: IndexState = { generations: [], strangers: [], template: undefined };
-const TEMPLATE = { penstock: { format: 1, owner: "production:flights", replicas: 1 } };
+const TEMPLATE = { meta: { penstock: { format: 1, owner: "production:flights", replicas: 1 } } };
 const FILTER = { bool: { must_not: [{ term: { "_penstock.deleted": true } }] } };
 
 const generation = (

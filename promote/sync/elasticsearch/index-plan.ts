@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
+import { z } from "zod";
 import { fail, ok, type Problem, type Result } from "#snapshots/problem.ts";
 import { formatType, parseType, type SqlType } from "#snapshots/types.ts";
 import type { TypedColumn } from "../values/identity.ts";
@@ -50,6 +51,8 @@ export function planIndex(state: IndexState, wish: IndexWish): Result<IndexPlan>
   });
 }
 
+const madeHere = z.object({ penstock: z.object({ owner: z.string() }) });
+
 /** Why a wish can never be met by the indices that are there. */
 function refusal(state: IndexState, wish: IndexWish): Problem | undefined {
   const { names, owner, key } = wish;
@@ -59,6 +62,12 @@ function refusal(state: IndexState, wish: IndexWish): Problem | undefined {
       code: "elasticsearch-name-taken",
       message: `The index ${stranger} goes by the name ${names.read}, and Penstock did not make it.`,
       hint: "Give the sink another index name, or take that name off the index.",
+    };
+  if (state.template !== undefined && !madeHere.safeParse(state.template.meta).success)
+    return {
+      code: "elasticsearch-name-taken",
+      message: `The index template ${names.template} is there already, and Penstock did not make it.`,
+      hint: `Give the sink another index name; or put what that template says of the sink's indices into the component template ${names.custom}, and delete it.`,
     };
   for (const { index, meta } of state.generations) {
     if (meta === undefined || meta.owner !== owner)
@@ -169,7 +178,7 @@ function metaOf(wish: IndexWish, columns: readonly TypedColumn[]): IndexMeta {
 function templateRequests({ template }: IndexState, wish: IndexWish): IndexRequest[] {
   const { names, owner, replicas } = wish;
   const meta = { penstock: { format: 1, owner, replicas } };
-  if (isDeepStrictEqual(template, meta)) return [];
+  if (isDeepStrictEqual(template?.meta, meta)) return [];
   const body = {
     index_patterns: [names.pattern],
     priority: 500 + names.pattern.length,

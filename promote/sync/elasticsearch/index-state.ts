@@ -58,8 +58,8 @@ export type IndexState = {
   generations: Generation[];
   /** Indices that go by the sink's name and are none of its generations. */
   strangers: string[];
-  /** `_meta` of the index template; undefined where there is none. */
-  template: unknown;
+  /** The index template of the sink's name, where there is one. */
+  template: { meta: unknown } | undefined;
 };
 
 export async function readIndexState(client: Client, names: IndexNames): Promise<IndexState> {
@@ -97,11 +97,15 @@ export async function readIndexState(client: Client, names: IndexNames): Promise
   };
 }
 
-async function readTemplate(client: Client, { template }: IndexNames): Promise<unknown> {
+async function readTemplate(
+  client: Client,
+  { template }: IndexNames,
+): Promise<IndexState["template"]> {
   const found = await client.transport.request(
     { method: "GET", path: `/_index_template/${template}` },
     { ignore: [404] },
   );
   const parsed = templates.safeParse(found);
-  return parsed.success ? parsed.data.index_templates[0]?.index_template._meta : undefined;
+  const [there] = parsed.success ? parsed.data.index_templates : [];
+  return there === undefined ? undefined : { meta: there.index_template._meta };
 }
