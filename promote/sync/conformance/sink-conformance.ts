@@ -10,6 +10,7 @@ import {
   NULL_NOTE,
   retracted,
   stored,
+  WIDE_NOTE,
   WIDER,
   write,
   type Effect,
@@ -263,6 +264,48 @@ export function sinkConformance(makeHarness: () => Promise<SinkHarness>, skips: 
       await sink.close();
     },
   );
+
+  check(
+    "a row of an earlier contract that comes back takes the place of a wider one, whole",
+    async (open) => {
+      const sink = await open();
+      expect(await sink.prepare(WIDER)).toBeUndefined();
+      const wide = [1, 2].map((id): Effect => ({ id, offset: id, note: "wide" }));
+      await sink.write(batchOf(wide, WIDER));
+      expect(await sink.prepare(CONTRACT)).toBeUndefined();
+      await write(sink, { id: 1, offset: 3, note: "narrow" });
+      expect(await contents(sink)).toEqual([
+        [1, 0, "narrow"],
+        [2, 0, "wide"],
+      ]);
+      expect(await sink.prepare(WIDER)).toBeUndefined();
+      const rows = await stored(sink);
+      expect(rows.map((row) => row.values)).toEqual([
+        { id: 1, note: "narrow", Note: null },
+        { id: 2, note: "wide", Note: WIDE_NOTE },
+      ]);
+      await sink.close();
+    },
+  );
+
+  check("of writes side by side, as many as it takes, the newest is left", async (open) => {
+    const sink = await open();
+    const count = sink.writesAtOnce ?? 1;
+    const ids = Array.from({ length: 40 }, (_, id) => id);
+    const batches = Array.from({ length: count }, (_, n) =>
+      batchOf(
+        ids.map((id): Effect => {
+          const offset = (n + id) % count;
+          return { id, offset, note: offset === count - 1 ? "newest" : "older" };
+        }),
+      ),
+    );
+    const outcomes = await Promise.all(batches.map((batch) => sink.write(batch)));
+    const kinds = new Set(outcomes.flat().map(({ kind }) => kind));
+    expect(kinds.difference(new Set(["written", "stale"]))).toEqual(new Set());
+    expect(await contents(sink)).toEqual(ids.map((id) => [id, 0, "newest"]));
+    await sink.close();
+  });
 
   check(
     "whatever the order, batches and repetitions, the newest version of every key and part is left",

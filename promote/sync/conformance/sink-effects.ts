@@ -27,6 +27,8 @@ export const WIDER: SinkContract = {
   ...CONTRACT,
   columns: [...COLUMNS, { name: "Note", type: "DOUBLE", nullable: true }],
 };
+/** In the column that `WIDER` has more. */
+export const WIDE_NOTE = 1.5;
 /** A row whose note is NULL; an effect's `note: null` clears the row. */
 export const NULL_NOTE = "(null)";
 
@@ -68,11 +70,11 @@ function partitionOf({ partition }: Effect): number {
   return partition ?? 3;
 }
 
-export function batchOf(effects: readonly Effect[]): SinkBatch {
+export function batchOf(effects: readonly Effect[], contract = CONTRACT): SinkBatch {
   const written = effects.filter((effect) => effect.note !== null);
   const partitions = [...new Set(effects.map(partitionOf))];
   return {
-    contract: CONTRACT,
+    contract,
     places: partitions.map((partition) => ({ topic: "t", partition })),
     place: Uint16Array.from(effects, (effect) => partitions.indexOf(partitionOf(effect))),
     count: effects.length,
@@ -83,9 +85,10 @@ export function batchOf(effects: readonly Effect[]): SinkBatch {
     keyRow: Int32Array.from(effects, (_, i) => i),
     keys: arrow(KEY, [effects.map((effect) => effect.id)]),
     row: Int32Array.from(effects, (effect) => written.indexOf(effect)),
-    rows: arrow(COLUMNS, [
+    rows: arrow(contract.columns, [
       written.map((effect) => effect.id),
       written.map((effect) => (effect.note === NULL_NOTE ? null : effect.note)),
+      written.map(() => WIDE_NOTE),
     ]),
   };
 }
