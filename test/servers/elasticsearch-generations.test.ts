@@ -186,6 +186,16 @@ test("an index template of the sink's name that Penstock did not make is refused
   await sink.close();
 });
 
+test("replicas that Elasticsearch counts by itself, as a component template of one's own may say, are left to it", async () => {
+  await scratch.ask("PUT", `/_component_template/${scratch.read}@custom`, {
+    template: { settings: { auto_expand_replicas: "0-1" } },
+  });
+  const sink = await scratch.open({ connection: { ...scratch.options.connection, replicas: 1 } });
+  expect(await sink.prepare(OLD)).toBeUndefined();
+  expect(unwrap(await sink.plan(OLD))).toEqual([]);
+  await sink.close();
+});
+
 test("another identity, another owner, or an index Penstock did not make are refused", async () => {
   const sink = await scratch.open();
   await sink.prepare(OLD);

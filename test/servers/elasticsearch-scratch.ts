@@ -54,6 +54,7 @@ export async function scratchIndex(node = ELASTICSEARCH): Promise<ScratchIndex> 
       const indices = Object.keys(await ask("GET", `/${prefix}*?expand_wildcards=all`));
       if (indices.length > 0) await ask("DELETE", `/${indices.join(",")}`);
       await ask("DELETE", `/_index_template/${prefix}*`);
+      await ask("DELETE", `/_component_template/${prefix}*`);
       expect(await ask("GET", `/${prefix}*?expand_wildcards=all`)).toEqual({});
     },
   };

@@ -193,8 +193,9 @@ function templateRequests({ template }: IndexState, wish: IndexWish): IndexReque
 
 function settingsRequests(target: Generation, wish: IndexWish): IndexRequest[] {
   const limit = fieldLimit(propertiesOf(mergedColumns(target, wish)));
+  const { replicas = wish.replicas } = target;
   const index = {
-    ...(target.replicas === wish.replicas ? {} : { number_of_replicas: wish.replicas }),
+    ...(replicas === wish.replicas ? {} : { number_of_replicas: wish.replicas }),
     ...(target.durability === "request" ? {} : { "translog.durability": "request" }),
     ...(target.fieldLimit >= limit ? {} : { "mapping.total_fields.limit": limit }),
   };

@@ -22,6 +22,7 @@ const indices = z.record(
     settings: z.object({
       index: z.object({
         number_of_replicas: z.string(),
+        auto_expand_replicas: z.string().default("false"),
         translog: z.object({ durability: z.string() }).partial().optional(),
         mapping: z
           .object({ total_fields: z.object({ limit: z.string() }).partial() })
@@ -48,7 +49,8 @@ export type Generation = {
   isRead: boolean;
   readFilter: unknown;
   isWritable: boolean;
-  replicas: number;
+  /** Undefined where Elasticsearch counts them by its nodes. */
+  replicas: number | undefined;
   durability: string;
   fieldLimit: number;
 };
@@ -85,7 +87,10 @@ export async function readIndexState(client: Client, names: IndexNames): Promise
       isRead: read !== undefined,
       readFilter: read?.filter,
       isWritable: aliases[names.writeAlias(number)] !== undefined,
-      replicas: Number(settings.index.number_of_replicas),
+      replicas:
+        settings.index.auto_expand_replicas === "false"
+          ? Number(settings.index.number_of_replicas)
+          : undefined,
       durability: settings.index.translog?.durability ?? "request",
       fieldLimit: Number(settings.index.mapping?.total_fields?.limit ?? 1000),
     });
