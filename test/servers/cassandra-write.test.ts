@@ -145,6 +145,25 @@ test("parts too much for one request together go in several", async () => {
   await sink.close();
 });
 
+test("of a record's parts only those are rejected that Cassandra does not take", async () => {
+  const contract = { ...CONTRACT, maxParts: 4 };
+  const [sink] = await opened(contract);
+  const notes = ["short", "x".repeat(20 << 20), "short", "short"];
+  const batch = batchOf(
+    contract,
+    notes.map((note, part) => ({ ...op("a", 1, note), part })),
+  );
+  const outcomes = await sink.write({ ...batch, keyRow: new Int32Array(batch.count) });
+  expect(outcomes).toEqual([
+    OK,
+    { kind: "reject", reason: expect.stringContaining("Cassandra takes requests of") },
+    OK,
+    OK,
+  ]);
+  expect((await collect(sink.scan())).map(({ part }) => part)).toEqual([0, 2, 3]);
+  await sink.close();
+});
+
 describe("rows expire by their own column", () => {
   const expiring: SinkContract = {
     key: [KEY],

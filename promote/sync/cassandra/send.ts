@@ -46,13 +46,37 @@ export async function sendBatch(
     return unit;
   }
 
+  function tell({ operations }: Unit, outcome: Outcome): Outcome {
+    for (const operation of operations) outcomes[operation] = outcome;
+    return outcome;
+  }
+
+  /** Of several parts that are refused, or too much, together, some may be written. What became of them, where that is not up to each. */
+  async function sendHalves(unit: Unit): Promise<Outcome> {
+    const middle = unit.requests.length >> 1;
+    const first = await sendUnit(slice(unit, 0, middle));
+    const rest = slice(unit, middle, unit.requests.length);
+    return first.kind === "retryAfter" || first.kind === "halt"
+      ? tell(rest, first)
+      : sendUnit(rest);
+  }
+
+  async function sendUnit(unit: Unit): Promise<Outcome> {
+    return settle(unit, await send(unit.requests, options));
+  }
+
+  function settle(unit: Unit, outcome: Outcome): Promise<Outcome> | Outcome {
+    if (outcome.kind === "reject" && unit.requests.length > 1) return sendHalves(unit);
+    return tell(unit, outcome);
+  }
+
   const lane = async (): Promise<void> => {
     while (next < batch.count) {
       const unit = take();
       const refused = stopped ?? (options.signal?.aborted === true ? ABORTED : undefined);
-      const outcome = refused ?? (await send(unit.requests, options));
-      if (outcome === WRITTEN) continue;
-      for (const operation of unit.operations) outcomes[operation] = outcome;
+      const sent = refused ?? (await send(unit.requests, options));
+      if (sent === WRITTEN) continue;
+      const outcome = await settle(unit, sent);
       if (outcome.kind === "halt") stopped = outcome;
       if (outcome.kind !== "retryAfter" || stopped !== undefined || open === 1) continue;
       open--;
@@ -91,8 +115,7 @@ function send(requests: readonly Request[], options: SendOptions): Promise<Outco
   const [first] = requests;
   if (first === undefined) return WRITTEN;
   const sizeBytes = requests.reduce((sum, request) => sum + sizeOf(request), 0);
-  if (sizeBytes > MAX_REQUEST_BYTES)
-    return requests.length > 1 ? sendHalves(requests, options) : tooBig(sizeBytes);
+  if (sizeBytes > MAX_REQUEST_BYTES) return tooBig(sizeBytes);
   const { client, statements } = options;
   const done =
     requests.length === 1
@@ -109,11 +132,8 @@ async function outcomeOfFailure(cause: unknown, options: SendOptions): Promise<O
   return outcomeOf(why ?? cause, options.sink);
 }
 
-/** The parts of a record that are too much for one request together. */
-async function sendHalves(requests: readonly Request[], options: SendOptions): Promise<Outcome> {
-  const middle = requests.length >> 1;
-  const first = await send(requests.slice(0, middle), options);
-  return first === WRITTEN ? send(requests.slice(middle), options) : first;
+function slice({ operations, requests }: Unit, from: number, to: number): Unit {
+  return { operations: operations.slice(from, to), requests: requests.slice(from, to) };
 }
 
 function kindOf({ remove, insert }: Request): keyof Statements {
