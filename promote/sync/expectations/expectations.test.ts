@@ -17,6 +17,8 @@ const input: Column[] = [
   { name: "day", type: "DATE", nullable: true },
   { name: "speed", type: "DOUBLE", nullable: true },
   { name: "share", type: "FLOAT", nullable: true },
+  { name: "gate", type: "TIME", nullable: true },
+  { name: "seen", type: "TIMESTAMP_NS", nullable: true },
 ];
 const decoder = unwrap(openJsonDecoder({ input, key: [] }));
 
@@ -27,11 +29,13 @@ type Row = {
   day?: string;
   speed?: unknown;
   share?: number;
+  gate?: string;
+  seen?: string;
 };
 
 function record(row: Row, offset = 0, timestampMs = 0): SourceRecord {
-  const whole = { delay: null, fare: null, day: null, speed: null, share: null, ...row };
-  const value = Buffer.from(JSON.stringify(whole));
+  const whole = Object.fromEntries(input.map(({ name }) => [name, null]));
+  const value = Buffer.from(JSON.stringify({ ...whole, ...row }));
   return { offset, timestampMs, key: null, value, headers: [] };
 }
 
@@ -65,6 +69,16 @@ describe("a rule on a row", () => {
     [{ range: { column: "fare", max: "99.99" } }, { id: "a", fare: "100" }, "is 100.00, above"],
     [{ range: { column: "fare", min: -1 } }, { id: "a", fare: "-1.00" }, undefined],
     [{ range: { column: "day", min: "2001-01-01" } }, { id: "a", day: "2000-12-31" }, "2000-12-31"],
+    [
+      { range: { column: "gate", max: "12:00:00" } },
+      { id: "a", gate: "15:09:26.5" },
+      "`gate` is 15:09:26.5, above 12:00:00",
+    ],
+    [
+      { range: { column: "seen", min: "2001-03-15" } },
+      { id: "a", seen: "2001-03-14T15:09:26.535897932" },
+      "`seen` is 2001-03-14T15:09:26.535897932, below 2001-03-15",
+    ],
     [{ range: { column: "speed", min: 0 } }, { id: "a", speed: "NaN" }, "is NaN, below 0"],
     [{ range: { column: "share", max: 0.1 } }, { id: "a", share: 0.1 }, undefined],
     [{ range: { column: "share", min: 0.1 } }, { id: "a", share: 0.1 }, undefined],

@@ -1,32 +1,37 @@
-import type { SqlType } from "#snapshots/types.ts";
+import type { ScalarName, SqlType } from "#snapshots/types.ts";
+import { JsonText } from "../values/json-text.ts";
 import { show, type Kept } from "../values/json-values.ts";
-
-const PER_MS: Record<string, number> = {
-  TIMESTAMP_S: 0.001,
-  TIMESTAMP_MS: 1,
-  TIMESTAMP: 1000,
-  "TIMESTAMP WITH TIME ZONE": 1000,
-  TIMESTAMP_NS: 1_000_000,
-  DATE: 1 / 86_400_000,
-};
+import { writeDate, writeMoment, writeTime } from "../values/moment-json.ts";
 
 /** A column's value as a person should see it in a reason. */
 export function showKept(type: SqlType, value: Kept): string {
   if (type.kind === "decimal" && typeof value === "bigint") return pointed(value, type.scale);
-  if (typeof value === "bigint") return value.toString();
-  const perMs = type.kind === "scalar" ? PER_MS[type.name] : undefined;
-  if (perMs !== undefined && typeof value === "number") {
-    const date = new Date(value / perMs);
-    if (Number.isNaN(date.getTime())) return String(value);
-    const text = date.toISOString();
-    return type.kind === "scalar" && type.name === "DATE" ? text.slice(0, 10) : text;
+  if (type.kind === "scalar" && (typeof value === "number" || typeof value === "bigint")) {
+    const moment = momentOf(type.name, value);
+    if (moment !== undefined) return moment;
   }
+  if (typeof value === "bigint") return value.toString();
   if (typeof value === "number")
     return type.kind === "scalar" && type.name === "FLOAT" ? shortest(value) : String(value);
   if (value instanceof Uint8Array) return show(Buffer.from(value).toString("hex"));
   return type.kind === "list" || type.kind === "map" || type.kind === "struct"
     ? "such a value"
     : show(value);
+}
+
+const text = new JsonText(64);
+const view = new DataView(new ArrayBuffer(8));
+
+/** A date or time as JSON has it, without the quotes. */
+function momentOf(name: ScalarName, value: number | bigint): string | undefined {
+  const isMoment = name === "DATE" || name === "TIME" || name.startsWith("TIMESTAMP");
+  if (!isMoment) return undefined;
+  text.reset();
+  view.setBigInt64(0, BigInt(value), true);
+  if (name === "DATE") writeDate(text, Number(value));
+  else if (name === "TIME") writeTime(text, view, 0);
+  else writeMoment(text, view, 0, name);
+  return text.bytes.toString("latin1").slice(1, -1);
 }
 
 /** The fewest digits that are this FLOAT and no other. */
