@@ -178,6 +178,14 @@ describe("a value that does not is refused with its column and itself", () => {
     expect(token[1]).toBe(token[0]);
   });
 
+  test("so does a key that is a number of many digits and nothing else", () => {
+    const input = [{ name: "id", type: "JSON", nullable: false }];
+    const decoder = unwrap(openJsonDecoder({ input, key: ["id"] }));
+    const id = "12345678901234567890";
+    const { token } = decoder.decode([record(`{"id":${id}}`), record(null, id)], 0);
+    expect(token).toEqual([id, id]);
+  });
+
   test.each(["DOUBLE", "FLOAT", "BIGINT", "DECIMAL(4,1)"])(
     "a number that JSON.parse makes infinite is no %s",
     (type) => {

@@ -12,9 +12,9 @@ declare global {
   }
 }
 
-/** Whether an object or array may hold a number that `JSON.parse` changes: of 16 digits or more, of an exponent of three, or −0. Dates and UUIDs do not look like it. */
+/** Whether JSON may hold a number that `JSON.parse` changes: of 16 digits or more, of an exponent of three, or −0. Dates and UUIDs do not look like it. */
 export function mayRound(text: string): boolean {
-  return /[:,[\s](?:-0|-?\d[\d.]{15}|-?\d[\d.]*[eE][+-]?\d{3})/.test(text);
+  return /(?:^|[:,[\s])(?:-0|-?\d[\d.]{15}|-?\d[\d.]*[eE][+-]?\d{3})/.test(text);
 }
 
 /** Whether a column is JSON, or holds some. */

@@ -70,7 +70,7 @@ export function jsonKeys(key: readonly TypedColumn[]): KeyReader {
       const whole = reader.isExact ? exact : plain;
       const part = Array.isArray(whole)
         ? whole[i]
-        : typeof whole === "object" && whole !== null
+        : typeof whole === "object" && whole !== null && !JSON.isRawJSON(whole)
           ? Reflect.get(whole, reader.name)
           : readers.length === 1
             ? (whole ?? raw)
