@@ -1,5 +1,6 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Command } from "commander";
+import { visible } from "#promote/report/value.ts";
 import { ProblemError } from "#snapshots/problem.ts";
 import { topicText } from "#snapshots/topic-choice.ts";
 import { connect, connectWorker, read, type Connection } from "./connect.ts";
@@ -155,17 +156,22 @@ function finish({ pipelines, refused }: Running, options: Watching): void {
   if (options.isLogging) return;
   for (const { environment, name, problem } of refused) {
     process.stderr.write(
-      `${paint("yellow", "refused:", process.stderr)} ${name} in ${environment}: ${problem.message}\n`,
+      `${paint("yellow", "refused:", process.stderr)} ${name} in ${environment}: ${visible(problem.message)}\n`,
     );
   }
   for (const { environment, name, problem } of pipelines) {
-    if (problem) process.stderr.write(`${environment}/${name}: ${problem.message}\n`);
+    if (problem) process.stderr.write(`${environment}/${name}: ${visible(problem.message)}\n`);
   }
 }
 
-/** Draws over what was drawn before. */
-function redraw(lines: string[], drawn: number): number {
-  const up = drawn > 0 ? `\x1b[${drawn}A` : "";
-  process.stdout.write(`${up}${lines.map((line) => `\x1b[2K${line}\n`).join("")}`);
-  return lines.length;
+/** Draws over the rows that were drawn before, and says how many there are now: a line longer than the terminal is wide takes several. */
+export function redraw(
+  lines: readonly string[],
+  drawn: number,
+  terminal: { columns: number; write: (text: string) => unknown } = process.stdout,
+): number {
+  const up = drawn > 0 ? `\x1b[${drawn}A\x1b[J` : "";
+  terminal.write(`${up}${lines.map((line) => `${line}\n`).join("")}`);
+  const width = terminal.columns || 80;
+  return lines.reduce((rows, line) => rows + Math.max(1, Math.ceil(line.length / width)), 0);
 }
