@@ -49,6 +49,12 @@ export function pipelineSteps(): void {
     const groups = page.getByRole("region", { name: "Groups of dead letters" });
     await groups.getByRole("link", { name: /is "N\/A", which is not BIGINT/ }).click();
     await expect(page).toHaveURL(/group=[0-9a-f]{12}&letter=flights%2F\d+%2F\d+%2Fdecode%2F/);
+    // Enter opens a letter and leaves the focus where it is: the next is one press away.
+    const letters = page.getByRole("region", { name: "Letters of the group" });
+    const last = letters.getByRole("link").last();
+    await last.press("Enter");
+    await expect(last).toHaveAttribute("aria-current", "true");
+    await expect(last).toBeFocused();
     const letter = page.getByRole("region", { name: "The letter", exact: true });
     await expect(letter).toContainText("The record is not what its source's contract says.");
     await expect(letter.getByRole("region", { name: "Record's value" })).toContainText(
