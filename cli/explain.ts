@@ -1,4 +1,4 @@
-import { visible } from "#promote/report/value.ts";
+import { visibleLines } from "#promote/report/value.ts";
 import { ProblemError, type Problem } from "#snapshots/problem.ts";
 import { paint } from "./paint.ts";
 
@@ -17,11 +17,10 @@ export function explain(error: unknown, { asJson }: { asJson: boolean }): 1 | 2 
 /** Message, place and hint, a line each; a name in them cannot drive the terminal. */
 export function problemText({ message, hint, at }: Problem, sign = "penstock:"): string {
   const place = at ? placeText(at) : "";
-  const line = (text: string) => text.split("\n").map(visible).join("\n");
   return [
-    `${paint("red", sign, process.stderr)} ${line(message)}`,
-    ...(place && !message.includes(place) ? [`  at ${line(place)}`] : []),
-    ...(hint ? [`  ${line(hint)}`] : []),
+    `${paint("red", sign, process.stderr)} ${visibleLines(message)}`,
+    ...(place && !message.includes(place) ? [`  at ${visibleLines(place)}`] : []),
+    ...(hint ? [`  ${visibleLines(hint)}`] : []),
   ].join("\n");
 }
 

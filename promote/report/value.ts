@@ -12,6 +12,11 @@ export function visible(text: string): string {
   });
 }
 
+/** The same where text may have several lines: their ends and tabs stay. */
+export function visibleLines(text: string): string {
+  return text.replace(/[^\n\t]+/g, visible);
+}
+
 function hex(code: number, digits: number): string {
   return code.toString(16).padStart(digits, "0");
 }

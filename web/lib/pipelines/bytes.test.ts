@@ -15,6 +15,15 @@ test("UTF-8 is shown as text, anything else in hexadecimal", () => {
   expect(shownBytes(text("a\u0000b")).kind).toBe("hex");
 });
 
+test("what turns text around or cannot be seen is written out, and counts as the bytes that it is", () => {
+  expect(shownBytes(text('{"a":"\u202eevil\u009b",\n\t"b":1}'))).toEqual({
+    kind: "text",
+    text: '{"a":"\\u202eevil\\x9b",\n\t"b":1}',
+    shownBytes: 25,
+  });
+  expect(shownLine(text("\u202ekey"))).toBe("\\u202ekey");
+});
+
 test("of very many bytes the beginning is shown, and it says how many those are", () => {
   const binary = shownBytes(writtenBytes(new Uint8Array(5_000).fill(0xff)));
   expect([binary.shownBytes, binary.text.split("\n").length]).toEqual([4_096, 256]);

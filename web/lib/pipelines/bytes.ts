@@ -1,3 +1,4 @@
+import { visible, visibleLines } from "#promote/report/value.ts";
 import type { WrittenBytes } from "#web/api/written-bytes.ts";
 
 export function bytesOf({ encoding, text }: WrittenBytes): Uint8Array {
@@ -13,13 +14,14 @@ const MOST_HEX_BYTES = 4_096;
 /** A browser lays out as much text at once without a stutter. */
 const MOST_TEXT = 200_000;
 
-/** Bytes for the eye: text where they are UTF-8, else sixteen a line in hexadecimal, with what of them is ASCII. Of very many, the beginning. */
+/** Bytes for the eye: text where they are UTF-8, what in it cannot be seen written out; else sixteen a line in hexadecimal, with what of them is ASCII. Of very many, the beginning. */
 export function shownBytes(written: WrittenBytes): Shown {
   const { encoding, text } = written;
   // eslint-disable-next-line no-control-regex -- control characters are what tells bytes from text
   if (encoding === "utf-8" && !/[\u0000-\u0008\u000b\u000c\u000e-\u001f]/.test(text)) {
     const start = beginning(text, MOST_TEXT);
-    return { kind: "text", text: start, shownBytes: new TextEncoder().encode(start).length };
+    const { length } = new TextEncoder().encode(start);
+    return { kind: "text", text: visibleLines(start), shownBytes: length };
   }
   const bytes = bytesOf(written).subarray(0, MOST_HEX_BYTES);
   return { kind: "hex", text: hexLines(bytes), shownBytes: bytes.length };
@@ -33,7 +35,7 @@ export function beginning(text: string, most = MOST_TEXT): string {
 /** What a list has room for: one line of text, or the first bytes in hexadecimal. */
 export function shownLine(written: WrittenBytes): string {
   const { kind } = shownBytes(written);
-  if (kind === "text") return written.text.replaceAll(/\s+/g, " ");
+  if (kind === "text") return visible(written.text.replaceAll(/\s+/g, " "));
   return [...bytesOf(written).subarray(0, 2 * ROW)].map(hex).join(" ");
 }
 
