@@ -72,7 +72,7 @@ export function refusal(
       `${environment.name} asks for ${count(approvals.needed, "approval")}${others} of release ${name}; ${has}.`,
       ...(approvals.void ?? []),
     ].join(" "),
-    hint: "Approve the release on its page (the approval names its findings), then promote it again.",
+    hint: `Approve the release on its page or with \`penstock approve ${name} --reason WHY\` (the approval names its findings), then promote it again.`,
   };
 }
 

@@ -13,7 +13,7 @@ import { streamWork } from "./long-work.ts";
 /** How many differences of each sink to show. */
 const verifyBody = z.strictObject({ samples: z.int().min(0).max(1000).default(20) });
 
-const registerBody = z.strictObject({ subject: z.string().min(1).max(500) });
+const registerBody = z.strictObject({ subject: z.string().min(1, "is empty").max(500) });
 
 const repairBody = z.strictObject({ apply: z.boolean().default(false) });
 

@@ -20,7 +20,7 @@ const buildBody = z.strictObject({
 const approvalBody = z.strictObject({
   /** Ids of the findings the approver has judged; a release with an unnamed finding is not approved. */
   findings: z.array(z.string().max(200)).max(200).default([]),
-  reason: z.string().trim().min(1).max(10_000),
+  reason: z.string().trim().min(1, "is empty").max(10_000),
 });
 
 const releaseParams = z.object({ transform: name, hash: releaseHash });
