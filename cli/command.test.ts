@@ -121,6 +121,11 @@ describe("what cannot be done is one problem and exit code 2", () => {
       /--yes carries out a repair, and no repair is asked for/,
     ],
     [
+      "a pipeline's name that is a path",
+      () => ["verify", "staging:../slow"],
+      /names no pipeline.\n {2}Say ENVIRONMENT:PIPELINE/,
+    ],
+    [
       "a dead letter's place that is none",
       () => ["replay", "staging:slow", "--at", "here"],
       /Give TOPIC\/PARTITION\/OFFSET/,
@@ -241,7 +246,7 @@ test(
       value: Buffer.from(JSON.stringify({ id, city: "Oslo", minutes })),
       timestampMs: 1,
     });
-    unwrap(await log.append([trip(1, 50), trip(2, "soon"), trip(3, 10), trip(1, 5)]));
+    unwrap(await log.append([trip(1, 50), trip(2, "soon\u202e"), trip(3, 10), trip(1, 5)]));
     await log.close();
     expect((await penstock(["sync", "--until-idle", "--environment", "staging"])).stdout).toContain(
       "read 4 = written 3 + filtered 0 + stale 0 + dead 1",
@@ -283,10 +288,10 @@ test(
 
     const groups = await penstock(["dead-letters", "staging:slow"]);
     const [, group = ""] =
-      /^([0-9a-f]{12}) +decode +1 .*column `minutes` is "soon"/m.exec(groups.stdout) ?? [];
+      /^([0-9a-f]{12}) +decode +1 .*column `minutes` is "soon\\u202e"/m.exec(groups.stdout) ?? [];
     expect(group).not.toBe("");
     const letters = await penstock(["dead-letters", "staging:slow", "--group", group]);
-    expect(letters.stdout).toMatch(/^trips\/0\/1 .*"soon"/m);
+    expect(letters.stdout).toMatch(/^trips\/0\/1 .*"soon\\u202e"/m);
     expect(
       JSON.parse((await penstock(["dead-letters", "staging:slow", "--json"])).stdout),
     ).toMatchObject({ total: 1, groups: [{ id: group, stage: "decode", count: 1 }] });

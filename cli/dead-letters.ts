@@ -1,4 +1,5 @@
 import { InvalidArgumentError, type Command } from "commander";
+import { visible } from "#promote/report/value.ts";
 import { columns } from "./columns.ts";
 import { read, withConnection, type Connection } from "./connect.ts";
 import { count, counted } from "./paint.ts";
@@ -42,7 +43,12 @@ async function listGroups(
   const found = await read(routes.groups.$get({ param, query: {} }));
   const none = found.total === 0 ? await noLettersOf(connection, param) : undefined;
   if (options.json) return printJson(found);
-  if (none !== undefined) return print(none);
+  if (none !== undefined) {
+    print(none);
+    if (found.dismissed > 0)
+      print(`Dismissed, and listed on its page: ${counted(found.dismissed, "letter")}.`);
+    return;
+  }
   const rows = found.groups.map(({ id, stage, count: letters, last, reason }) => [
     id,
     stage,
@@ -78,7 +84,7 @@ async function listLetters(
 }
 
 function inLine(reason: string): string {
-  const line = JSON.stringify(reason).slice(1, -1).replaceAll('\\"', '"');
+  const line = visible(reason);
   return line.length > 160 ? `${line.slice(0, 159)}…` : line;
 }
 

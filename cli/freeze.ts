@@ -22,10 +22,11 @@ export function freezeVerb(program: Command): void {
     .option("--sample <share>", "keep a share of the rows: 0.1 or 10%", share)
     .option("--seed <number>", "which rows a sample keeps", wholeNumber, 42)
     .action(async (source: string, options: Options) => {
+      const workspace = workspaceOf(options);
       const progress = openProgress({ isSilent: options.json ?? false });
       const { label, sample, seed } = options;
       progress.show(`Freezing ${source}@${label}`);
-      const done = await withConnection(workspaceOf(options), ({ api }) =>
+      const done = await withConnection(workspace, ({ api }) =>
         follow<{ snapshot: SnapshotManifest; reused: boolean }>(
           api.snapshots.$post(
             {

@@ -1,3 +1,4 @@
+import { visible } from "#promote/report/value.ts";
 import { columns } from "./columns.ts";
 import { count } from "./paint.ts";
 
@@ -13,13 +14,14 @@ type Status = {
   filtered: number;
   stale: number;
   deadLettered: number;
+  problem?: { message: string } | undefined;
   sinks: readonly { name: string; readers?: string | undefined }[];
 };
 
 const titles = ["environment", "pipeline", "release", "state"];
 const numbers = [">lag", ">rec/s", ">read", ">written", ">filtered", ">stale", ">dead"];
 
-/** A table of pipelines; read = written + filtered + stale + dead-lettered. */
+/** A table of pipelines, read = written + filtered + stale + dead-lettered; below it why one does not flow, and whose readers are behind. */
 export function pipelineLines(pipelines: readonly Status[], indent = ""): string[] {
   const rows = pipelines.map((p) => {
     const perSecond = Math.round(p.recordsPerSecond);
@@ -31,7 +33,10 @@ export function pipelineLines(pipelines: readonly Status[], indent = ""): string
       readers === undefined ? [] : [`${indent}${environment}:${name}, ${sink}: ${readers}`],
     ),
   );
-  return [...columns([...titles, ...numbers], rows, indent), ...behind];
+  const troubles = pipelines.flatMap(({ environment, name, problem }) =>
+    problem ? [`${indent}${environment}:${name}: ${visible(problem.message)}`] : [],
+  );
+  return [...columns([...titles, ...numbers], rows, indent), ...troubles, ...behind];
 }
 
 /** One pipeline in one line, for a pipe. */

@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { visible } from "#promote/report/value.ts";
 import { columns } from "./columns.ts";
 import { read, withConnection, type Connection } from "./connect.ts";
 import { bytes, count, paint } from "./paint.ts";
@@ -60,9 +61,9 @@ function statusLines(found: Everything): string[] {
     ...(server ? section("Pipelines", pipelineLines(found.pipelines, "  ")) : []),
     ...refused.map(
       ({ environment, name, problem }) =>
-        `${paint("yellow", "refused:")} ${name} in ${environment}: ${problem.message}`,
+        `${paint("yellow", "refused:")} ${name} in ${environment}: ${visible(problem.message)}`,
     ),
-    ...problems.map(({ message }) => `${paint("yellow", "problem:")} ${message}`),
+    ...problems.map(({ message }) => `${paint("yellow", "problem:")} ${visible(message)}`),
   ];
 }
 
@@ -98,7 +99,9 @@ function releaseLines({ releases }: Everything): string[] {
     ],
   );
   const titles = ["transform", "hash", "built", ">findings", "approved by", "runs in"];
-  const broken = releases.flatMap(({ problem }) => (problem ? [`  ${problem.message}`] : []));
+  const broken = releases.flatMap(({ problem }) =>
+    problem ? [`  ${visible(problem.message)}`] : [],
+  );
   return [...columns(titles, rows, "  "), ...broken];
 }
 

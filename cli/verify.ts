@@ -1,7 +1,9 @@
 import type { Command } from "commander";
+import { visible } from "#promote/report/value.ts";
 import { ProblemError } from "#snapshots/problem.ts";
 import type { Repair } from "#promote/sync/sync.ts";
 import type { SinkVerdict, VerifyReport } from "#promote/sync/verify/verify.ts";
+import { name as nameSchema } from "#web/api/door.ts";
 import { withConnection } from "./connect.ts";
 import { columns } from "./columns.ts";
 import { cancelled, follow, unlessCancelled } from "./follow.ts";
@@ -25,6 +27,7 @@ export function verifyVerb(program: Command): void {
     .action(async (pipeline: string, options: Options) => {
       const param = pipelineOf(pipeline);
       if (options.yes === true && options.repair !== true) throw new ProblemError(yesAlone());
+      const workspace = workspaceOf(options);
       const progress = openProgress({ isSilent: options.json ?? false });
       progress.show(`Verifying ${pipeline}`);
       const signal = cancelled();
@@ -33,7 +36,7 @@ export function verifyVerb(program: Command): void {
         unlessCancelled(signal, follow<T>(request, show)).finally(() => progress.end());
       const show = ({ step }: { step?: string }): void =>
         progress.show(`Verifying ${pipeline}: ${step ?? ""}`);
-      await withConnection(workspaceOf(options), async (connection) => {
+      await withConnection(workspace, async (connection) => {
         const routes = connection.api.pipelines[":env"][":name"];
         if (options.repair === true) {
           const json = { apply: options.yes === true };
@@ -42,19 +45,23 @@ export function verifyVerb(program: Command): void {
         }
         const request = routes.verify.$post({ param, json: {} }, init);
         tellReport(await told<VerifyReport>(request), options);
-      });
+      }).finally(() => progress.end());
     });
 }
 
 /** `ENVIRONMENT:PIPELINE` as the API's path has it. */
 export function pipelineOf(text: string): { env: string; name: string } {
   const [env, name, more] = text.split(":");
-  if (env && name && more === undefined) return { env, name };
+  if (isName(env) && isName(name) && more === undefined) return { env, name };
   throw new ProblemError({
     code: "usage",
     message: `${JSON.stringify(text)} names no pipeline.`,
     hint: "Say ENVIRONMENT:PIPELINE, for example production:delays.",
   });
+}
+
+function isName(text: string | undefined): text is string {
+  return nameSchema.safeParse(text).success;
 }
 
 function yesAlone() {
@@ -148,8 +155,8 @@ function printDifferences({ sink, counts, differences }: SinkVerdict): void {
   for (const { kind, key, part, stray, topic, expected, found } of differences) {
     print(
       stray === undefined
-        ? `  ${kind} ${key}${part > 0 ? ` part ${part}` : ""}`
-        : `  ${kind} document ${JSON.stringify(stray)}: its id is no key of this pipeline's; somebody else wrote it`,
+        ? `  ${kind} ${visible(key)}${part > 0 ? ` part ${part}` : ""}`
+        : `  ${kind} document ${visible(JSON.stringify(stray))}: its id is no key of this pipeline's; somebody else wrote it`,
     );
     if (expected)
       print(
@@ -162,6 +169,6 @@ function printDifferences({ sink, counts, differences }: SinkVerdict): void {
 /** A ledger's row as `{a: 1, b: 2}`, within a line. */
 function shown(row: string): string {
   const pairs = JSON.parse(row) as [string, unknown][]; // ledger-rows.ts writes pairs
-  const text = pairs.map(([name, value]) => `${name} ${JSON.stringify(value)}`).join(", ");
+  const text = visible(pairs.map(([name, value]) => `${name} ${JSON.stringify(value)}`).join(", "));
   return text.length > 160 ? `${text.slice(0, 159)}…` : text;
 }
