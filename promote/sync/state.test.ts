@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { beforeEach, expect, test } from "vitest";
 import { deadLetter, insertDeadLetters, listDeadLetters } from "./dead-letters/dead-letters.ts";
-import { endOfEpoch, epochOf, listEpochs, openEpoch } from "./order/epochs.ts";
+import { endOfEpoch, epochOf, listEpochs, openAlike, type NewEpoch } from "./order/epochs.ts";
 import {
   claimStretch,
   commitProgress,
@@ -28,14 +28,10 @@ beforeEach(() => {
 
 test("epochs begin at 1024 and a record keeps the release of the epoch it fell in", () => {
   const at = { reason: "start", openedAt: "2026-01-01T00:00:00Z", partitions: 1 };
-  openEpoch(state, id, { ...stretch, ...at, firstOffset: 0, release: "r1" }, "w1");
-  openEpoch(state, id, { ...stretch, ...at, firstOffset: 100, release: "r2" }, "w1");
-  openEpoch(
-    state,
-    id,
-    { ...stretch, ...at, incarnation: "two", firstOffset: 0, release: "r1" },
-    "w1",
-  );
+  const open = (epoch: NewEpoch) => openAlike(state, id, epoch, 0, "w1");
+  open({ ...stretch, ...at, firstOffset: 0, release: "r1" });
+  open({ ...stretch, ...at, firstOffset: 100, release: "r2" });
+  open({ ...stretch, ...at, incarnation: "two", firstOffset: 0, release: "r1" });
   const epochs = listEpochs(state, id);
   expect(epochs.map((epoch) => epoch.epoch)).toEqual([1024, 1025, 1026]);
   expect([0, 99, 100, 500].map((offset) => epochOf(epochs, stretch, offset)?.release)).toEqual([

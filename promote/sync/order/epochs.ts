@@ -70,19 +70,36 @@ export function listEpochs(state: DatabaseSync, id: PipelineId): Epoch[] {
 export type NewEpoch = Omit<Epoch, "epoch" | "ordering"> & { above?: number };
 
 /**
- * Opens the stretch's next epoch for the worker that owns it. Durable when it returns: its first write may follow. Undefined, and nothing is
- * opened, when another worker has taken the stretch: that one handles these records by the epochs it knows.
+ * Opens the stretch's next epoch for the worker that owns it: what comes next is handled otherwise (by another release) and ordered as it was. What lies
+ * in a transition stays in it, and what is known to come after it begins there again. Durable when it returns: its first write may follow. Undefined,
+ * and nothing is opened, when another worker has taken the stretch: that one handles these records by the epochs it knows.
  */
-export function openEpoch(
+export function openAlike(
   state: DatabaseSync,
   id: PipelineId,
   epoch: NewEpoch,
+  nowMs: number,
   owner: string,
 ): Epoch | undefined {
-  return openBy(state, id, epoch, owner, (epochs) => opening(epochs, epoch));
+  return openBy(state, id, epoch, owner, (epochs) => {
+    const { firstOffset: from, release, reason, openedAt, above } = epoch;
+    const ahead = transitionAhead(epochs, epoch, from);
+    const going = ahead?.of ?? movingTransition(epochs, epoch, nowMs);
+    if (going === undefined) return opening(epochs, epoch);
+    if (ahead === undefined || above !== undefined) return joining(epochs, epoch, going.untilMs);
+    const opened: Epoch[] = [];
+    for (const one of segmentsAhead(epochs, epoch, from)) {
+      if (one.ordering === "offset") continue;
+      const firstOffset = opened.length === 0 ? from : one.firstOffset;
+      const number = nextNumber([...epochs, ...opened], undefined);
+      opened.push({ ...one, firstOffset, release, reason, openedAt, epoch: number });
+    }
+    if (ahead.end === Infinity) return opened;
+    return [...opened, ...opening([...epochs, ...opened], { ...epoch, firstOffset: ahead.end })];
+  });
 }
 
-/** As `openEpoch`, in the transition that the topic's partitions go through until `untilMs`, whichever workers read them. */
+/** As `openAlike`, in the transition that the topic's partitions go through until `untilMs`, whichever workers read them. */
 export function openTransition(
   state: DatabaseSync,
   id: PipelineId,
@@ -93,29 +110,16 @@ export function openTransition(
   return openBy(state, id, epoch, owner, (epochs) => joining(epochs, epoch, untilMs));
 }
 
-/**
- * As `openEpoch`, where what comes next is handled otherwise (by another release) and ordered as it was: what lies in a transition stays in it, and
- * what is known to come after it begins there again.
- */
-export function openAlike(
+/** As `openAlike`, after the stretch's transition; not where the topic has grown again since. */
+export function endTransition(
   state: DatabaseSync,
   id: PipelineId,
   epoch: NewEpoch,
-  nowMs: number,
   owner: string,
 ): Epoch | undefined {
   return openBy(state, id, epoch, owner, (epochs) => {
-    const ahead = transitionAhead(epochs, epoch, epoch.firstOffset);
-    const going = ahead?.of ?? movingTransition(epochs, epoch, nowMs);
-    if (going === undefined) return opening(epochs, epoch);
-    if (ahead === undefined || epoch.above !== undefined)
-      return joining(epochs, epoch, going.untilMs);
-    const { transition, untilMs, origin } = ahead.of;
-    const order = { ordering: "timestamp" as const, transition, untilMs, origin };
-    const opened: Epoch = { ...epoch, ...order, epoch: nextNumber(epochs, undefined) };
-    if (ahead.end === Infinity) return [opened];
-    const after = { ...epoch, firstOffset: ahead.end };
-    return [opened, ...opening([...epochs, opened], after)];
+    const ending = epochOf(epochs, epoch, epoch.firstOffset);
+    return ending !== undefined && untilOf(epochs, ending) < Infinity ? opening(epochs, epoch) : [];
   });
 }
 
@@ -164,14 +168,19 @@ export function transitionAhead(
   stretch: Stretch,
   offset: number,
 ): { of: Transition; end: number } | undefined {
+  const ahead = segmentsAhead(epochs, stretch, offset);
+  const last = ahead.findLastIndex(({ ordering }) => ordering === "timestamp");
+  const of = ahead[last];
+  if (of?.ordering !== "timestamp") return undefined;
+  return { of, end: ahead[last + 1]?.firstOffset ?? Infinity };
+}
+
+/** The epochs that hold records at or after `offset`, in the order of these. */
+function segmentsAhead(epochs: readonly Epoch[], stretch: Stretch, offset: number): Epoch[] {
   const own = epochs.filter((epoch) => isSameStretch(epoch, stretch));
-  const inOffsetOrder = own
+  return own
     .filter((epoch) => epochOf(own, stretch, Math.max(offset, epoch.firstOffset)) === epoch)
     .toSorted((a, b) => a.firstOffset - b.firstOffset);
-  const last = inOffsetOrder.findLastIndex(({ ordering }) => ordering === "timestamp");
-  const of = inOffsetOrder[last];
-  if (of?.ordering !== "timestamp") return undefined;
-  return { of, end: inOffsetOrder[last + 1]?.firstOffset ?? Infinity };
 }
 
 /** The topic's transition where it is not over by the clock and the stretch has not gone past it. */
@@ -187,7 +196,10 @@ export function movingTransition(
 }
 
 /** The transition that a stretch joins whose topic has grown; undefined where it is the first to open it. */
-function sharedTransition(epochs: readonly Epoch[], fresh: NewEpoch): Transition | undefined {
+export function sharedTransition(
+  epochs: readonly Epoch[],
+  fresh: NewEpoch,
+): Transition | undefined {
   const newest = newestTransition(epochs, fresh);
   if (newest === undefined || newest.transition <= (fresh.above ?? 0)) return undefined;
   const knows = (epoch: Epoch): boolean =>
@@ -208,6 +220,20 @@ function newestTransition(
         : [],
     )
     .toSorted((a, b) => b.transition - a.transition)[0];
+}
+
+/** When all producers know the partitions of the epoch's transition; Infinity in offset order, and where the topic has grown again since. */
+export function untilOf(epochs: readonly Epoch[], epoch: Epoch): number {
+  if (epoch.ordering === "offset") return Infinity;
+  const hasGrown = epochs.some(
+    (other) =>
+      other.ordering === "timestamp" &&
+      other.topic === epoch.topic &&
+      other.incarnation === epoch.incarnation &&
+      other.transition > epoch.transition &&
+      other.partitions > epoch.partitions,
+  );
+  return hasGrown ? Infinity : epoch.untilMs;
 }
 
 /** Whether the stretch has an epoch whose versions are above the transition's. */

@@ -11,7 +11,13 @@ import { replayDeadLetters } from "../rewrites/replay.ts";
 import { askTogether, listOpenRewrites } from "../rewrites/rewrites.ts";
 import { rewriting } from "../rewrites/rewriting.ts";
 import { openSyncState } from "../state.ts";
-import { openStretches, type Piece, type Portion, type Stretches } from "./stretches.ts";
+import {
+  openStretches,
+  type Growth,
+  type Piece,
+  type Portion,
+  type Stretches,
+} from "./stretches.ts";
 import { applyRepair, planRepair } from "../verify/repair.ts";
 
 const id = { environment: "staging", name: "delays" };
@@ -42,7 +48,7 @@ type Written = { partition: number; offset: number };
  * A topic whose partitions are increased while producers write, some by what they knew before, and workers that read it in turns, lag, die, swap
  * releases and write it again. What is newest is said by the order in which the producers wrote, apart from any epoch or version.
  */
-export function openWorld(partitions: number) {
+export function openWorld(partitions: number, growth: Growth = GROWTH) {
   const state = openSyncState(":memory:");
   for (const release of ["r0", "r1"])
     state.prepare("insert into sync_releases values (?, '{}', 'b')").run(release);
@@ -92,7 +98,7 @@ export function openWorld(partitions: number) {
       release: `r${swaps % 2}`,
       now: () => new Date(nowMs),
       reader,
-      growth: GROWTH,
+      growth,
     });
   }
 
@@ -196,7 +202,7 @@ export function openWorld(partitions: number) {
   }
 
   function produce(key: number, isLate: boolean): void {
-    const isOld = nowMs < grownAtMs || (isLate && nowMs < grownAtMs + GROWTH.transitionMs);
+    const isOld = nowMs < grownAtMs || (isLate && nowMs < grownAtMs + growth.transitionMs);
     const partition = partitionOf(Buffer.from(String(key)), isOld ? old : grown);
     const last = newest.get(key);
     // Nothing says which of two partitions' records of one millisecond is newer.
@@ -340,9 +346,12 @@ export function openWorld(partitions: number) {
       grownAtMs = nowMs;
       isSteady = false;
     },
-    async notice() {
+    /** One worker after another; what is written `meanwhile` is read by none. */
+    async notice(meanwhile: readonly Act[] = []) {
       known = grown;
-      for (const worker of [0, 1]) await restart(worker);
+      await restart(0);
+      for (const step of meanwhile) await perform(step);
+      await restart(1);
     },
     pass(ms: number) {
       nowMs += ms;

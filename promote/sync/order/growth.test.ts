@@ -140,6 +140,43 @@ test("whoever begins to read a topic when, however often it had grown by then, t
   );
 });
 
+test(
+  "however far behind some partitions are when it grows again, and whoever notices it when, the newest record of each identity is left",
+  { timeout: 300_000 },
+  async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        acts,
+        fc.array(fc.tuple(writes, acts, fc.option(acts), acts), { minLength: 2, maxLength: 2 }),
+        acts,
+        async (before, growths, after) => {
+          const world = openWorld(2, { ...GROWTH, lookBackMs: 50 });
+          await world.start();
+          await world.live(before);
+          for (const [n, [meanwhile, moving, settling, steady]] of growths.entries()) {
+            world.grow(3 + n);
+            await world.notice(meanwhile);
+            await world.live(moving);
+            // Else it grows again before the first transition is over.
+            if (settling === null) continue;
+            world.pass(GROWTH.transitionMs);
+            await world.live(settling);
+            await world.settle();
+            await world.live(steady);
+          }
+          world.pass(GROWTH.transitionMs);
+          await world.settle();
+          world.dateBack(true);
+          await world.live(after);
+          world.readAll();
+          expect(world.found()).toEqual(world.newest());
+        },
+      ),
+      { numRuns: 400 },
+    );
+  },
+);
+
 /** A transition finds records dated back in their order only where they were committed before. */
 function committed(step: Act): Act {
   return step.act === "read" ? { ...step, isCommitted: true } : step;

@@ -3,14 +3,16 @@ import type { Problem } from "#snapshots/problem.ts";
 import { openRewrite, type Begun } from "../rewrites/begin-rewrite.ts";
 import {
   endOfEpoch,
+  endTransition,
   epochOf,
   isSameStretch,
   listEpochs,
   movingTransition,
   openAlike,
-  openEpoch,
   openTransition,
+  sharedTransition,
   transitionAhead,
+  untilOf,
   type Epoch,
   type NewEpoch,
   type PipelineId,
@@ -128,7 +130,7 @@ export function openStretches(options: StretchesOptions): Stretches {
   function overdue(nowMs: number): Place[] {
     return [...held.values()].filter(({ stretch }) => {
       const newest = epochs.findLast((epoch) => isSameStretch(epoch, stretch));
-      return newest?.ordering === "timestamp" && newest.untilMs <= nowMs;
+      return newest !== undefined && untilOf(epochs, newest) <= nowMs;
     });
   }
 
@@ -159,7 +161,8 @@ export function openStretches(options: StretchesOptions): Stretches {
       const range = ranges.find((one) => keyOf(one) === keyOf(stretch));
       if (range === undefined) return [];
       const from = Math.max(range.end, position);
-      return openEpoch(state, id, draft(stretch, partitions, from, SETTLED), claim) ?? [];
+      const fresh = draft(stretch, partitions, from, SETTLED);
+      return endTransition(state, id, fresh, claim) ?? [];
     });
     epochs = listEpochs(state, id);
     return opened;
@@ -180,15 +183,23 @@ export function openStretches(options: StretchesOptions): Stretches {
   ): Promise<{ epoch: Epoch | undefined; from: number }> {
     const { transitionMs, lookBackMs } = options.growth;
     const nowMs = options.now().getTime();
+    const unread = draft(stretch, partitions, from, "partitions added", above);
+    const shared = sharedTransition(epochs, unread);
+    const untilMs = shared?.untilMs ?? nowMs + transitionMs;
     const isNew = newestOf(stretch) === undefined;
+    const sinceMs = untilMs - transitionMs - lookBackMs;
     const since = isNew
       ? first
-      : await options.reader.offsetAt(stretch.topic, stretch.partition, nowMs - lookBackMs);
-    const start = Math.max(first, Math.min(from, since));
+      : await options.reader.offsetAt(stretch.topic, stretch.partition, sinceMs);
+    // What is left to read of an earlier transition stays in it: other partitions may be past that, and are looked back at no further.
+    const ahead = transitionAhead(epochs, stretch, from);
+    const isLeft = above === undefined && ahead?.of.transition !== shared?.transition;
+    const start = Math.max(first, Math.min(isLeft ? (ahead?.end ?? from) : from, since));
+    const next = Math.min(from, start);
     // Before the epoch: a worker killed between the two finds that the topic has grown, and looks back again.
-    rewindStretch(state, id, stretch, start);
-    const fresh = draft(stretch, partitions, start, "partitions added", above);
-    return { epoch: openTransition(state, id, fresh, nowMs + transitionMs, claim), from: start };
+    rewindStretch(state, id, stretch, next);
+    const fresh = { ...unread, firstOffset: start };
+    return { epoch: openTransition(state, id, fresh, untilMs, claim), from: next };
   }
 
   /** Of a partition that is read for the first time: times decide from the start where some had been added to the topic before. */
@@ -275,16 +286,17 @@ export function openStretches(options: StretchesOptions): Stretches {
       const offset = records[from]?.offset ?? 0;
       let epoch = epochOf(epochs, stretch, offset);
       if (epoch === undefined) return unassigned(delivery);
-      if (isOver(epoch, records[from], nowMs)) {
+      let untilMs = untilOf(epochs, epoch);
+      if (isOver(records[from], untilMs, nowMs)) {
         const fresh = draft(stretch, partitions, offset, SETTLED);
         // Another worker's by now: what this one still writes is older than that one's.
-        epoch = openEpoch(state, id, fresh, claim) ?? epoch;
+        epoch = endTransition(state, id, fresh, claim) ?? epoch;
         epochs = listEpochs(state, id);
+        untilMs = untilOf(epochs, epoch);
       }
       const end = endOfEpoch(epochs, stretch, epoch);
-      const current = epoch;
       const found = records.findIndex(
-        (record, i) => i > from && (record.offset >= end || isOver(current, record, nowMs)),
+        (record, i) => i > from && (record.offset >= end || isOver(record, untilMs, nowMs)),
       );
       const to = needsCut(records, end, epoch) && found > 0 ? found : records.length;
       pieces.push({
@@ -340,10 +352,10 @@ function reasonFor(newest: Epoch | undefined): string {
   return newest === undefined ? "start" : "topic made again";
 }
 
-/** By the records themselves, as after a long stop; what is dated after now says nothing of when it was written. */
-function isOver(epoch: Epoch, record: SourceRecord | undefined, nowMs: number): boolean {
-  if (epoch.ordering === "offset" || record === undefined) return false;
-  return record.timestampMs >= epoch.untilMs && record.timestampMs <= nowMs;
+/** By the record itself, as after a long stop; what is dated after now says nothing of when it was written. */
+function isOver(record: SourceRecord | undefined, untilMs: number, nowMs: number): boolean {
+  if (record === undefined) return false;
+  return record.timestampMs >= untilMs && record.timestampMs <= nowMs;
 }
 
 function needsCut(records: readonly SourceRecord[], end: number, epoch: Epoch): boolean {

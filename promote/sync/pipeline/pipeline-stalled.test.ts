@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { PLAIN_STREAM } from "#snapshots/stream-settings.ts";
 import { fail, unwrap } from "#snapshots/problem.ts";
 import { kafkaSchema } from "../connections.ts";
-import { listEpochs, openEpoch } from "../order/epochs.ts";
+import { listEpochs, openAlike } from "../order/epochs.ts";
 import { firstEpoch, UNRUN_RELEASE, until } from "../fixture.ts";
 import { openFrozenServer } from "../open/frozen-server.ts";
 import { openKafkaReader } from "../kafka/reader.ts";
@@ -173,7 +173,7 @@ describe("beside a broker that no longer answers, a pipeline can be given up", (
     },
     {
       what: "which looks back in a topic that has grown",
-      before: (state) => void openEpoch(state, id, firstEpoch(STRETCH, "before"), "w"),
+      before: (state) => void openAlike(state, id, firstEpoch(STRETCH, "before"), 0, "w"),
     },
   ];
   test.each(cases)("$what", async ({ before }) => {

@@ -2,7 +2,7 @@ import type { DatabaseSync } from "node:sqlite";
 import { beforeEach, expect, test } from "vitest";
 import { unwrap } from "#snapshots/problem.ts";
 import { setDismissed } from "../dead-letters/dismissals.ts";
-import { openEpoch, openTransition } from "../order/epochs.ts";
+import { endTransition, openAlike, openTransition } from "../order/epochs.ts";
 import type { PartitionRange, TopicReader } from "../ports.ts";
 import { replayDeadLetters } from "./replay.ts";
 import { listRewrites } from "./rewrites.ts";
@@ -88,11 +88,11 @@ test("letters of before the topic grew are not replayed: newer records may lie i
   const stretch = { topic: "flights", incarnation: "one", partition: 0 };
   const about = { ...stretch, release: "r1", reason: "", openedAt: "", partitions: 2 };
   const grown = { ...about, firstOffset: 3 };
-  openEpoch(state, id, { ...about, firstOffset: 0, partitions: 1 }, "w");
+  openAlike(state, id, { ...about, firstOffset: 0, partitions: 1 }, 0, "w");
   openTransition(state, id, grown, 0, "w");
   const inTransition = await replayDeadLetters(state, id, "all", beginsAt(1), now);
   expect(inTransition).toMatchObject({ ok: false, problem: { code: "nothing-to-replay" } });
-  openEpoch(state, id, { ...grown, firstOffset: 5 }, "w");
+  endTransition(state, id, { ...grown, firstOffset: 5 }, "w");
   expect(unwrap(await replayDeadLetters(state, id, "all", beginsAt(1), now))).toEqual({
     asked: 3,
     gone: 1,
