@@ -107,7 +107,7 @@ export type Sync = {
   /** Replays, repairs and backfills, oldest first. */
   rewrites(environment: string, name: string): RewriteSummary[];
   /** What ran when, oldest first. */
-  epochs(environment: string, name: string): Epoch[];
+  epochs(environment: string, name: string): readonly Epoch[];
   /** Drains every pipeline. */
   close(): Promise<void>;
 };

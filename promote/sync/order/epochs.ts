@@ -56,14 +56,52 @@ const rowSchema = z
     }),
   );
 
-/** All epochs of a pipeline, oldest first. */
-export function listEpochs(state: DatabaseSync, id: PipelineId): Epoch[] {
+/** What was last read of a pipeline's epochs, and up to which row. */
+type Known = { epochs: readonly Epoch[]; row: number };
+const NONE: Known = { epochs: [], row: 0 };
+const knownOf = new WeakMap<DatabaseSync, Map<string, Known>>();
+
+const totalsSchema = z.object({ rows: z.number(), numbers: z.number() });
+
+/**
+ * All epochs of a pipeline, oldest first. Ten thousand are a hundred promotions of a topic of a hundred partitions: only what was added is read and parsed,
+ * all of it again where rows were changed or taken away.
+ */
+export function listEpochs(state: DatabaseSync, id: PipelineId): readonly Epoch[] {
+  const ofState = knownOf.get(state) ?? new Map<string, Known>();
+  knownOf.set(state, ofState);
+  const key = JSON.stringify([id.environment, id.name]);
+  const known = ofState.get(key) ?? NONE;
+  if (areAll(state, id, known.epochs)) return known.epochs;
+  const more = readAfter(state, id, known);
+  const read = areAll(state, id, more.epochs) ? more : readAfter(state, id, NONE);
+  ofState.set(key, read);
+  return read.epochs;
+}
+
+function areAll(state: DatabaseSync, id: PipelineId, epochs: readonly Epoch[]): boolean {
+  const totals = state
+    .prepare(
+      "select count(*) as rows, total(epoch) as numbers from sync_epochs where environment = ? and name = ?",
+    )
+    .get(id.environment, id.name);
+  const { rows, numbers } = totalsSchema.parse(totals);
+  return rows === epochs.length && numbers === epochs.reduce((sum, { epoch }) => sum + epoch, 0);
+}
+
+function readAfter(state: DatabaseSync, id: PipelineId, { epochs, row: after }: Known): Known {
+  // The plus signs keep SQLite from going through all of the pipeline's rows by its index.
   const rows = state
     .prepare(
-      "select * from sync_epochs where environment = ? and name = ? order by epoch, partition",
+      "select rowid, * from sync_epochs where rowid > ? and +environment = ? and +name = ? order by rowid",
     )
-    .all(id.environment, id.name);
-  return rows.map((row) => rowSchema.parse(row));
+    .all(after, id.environment, id.name)
+    .map((row) => ({ epoch: rowSchema.parse(row), row: z.number().parse(row.rowid) }));
+  const all = [...epochs, ...rows.map(({ epoch }) => epoch)];
+  return {
+    epochs: all.toSorted((a, b) => a.epoch - b.epoch || a.partition - b.partition),
+    row: rows.at(-1)?.row ?? after,
+  };
 }
 
 /** `above`: an epoch the sinks are known to hold, which this database does not know. */
