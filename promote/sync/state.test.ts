@@ -5,14 +5,8 @@ import { DatabaseSync } from "node:sqlite";
 import { beforeEach, expect, test } from "vitest";
 import { deadLetter, insertDeadLetters, listDeadLetters } from "./dead-letters/dead-letters.ts";
 import { endOfEpoch, epochOf, listEpochs, openAlike, type NewEpoch } from "./order/epochs.ts";
-import {
-  claimStretch,
-  commitProgress,
-  NOTHING,
-  readOffset,
-  readProgress,
-  setPaused,
-} from "./order/progress.ts";
+import { commitProgress, NOTHING, readProgress, setPaused } from "./order/progress.ts";
+import { claimStretch, readOffset } from "./order/stretch-offsets.ts";
 import { listRewrites } from "./rewrites/rewrites.ts";
 import { openSyncState } from "./state.ts";
 

@@ -1,6 +1,6 @@
 import type { DatabaseSync } from "node:sqlite";
 import { z } from "zod";
-import { ownsStretch } from "./progress.ts";
+import { ownsStretch } from "./stretch-offsets.ts";
 import { inTransaction } from "../state.ts";
 import { FIRST_EPOCH, TRANSITION_SPAN, type Transition } from "./version.ts";
 

@@ -2,7 +2,8 @@ import type { DatabaseSync } from "node:sqlite";
 import { onTestFinished, expect, test } from "vitest";
 import type { Stretch } from "./epochs.ts";
 import { openProgressCommits } from "./progress-commits.ts";
-import { claimStretch, NOTHING, readOffset, readProgress, type Finished } from "./progress.ts";
+import { NOTHING, readProgress, type Finished } from "./progress.ts";
+import { claimStretch, readOffset } from "./stretch-offsets.ts";
 import { openSyncState } from "../state.ts";
 
 const id = { environment: "staging", name: "delays" };

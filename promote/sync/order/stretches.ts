@@ -20,7 +20,7 @@ import {
 } from "./epochs.ts";
 import { timesDecideUntil } from "./grown-before.ts";
 import type { Assignment, Delivery, PartitionRange, SourceRecord, TopicReader } from "../ports.ts";
-import { claimStretch, forgetStretch, rewindStretch } from "./progress.ts";
+import { claimStretch, forgetStretch, rewindStretch } from "./stretch-offsets.ts";
 import type { RewriteHead } from "../rewrites/rewrites.ts";
 
 /** Records of one partition and one epoch, in offset order. */

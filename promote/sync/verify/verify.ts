@@ -14,7 +14,7 @@ import type { Decoded } from "../decode/decode.ts";
 import { effectsOf, selectOperations, type EffectsRequest } from "../pipeline/operations.ts";
 import type { PipelineSpec } from "../pipeline-spec.ts";
 import type { Sink, SinkBatch, SinkContract, SourceRecord, TopicReader } from "../ports.ts";
-import { readOffset } from "../order/progress.ts";
+import { readOffset } from "../order/stretch-offsets.ts";
 import { listRewrites, type Rewrite } from "../rewrites/rewrites.ts";
 import type { Runtimes } from "../pipeline/runtimes.ts";
 import { decodeSettled } from "../pipeline/spec-decoder.ts";

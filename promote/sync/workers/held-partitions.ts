@@ -3,7 +3,7 @@ import { isAmongTopics, type TopicChoice } from "#snapshots/topic-choice.ts";
 import { listEpochs, type PipelineId } from "../order/epochs.ts";
 import type { PipelineEvent } from "../events.ts";
 import type { PartitionRange } from "../ports.ts";
-import { readOffset } from "../order/progress.ts";
+import { readOffset } from "../order/stretch-offsets.ts";
 import type { WorkerReport } from "./workers.ts";
 
 type Partition = WorkerReport["partitions"][number];
