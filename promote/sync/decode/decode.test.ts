@@ -105,6 +105,14 @@ describe("a value that does not is refused with its column and itself", () => {
     ["JSON", "late", 'column `x` is "late", which is not JSON'],
     ["JSON[]", ["{}", "{"], 'column `x` is "{", which is not JSON'],
     ["MAP(VARCHAR, INTEGER)", [["a\ud800", 1]], /not Unicode text/],
+    [
+      "MAP(DECIMAL(3,1), INTEGER)",
+      [
+        ["1", 1],
+        ["1.0", 2],
+      ],
+      'column `x` has the key "1.0" twice',
+    ],
     ["DOUBLE", "12", 'column `x` is "12", which is not a number'],
     ["FLOAT", 1e39, /within FLOAT's range/],
     ["DECIMAL(4,2)", "1.234", /more than 2 digits/],

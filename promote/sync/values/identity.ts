@@ -47,3 +47,12 @@ export function identityToken(values: readonly Kept[]): string | number {
     return typeof value === "number" && !Number.isFinite(value) ? String(value) : value;
   });
 }
+
+/** The position of the first pair whose key is that of one before; −1 where each is there once. */
+export function repeatedKey(pairs: readonly Kept[]): number {
+  const known = new Set<string | number>();
+  return pairs.findIndex((pair) => {
+    const { size } = known;
+    return known.add(identityToken([Array.isArray(pair) ? (pair[0] ?? null) : null])).size === size;
+  });
+}

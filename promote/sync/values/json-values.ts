@@ -1,4 +1,5 @@
 import { formatType, type ScalarName, type SqlType } from "#snapshots/types.ts";
+import { repeatedKey } from "./identity.ts";
 import { parseMoment, type Moment } from "./temporal.ts";
 
 /** Why a column cannot keep a value. `reason` continues the words "column `x` …". */
@@ -303,7 +304,8 @@ function map(type: SqlType & { kind: "map" }): Convert {
       if (inner instanceof Refusal) return inner;
       pairs.push([key, inner]);
     }
-    return pairs;
+    const twice = repeatedKey(pairs);
+    return twice < 0 ? pairs : new Refusal(`has the key ${show(value[twice][0])} twice`);
   };
 }
 

@@ -150,6 +150,19 @@ describe("a value the column cannot hold fails alone", () => {
     ["ENUM('A')", { type: "enum", name: "E", symbols: ["A", "B"] }, "B", "not one of A"],
     ["INTEGER", ["string", "int"], { string: "a" }, "is string, which INTEGER cannot read"],
     ["INTEGER[2]", { type: "array", items: "int" }, [1], "has 1 items, which is not a list of 2"],
+    [
+      "MAP(INTEGER, INTEGER)",
+      {
+        type: "array",
+        items: {
+          type: "record",
+          name: "Entry",
+          fields: ["key", "value"].map((name) => ({ name, type: "int" })),
+        },
+      },
+      [1, 2, 1].map((key, value) => ({ key, value })),
+      "has a key twice",
+    ],
     ["VARCHAR", "bytes", Buffer.from([0xff]), "not UTF-8 text"],
     ["JSON", "string", "{", 'is "{", which is not JSON'],
     ["JSON", "bytes", Buffer.from("late"), 'is "late", which is not JSON'],

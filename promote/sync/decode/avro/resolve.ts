@@ -1,5 +1,6 @@
 import avsc, { type Type } from "avsc";
 import { formatType, type SqlType } from "#snapshots/types.ts";
+import { repeatedKey } from "../../values/identity.ts";
 import type { Kept } from "../../values/json-values.ts";
 import { avroName } from "./names.ts";
 import { readScalar, unscaled, type Read } from "./scalars.ts";
@@ -156,7 +157,7 @@ function resolveMap(
       read: (tap) => {
         const pairs: [Kept, Kept][] = [];
         tap.blocks(() => pairs.push([tap.text(), value.read(tap)]));
-        return pairs;
+        return once(tap, pairs);
       },
     };
   }
@@ -179,9 +180,13 @@ function resolveMap(
     read: (tap) => {
       const pairs: Kept[] = [];
       tap.blocks(() => pairs.push(pair.read(tap)));
-      return pairs;
+      return once(tap, pairs);
     },
   };
+}
+
+function once(tap: Tap, pairs: Kept[]): Kept {
+  return repeatedKey(pairs) < 0 ? pairs : tap.refuse("has a key twice");
 }
 
 function resolveStruct(
