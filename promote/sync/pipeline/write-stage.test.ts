@@ -4,11 +4,71 @@ import { openChannel } from "./channel.ts";
 import { openJsonDecoder } from "../decode/decode.ts";
 import type { PipelineEvent } from "../events.ts";
 import { firstEpoch, FLIGHT, UNRUN_RELEASE, until } from "../fixture.ts";
-import type { Sink } from "../ports.ts";
+import { WRITTEN, type Outcome, type Sink } from "../ports.ts";
 import { writeBatches, type Writable } from "./write-stage.ts";
 
 const contract = { key: FLIGHT.slice(0, 1), columns: FLIGHT, maxParts: 1 };
-const decoded = unwrap(openJsonDecoder(UNRUN_RELEASE)).decode([], 0);
+const decoder = unwrap(openJsonDecoder(UNRUN_RELEASE));
+const decoded = decoder.decode([], 0);
+
+test("a batch whose write is broken off by a fault holds back those behind it, which would move offsets past its records", async () => {
+  const broken = Promise.withResolvers<Outcome[]>();
+  const writes: number[] = [];
+  const finished: number[] = [];
+  const deleting = (offset: number): Writable => {
+    const records = [
+      { offset, timestampMs: 0, key: Buffer.from(`${offset}`), value: null, headers: [] },
+    ];
+    const stretch = { topic: "flights", incarnation: "i", partition: 0 };
+    const portions = [{ stretch, epoch: firstEpoch(stretch), records }];
+    return {
+      ...batchOf("r"),
+      portions,
+      records,
+      decoded: decoder.decode(records, 0),
+      finish: async () => void finished.push(offset),
+    };
+  };
+  const batches = [deleting(0), deleting(1)];
+  const aborting = new AbortController();
+  const halted: string[] = [];
+  const writing = writeBatches({
+    sinks: [
+      {
+        ...sink("table", async () => undefined),
+        writesAtOnce: 2,
+        write: ({ offset: [offset = 0] }) => {
+          writes.push(offset);
+          return offset === 0 ? broken.promise : Promise.resolve([WRITTEN]);
+        },
+      },
+    ],
+    release: UNRUN_RELEASE,
+    next: async () => batches.shift(),
+    maxRecords: 64,
+    buryIn: undefined,
+    prepared: () => undefined,
+    finished: () => undefined,
+    halt: ({ message }) => {
+      halted.push(message);
+      aborting.abort();
+    },
+    guarded: (work) =>
+      work.catch((cause: unknown) => {
+        halted.push(String(cause));
+        aborting.abort();
+      }),
+    signal: aborting.signal,
+    observe: () => undefined,
+    now: () => new Date(0),
+    random: () => 0.5,
+  });
+  await until("both are written", () => writes.length === 2);
+  broken.reject(new RangeError("an Arrow text lies outside its buffer"));
+  await writing;
+  expect(halted).toEqual([expect.stringContaining("outside its buffer")]);
+  expect(finished).toEqual([]);
+});
 
 function batchOf(release: string): Writable {
   const nothing = { portions: [], records: [], chunks: [], sourceMap: undefined };

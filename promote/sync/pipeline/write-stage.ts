@@ -52,8 +52,8 @@ export async function writeBatches(parts: WriteParts): Promise<void> {
   if (!contract.ok) return parts.halt(contract.problem);
   let preparedFor = parts.release.release;
   await prepare(preparedFor, contract.value);
-  /** Of the batch before: whatever comes after it may begin to finish. */
-  let turn = Promise.resolve();
+  /** Of the batch before: true once what comes after it may begin to finish, false where it never may. */
+  let turn = Promise.resolve(true);
   const writing: { records: number; done: Promise<void> }[] = [];
 
   for (let item = await parts.next(); item !== undefined; item = await parts.next()) {
@@ -67,8 +67,10 @@ export async function writeBatches(parts: WriteParts): Promise<void> {
     if (signal.aborted) break;
     const at = parts.now().toISOString();
     const settling = settleBatch(sinks, item, { ...waiting, random, at, turns });
-    const next = Promise.withResolvers<void>();
-    const done = finish(item, settling, turn, next.resolve).finally(next.resolve);
+    const next = Promise.withResolvers<boolean>();
+    const done = finish(item, settling, turn, () => next.resolve(true)).finally(() =>
+      next.resolve(false),
+    );
     turn = next.promise;
     writing.push({ records, done: parts.guarded(done) });
   }
@@ -86,12 +88,11 @@ export async function writeBatches(parts: WriteParts): Promise<void> {
   async function finish(
     item: Writable,
     settling: Promise<SettledBatch[] | Problem>,
-    before: Promise<void>,
+    before: Promise<boolean>,
     pass: () => void,
   ): Promise<void> {
     const settled = await settling;
-    await before;
-    if (signal.aborted) return;
+    if (!(await before) || signal.aborted) return;
     if ("code" in settled) return parts.halt(settled);
     const unburied = await bury(settled.flatMap(({ deadLetters }) => deadLetters));
     if (signal.aborted) return;
