@@ -105,6 +105,14 @@ test("counts add up, ages are of every record, and a guest that hangs is seen", 
   );
 });
 
+test("what is counted by partition begins at 0 before the first record comes, so that it is seen as an increase", async () => {
+  unwrap(await sync.start(await specOf(place)));
+  await until("it is read", () => sync.reports()[0]?.partitions.length === 1);
+  const all = await scraped();
+  for (const name of ["records_polled", "records_read", "commits"])
+    expect([name, all.get(`penstock_${name}_total{${place0}}`)]).toEqual([name, 0]);
+});
+
 test("a pipeline is in one state, and gone once it is stopped; what it counted stays", async () => {
   await log.append([flight(1, 20)]);
   unwrap(await sync.start(await specOf(place)));

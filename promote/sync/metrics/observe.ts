@@ -111,7 +111,12 @@ export function openObserver(registry: Registry, nowMs: () => number): Observer 
           if (event.problem !== undefined)
             count.retries.inc({ ...own, where: event.where, code: event.problem.code });
           break;
-        case "assigned":
+        case "assigned": {
+          const { topic, partition } = event.epoch;
+          const place = { ...own, topic, partition: String(partition) };
+          for (const counter of [count.polled, count.read, count.commits]) counter.inc(place, 0);
+          break;
+        }
         case "revoked":
         case "epoch":
           break;
