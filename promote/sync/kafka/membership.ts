@@ -1,5 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { Assignment } from "../ports.ts";
+import { unlessStopped } from "../unless-stopped.ts";
 import { takePartitions } from "./assign.ts";
 import { openBell } from "./bell.ts";
 import { typeOf } from "./errors.ts";
@@ -128,11 +129,9 @@ export function keepMembership(
     }
     const given = places.map(({ topic, partition }) => ({ topic, partition }));
     worker.events.push({ kind: "revoked", partitions: given });
-    await new Promise<void>((resolve) => {
-      seen = resolve;
-      signal.addEventListener("abort", () => resolve(), { once: true });
-      worker.news.ring();
-    });
+    const isSeen = new Promise<void>((resolve) => (seen = resolve));
+    worker.news.ring();
+    await unlessStopped(isSeen, signal, undefined);
     for (const place of places) worker.held.delete(placeKey(place));
   }
 
