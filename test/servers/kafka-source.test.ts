@@ -227,6 +227,14 @@ describe("a group of workers", () => {
     await third.close();
   });
 
+  test("a session timeout that the broker does not allow needs a person, and is named", async () => {
+    const source = await openSource({ topics: [await freshTopic()], sessionTimeoutMs: 500 });
+    await expect(pollUntil(source, ({ kind }) => kind === "assigned")).rejects.toThrow(
+      /^kafka-session-timeout: .*session timeout is not within the range/,
+    );
+    await source.close();
+  });
+
   test("a slow pipeline stays in the group", async () => {
     const topic = await freshTopic(1);
     await append(topic, numbered(0, 2));

@@ -101,6 +101,10 @@ const HALTING: Record<string, { code: string; hint: string }> = {
     code: "kafka-group-taken",
     hint: "Consumers of another kind are in this group. Give the pipeline a group of its own.",
   },
+  INVALID_SESSION_TIMEOUT: {
+    code: "kafka-session-timeout",
+    hint: "Set kafka's `sessionTimeoutMs` in the environment's file to one that the brokers allow (6,000 to 1,800,000 as a rule), then start again.",
+  },
   POLICY_VIOLATION: {
     code: "kafka-policy",
     hint: "Make the topic by hand as the cluster's policy asks, then resume the pipeline.",
