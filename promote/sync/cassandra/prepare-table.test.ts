@@ -43,3 +43,12 @@ test("a right that is missing is not waited for", async () => {
   expect(problem).toMatchObject({ code: "sink-not-prepared" });
   expect(pausedMs).toBe(0);
 });
+
+test.each([
+  ["times out", new errors.OperationTimedOutError("12 s")],
+  ["is away", new errors.NoHostAvailableError({})],
+])("a Cassandra that %s is the caller's to wait for, who can be stopped", async (_, silence) => {
+  const { problem, pausedMs } = await prepareAgainst(() => silence);
+  expect(problem).toMatchObject({ code: "sink-unreachable" });
+  expect(pausedMs).toBe(0);
+});

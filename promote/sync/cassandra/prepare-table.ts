@@ -1,5 +1,5 @@
 import { setTimeout as delay } from "node:timers/promises";
-import type { Client } from "cassandra-driver";
+import { errors, type Client } from "cassandra-driver";
 import { fail, ok, type Problem, type Result } from "#snapshots/problem.ts";
 import type { CassandraConnection } from "../connections.ts";
 import { expiryColumn } from "../values/expiry-column.ts";
@@ -54,11 +54,18 @@ export async function prepareTable(
       if (await carryOut(request.client, plan.value.statements)) continue;
     } catch (cause) {
       trouble = cause;
-      if (isForbidden(cause)) break;
+      if (isForbidden(cause) || isSilent(cause)) break;
     }
     await pause(Math.min(LONGEST_PAUSE_MS, PAUSE_MS * 2 ** attempt));
   }
   return fail(notPrepared(request.place, trouble));
+}
+
+/** No answer at all: how long to wait for one is the caller's to say, who can be stopped and tells of it. */
+function isSilent(cause: unknown): boolean {
+  return (
+    cause instanceof errors.OperationTimedOutError || cause instanceof errors.NoHostAvailableError
+  );
 }
 
 async function planned(request: TableRequest): Promise<Result<PlannedTable>> {
