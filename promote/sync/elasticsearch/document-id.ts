@@ -65,7 +65,7 @@ export function segmentWriter(type: SqlType, column: Physical | undefined): Writ
   };
 }
 
-/** Written as digits alone, nothing to escape. BIGINT is: its contract bounds it within ±2^53. */
+/** Written as digits alone. A BIGINT is not always: beyond ±2^53 JSON has it in quotes. */
 const WHOLE = new Set(["TINYINT", "SMALLINT", "INTEGER", "UTINYINT", "USMALLINT", "UINTEGER"]);
 const MINUS_ZERO = Buffer.from("-0.0");
 const ZERO = Buffer.from("0");

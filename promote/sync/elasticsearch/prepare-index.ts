@@ -39,7 +39,7 @@ export async function prepareFor(
   return fail({
     code: "elasticsearch-not-settled",
     message: `The index of the sink ${place.options.name} was prepared ${LOOKS} times and still is not as the release needs it: others change it meanwhile.`,
-    hint: "Look for a process or template that alters it (GET /_index_template), then start the pipeline again.",
+    hint: "Look for a process or template that alters it (GET /_index_template). It is tried again and goes on by itself.",
   });
 }
 
