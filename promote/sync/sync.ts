@@ -25,7 +25,7 @@ import { openSyncState } from "./state.ts";
 import { contractOf, type SinkPlan } from "./open/sink-plan.ts";
 import { openSupervisor, type Supervisor } from "./workers/supervisor.ts";
 import { openSpecRegistry, planApart } from "./workers/look-apart.ts";
-import { statusOf, type PipelineStatus } from "./workers/status.ts";
+import { known, statusOf, type PipelineStatus } from "./workers/status.ts";
 import type { Growth } from "./order/stretches.ts";
 import { applyRepair, planRepair, removeStrays, type RepairPlan } from "./verify/repair.ts";
 import type { VerifyProgress, VerifyReport } from "./verify/verify.ts";
@@ -179,7 +179,9 @@ export function openSync(options: SyncOptions): Sync {
       byPipeline.set(key, [...(byPipeline.get(key) ?? []), report]);
     }
     return [...byPipeline.values()].flatMap(([first, ...rest]) =>
-      first === undefined ? [] : [statusOf([first, ...rest], readProgress(state, first).counts)],
+      first === undefined
+        ? []
+        : [known(statusOf([first, ...rest], readProgress(state, first).counts))],
     );
   }
 

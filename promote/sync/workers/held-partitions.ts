@@ -42,9 +42,12 @@ export function openHeldPartitions(state: DatabaseSync, id: PipelineId): HeldPar
   return {
     list: () => [...held.values()],
     isMeasured: () => isMeasured,
-    forget: () => held.clear(),
-    recall(topics) {
+    forget() {
       held.clear();
+      isMeasured = false;
+    },
+    recall(topics) {
+      this.forget();
       const isRead = isAmongTopics(topics);
       const epochs = listEpochs(state, id).filter(({ topic }) => isRead(topic));
       const newest = new Map(epochs.map(({ topic, incarnation }) => [topic, incarnation]));

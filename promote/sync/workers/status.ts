@@ -135,6 +135,11 @@ export function statusOf(
   };
 }
 
+/** One of which nobody knows yet how far behind it is has not caught up: it is still starting. */
+export function known(status: PipelineStatus): PipelineStatus {
+  return status.state === "idle" && !status.isMeasured ? { ...status, state: "starting" } : status;
+}
+
 /** A worker without a partition has nothing to measure, as long as another has. */
 function areMeasured(reports: readonly WorkerReport[]): boolean {
   const isDone = (report: WorkerReport): boolean =>
