@@ -7,8 +7,8 @@ import { openWorker } from "./worker.ts";
 
 type Asked = { topic: string; partitions: { partition: number }[] };
 
-/** A cluster of topics, each of one partition with this leader. */
-function clusterOf(leaders: Record<string, number>): KafkaClient {
+/** A cluster of topics, each of one partition with this leader, or of several with one each. */
+function clusterOf(leaders: Record<string, number | number[]>): KafkaClient {
   const broker = {
     versions: { 3: { maxVersion: 12 } },
     listOffsets: async ({ topics }: { topics: Asked[] }) => ({
@@ -18,8 +18,10 @@ function clusterOf(leaders: Record<string, number>): KafkaClient {
       })),
     }),
   };
-  const topicOf = ([name, leader]: [string, number]) =>
-    [name, { name, id: name, partitions: [{ partition: 0, leader }] }] as const;
+  const topicOf = ([name, led]: [string, number | number[]]) => {
+    const partitions = [led].flat().map((leader, partition) => ({ partition, leader }));
+    return [name, { name, id: name, partitions }] as const;
+  };
   const client = {
     anyNode: async () => broker,
     node: async () => broker,
@@ -71,6 +73,28 @@ test("a partition without a leader keeps no other from being read, and is read o
   expect(worker.troubles.size).toBe(0);
   expect(worker.events.map(({ kind }) => kind)).toEqual(["assigned", "assigned"]);
   expect(member.joins()).toBe(1);
+  worker.closing.abort();
+  await membership.stop();
+});
+
+test("a worker that deals nothing and hears late of a partition that was added joins again, so that it is told of all and reads its own", async () => {
+  const leaders: Record<string, number[]> = { a: [1] };
+  const worker = openWorker(clusterOf(leaders));
+  const given = [0, 1].map((partition) => ({ topic: "a", partition }));
+  const member = { ...loneMember(), isLeader: () => false, join: async () => given };
+  const membership = keepMembership(worker, member, { ...OPTIONS, topics: ["a"] });
+  const told = (): (number | undefined)[][] =>
+    worker.events.flatMap((event) =>
+      event.kind === "assigned" ? [event.partitions.map(({ partitions }) => partitions)] : [],
+    );
+  await until("it reads what it knows of", () => told().length === 1);
+  expect(told()).toEqual([[1]]);
+  leaders["a"] = [1, 1];
+  membership.refresh();
+  await until("what it read is revoked", () => worker.events.at(-1)?.kind === "revoked");
+  membership.acknowledge();
+  await until("it is told again", () => told().length === 2);
+  expect(told()).toEqual([[1], [2, 2]]);
   worker.closing.abort();
   await membership.stop();
 });

@@ -82,7 +82,7 @@ export function keepMembership(
     const isPattern = options.topics instanceof RegExp;
     const names = [...worker.topics.keys()].toSorted();
     if (isPattern && names.join("\n") !== subscribed.join("\n")) wantsRejoin = true;
-    if (changes.isRedealt && member.isLeader()) wantsRejoin = true;
+    if (changes.isRedealt) wantsRejoin = true;
     if (remade.size > 0 || wantsRejoin) change.ring();
     ringRoom(worker);
   }
@@ -152,10 +152,13 @@ export function keepMembership(
     await lookAtTopics();
     const { topics } = options;
     subscribed = topics instanceof RegExp ? [...worker.topics.keys()].toSorted() : [...topics];
-    const places = await member.join(subscribed, async () => (dealt = countsOf(worker.topics)));
+    const before = countsOf(worker.topics);
+    const places = await member.join(subscribed, async () => before);
     wantsRejoin = false;
     isJoined = true;
     await lookAtTopics();
+    // Who does not deal may hear of what was added later than who does, from another broker: its partitions are then told with what it knows by now.
+    dealt = member.isLeader() ? before : countsOf(worker.topics);
     await take(places);
   }
 
