@@ -57,7 +57,16 @@ async function openWorker(
     async *read() {},
   };
   const growth = { ...GROWTH, before: false };
-  const stretches = openStretches({ id, state, owner, release: "r", now, reader, growth });
+  const stretches = openStretches({
+    reading: new AbortController().signal,
+    id,
+    state,
+    owner,
+    release: "r",
+    now,
+    reader,
+    growth,
+  });
   for (const partition of reads) {
     const place = { topic: name, incarnation, partition };
     await stretches.assign({ ...place, partitions, first: 0, committed: null }, undefined);

@@ -92,6 +92,7 @@ export function openWorld(partitions: number, growth: Growth = GROWTH) {
 
   function start(): Stretches {
     return openStretches({
+      reading: new AbortController().signal,
       id,
       state,
       owner: `worker ${started++}`,

@@ -237,6 +237,7 @@ describe("a transition whose time is over", () => {
   test("of one topic ends while a broker of another does not answer", async () => {
     let isSilent = false;
     const worker = openStretches({
+      reading: new AbortController().signal,
       id,
       state,
       owner: "w1",
@@ -397,6 +398,7 @@ test("a commit that comes just before its partition is taken counts, and is gone
   let next = 0;
   // Whenever another worker looks at the clock, the first commits.
   const other = openStretches({
+    reading: new AbortController().signal,
     id,
     state,
     owner: "w2",
@@ -528,7 +530,8 @@ function open(
     },
   };
   const now = (): Date => new Date(nowMs);
-  return openStretches({ id, state, owner, release: "r1", now, reader, growth });
+  const reading = new AbortController().signal;
+  return openStretches({ id, state, owner, release: "r1", now, reader, growth, reading });
 }
 
 /** What was asked of the broker. */

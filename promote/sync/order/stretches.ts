@@ -47,6 +47,8 @@ export type StretchesOptions = {
   /** To look up offsets by time, keys, and how far a topic reaches, where one has grown. */
   reader: Pick<TopicReader, "offsetAt" | "ranges" | "read">;
   growth: Growth;
+  /** Aborted: no partition is taken any more, as others take them. */
+  reading: AbortSignal;
 };
 
 /**
@@ -89,6 +91,7 @@ type Ends = { ranges: readonly PartitionRange[]; atMs: number };
 const ASK_AGAIN_MS = 1000;
 const SETTLED = "order by offset again";
 const GROWN_BEFORE = "partitions added before";
+const STOPPED: Problem = { code: "stopped", message: "The pipeline was stopped." };
 
 export function openStretches(options: StretchesOptions): Stretches {
   const { id, state, owner } = options;
@@ -230,6 +233,7 @@ export function openStretches(options: StretchesOptions): Stretches {
   ): Promise<{ epoch: Epoch; from: number } | Problem> {
     const { topic, incarnation, partition, first, partitions = 1 } = assignment;
     const stretch = { topic, incarnation, partition };
+    if (options.reading.aborted) return STOPPED;
     epochs = listEpochs(state, id);
     // A topic made again is read from its beginning: what came before it was noticed is as new as what came after.
     const before = newestOf(stretch)?.incarnation;

@@ -10,6 +10,7 @@ import { openFrozenServer } from "../open/frozen-server.ts";
 import { openKafkaReader } from "../kafka/reader.ts";
 import { runPipeline, type PipelineParts, type RunningPipeline } from "./pipeline.ts";
 import type { Source, SourceRecord, TopicReader } from "../ports.ts";
+import { ownsStretch } from "../order/progress.ts";
 import { askRewrite } from "../rewrites/rewrites.ts";
 import { expectNothing } from "./runtimes.ts";
 import { openSpecDecoder } from "./spec-decoder.ts";
@@ -61,8 +62,8 @@ function endlessSource(asked: (records: number) => void, onPause: () => void): S
   };
 }
 
-/** Gives a partition of two, then nothing. */
-function idleSource(): Source {
+/** Gives partitions of two, then nothing. */
+function idleSource(partitions = [0]): Source {
   let isAssigned = false;
   return {
     ...endlessSource(
@@ -70,11 +71,14 @@ function idleSource(): Source {
       () => undefined,
     ),
     async poll({ waitMs, signal }) {
-      const partition = { ...STRETCH, first: 0, committed: null, partitions: 2 };
+      const about = { ...STRETCH, first: 0, committed: null, partitions: 2 };
       if (isAssigned) await delay(waitMs, undefined, { signal }).catch(() => undefined);
       if (isAssigned) return { kind: "idle" };
       isAssigned = true;
-      return { kind: "assigned", partitions: [partition] };
+      return {
+        kind: "assigned",
+        partitions: partitions.map((partition) => ({ ...about, partition })),
+      };
     },
   };
 }
@@ -189,4 +193,27 @@ describe("beside a broker that no longer answers, a pipeline can be given up", (
     await kafka.close();
     frozen.close();
   });
+});
+
+test("a pipeline that stops before it was answered where to begin takes no partition from who reads it by then", async () => {
+  const state = openState();
+  const asked = Promise.withResolvers<void>();
+  const answer = Promise.withResolvers<[]>();
+  const slow: TopicReader = {
+    ...reader,
+    ranges() {
+      asked.resolve();
+      return answer.promise;
+    },
+  };
+  const pipeline = open({ state, source: idleSource([0, 1]), reader: slow });
+  await asked.promise;
+  await pipeline.drain();
+  const other = open({ state, owner: "other", source: idleSource([0, 1]), reader });
+  await until("it is read elsewhere", () => listEpochs(state, id).length === 2);
+  answer.resolve([]);
+  await new Promise((resolve) => setImmediate(resolve));
+  for (const partition of [0, 1])
+    expect(ownsStretch(state, id, { ...STRETCH, partition }, `other/${partition + 1}`)).toBe(true);
+  await other.abandon();
 });

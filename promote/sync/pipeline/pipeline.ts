@@ -101,6 +101,7 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
     now: parts.now,
     reader: parts.reader,
     growth: parts.growth,
+    reading: stopReading.signal,
   });
 
   const isRead = isAmongTopics(parts.topics);

@@ -24,6 +24,7 @@ async function openReading(
   const state = openSyncState(":memory:");
   state.prepare("insert into sync_releases values ('r', '{}', 'b')").run();
   const stretches = openStretches({
+    reading: new AbortController().signal,
     id: { environment: "staging", name: "delays" },
     state,
     owner: "w",
