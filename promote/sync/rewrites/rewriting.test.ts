@@ -35,6 +35,10 @@ let held: Stretch[];
 let isReady: boolean;
 let turned: string[];
 let incarnation: string | undefined;
+/** How often that was asked. */
+let looks: number;
+/** While times decide, nothing can begin. */
+let isMoving: boolean;
 let onRead: () => void;
 /** Of the records that each partition gives at once. */
 let offsets: number[];
@@ -48,6 +52,8 @@ beforeEach(() => {
   isReady = true;
   turned = [];
   incarnation = "i";
+  looks = 0;
+  isMoving = false;
   onRead = () => undefined;
   number = FIRST_EPOCH;
   offsets = [0];
@@ -151,6 +157,14 @@ test("what waits is not read: it may name a million identities", async () => {
   expect(listOpenRewrites(state, id)).toMatchObject([{ partition: 1, state: "asked" }]);
 });
 
+test("however many partitions wait, their topic is asked for once at each look, as live records wait meanwhile", async () => {
+  isMoving = true;
+  held = Array.from({ length: 100 }, (_, partition) => stretchOf(partition));
+  for (const { partition } of held) ask(partition, { all: true });
+  await goOn(open(), 3);
+  expect(looks).toBe(3);
+});
+
 describe("of a topic that is not what it was", () => {
   test("what is asked waits while it is not there, and begins nothing", async () => {
     ask(0, { all: true });
@@ -237,7 +251,10 @@ function open(): ReturnType<typeof rewriting> {
     epoch: number++,
   });
   const reader: TopicReader = {
-    incarnation: async () => incarnation,
+    async incarnation() {
+      looks++;
+      return incarnation;
+    },
     ranges: async () => [],
     offsetAt: async () => 0,
     async *read() {
@@ -258,6 +275,7 @@ function open(): ReturnType<typeof rewriting> {
     isRead: (topic) => topic === "t",
     newestOf: epochOf,
     renew({ rewrite, reason, topic, incarnation: made, partition, from }) {
+      if (isMoving) return undefined;
       renewed.push(reason);
       const epoch = epochOf({ topic, incarnation: made, partition });
       const begun = { epoch: epoch.epoch, from, to: 1, release, lowest: undefined };

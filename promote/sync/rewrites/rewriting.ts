@@ -94,9 +94,10 @@ async function nextOf(
   begun: Map<number, Begun>,
   open: readonly OpenRewrite[],
 ): Promise<AsyncGenerator<RewritePiece | Problem | Looking> | "begun" | undefined> {
+  const isGone = askedOnce(parts);
   for (const rewrite of open) {
     if (rewrite.state === "written" || isWaiting(parts, begun, rewrite)) continue;
-    if (await isTopicGone(parts, rewrite)) continue;
+    if (await isGone(rewrite)) continue;
     if (rewrite.kind === "clears") return clear(parts, rewrite);
     const known = begunAs(parts, begun, rewrite);
     begun.delete(rewrite.rewrite);
@@ -333,13 +334,24 @@ async function* readHere(
 /** Deleted, or made again under its name. */
 async function isTopicGone(
   { reader, signal }: RewritingParts,
-  rewrite: OpenRewrite,
+  rewrite: RewriteHead,
 ): Promise<boolean> {
   try {
     return (await reader.incarnation(rewrite.topic, signal)) !== rewrite.incarnation;
   } catch {
     return false;
   }
+}
+
+/** As `isTopicGone`, where a hundred partitions of one may wait, and live ones be read no further meanwhile. */
+function askedOnce(parts: RewritingParts): (rewrite: RewriteHead) => Promise<boolean> {
+  const asked = new Map<string, Promise<boolean>>();
+  return (rewrite) => {
+    const making = JSON.stringify([rewrite.topic, rewrite.incarnation]);
+    const answer = asked.get(making) ?? isTopicGone(parts, rewrite);
+    asked.set(making, answer);
+    return answer;
+  };
 }
 
 function isHeld(parts: RewritingParts, rewrite: OpenRewrite): boolean {
