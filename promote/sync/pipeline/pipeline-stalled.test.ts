@@ -10,7 +10,7 @@ import { openFrozenServer } from "../open/frozen-server.ts";
 import { openKafkaReader } from "../kafka/reader.ts";
 import { runPipeline, type PipelineParts, type RunningPipeline } from "./pipeline.ts";
 import type { Source, SourceRecord, TopicReader } from "../ports.ts";
-import { ownsStretch } from "../order/progress.ts";
+import { ownsStretch } from "../order/stretch-offsets.ts";
 import { askRewrite } from "../rewrites/rewrites.ts";
 import { expectNothing } from "./runtimes.ts";
 import { openSpecDecoder } from "./spec-decoder.ts";
