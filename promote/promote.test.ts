@@ -424,6 +424,15 @@ describe("an environment's file edited by hand", () => {
 });
 
 describe("a workbench opened again", () => {
+  test("a worker runs nothing of an environment that has become files, which belong to who holds the workspace", async () => {
+    const before = runs();
+    const options = { withSync: true, holdLock: false, only: "staging" };
+    const worker = unwrap(await openWorkbench(root, options));
+    expect([worker.sync.running(), worker.refusals()]).toEqual([[], []]);
+    await worker.close();
+    expect([before.length > 0, runs()]).toEqual([true, before]);
+  });
+
   test("a second one is refused while the first holds the workspace; then everything still runs", async () => {
     expect(await openWorkbench(root, { withSync: false, holdLock: true })).toMatchObject({
       problem: { code: "workspace-held" },

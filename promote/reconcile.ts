@@ -36,7 +36,7 @@ export async function reconcile(workbench: Workbench): Promise<Reconciled> {
     return { actions: [], refused };
   }
   const candidates: Candidate[] = [];
-  for (const environment of environments.filter((each) => runsHere(each, workbench.only))) {
+  for (const environment of environments.filter((each) => runsHere(each, workbench))) {
     for (const [name, pipeline] of Object.entries(environment.pipelines)) {
       candidates.push(await candidate(workbench, environment, name, pipeline));
     }
@@ -63,8 +63,12 @@ export async function reconcile(workbench: Workbench): Promise<Reconciled> {
   return { actions, refused };
 }
 
-/** A server leaves the pipelines of separate workers alone; a worker runs those of its own environment. */
-function runsHere(environment: Environment, only: string | undefined): boolean {
+/** A server leaves the pipelines of separate workers alone; a worker runs those of its own environment, unless that has become files of another process. */
+function runsHere(
+  environment: Environment,
+  { only, holdsLock }: Pick<Workbench, "only" | "holdsLock">,
+): boolean {
+  if (environment.kind === "embedded" && !holdsLock) return false;
   if (only !== undefined) return environment.name === only;
   return environment.kind === "embedded" || environment.workers === "server";
 }

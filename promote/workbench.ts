@@ -30,6 +30,8 @@ export type Workbench = {
   now: () => Date;
   /** The one environment whose pipelines run here; undefined: all but those whose workers are separate. */
   only: string | undefined;
+  /** Whether the workspace's files are this process's: those of embedded environments belong to one. */
+  holdsLock: boolean;
   /** Makes what runs what Git says should run. Where pipelines do not run here (`withSync: false`), does nothing. */
   reconcile(): Promise<Reconciled>;
   /** What the last reconcile refused, with the reason, for the page of the pipelines. */
@@ -120,6 +122,7 @@ async function compose(
     sessions,
     now,
     only: options.only,
+    holdsLock: options.holdLock,
     git: repository,
     person: (await repository.person()).name,
     reconcile: () => {
