@@ -92,10 +92,7 @@ test(
         world.pass(GROWTH.transitionMs);
         await world.live(settling);
         await world.settle();
-        world.dateBack(true);
-        await world.live(after);
-        world.readAll();
-        expect(world.found()).toEqual(world.newest());
+        await expectNewest(world, after);
       }),
       { numRuns: 200 },
     );
@@ -130,10 +127,7 @@ test("whoever begins to read a topic when, however often it had grown by then, t
         world.pass(GROWTH.transitionMs);
         world.readAll();
         await world.settle();
-        world.dateBack(true);
-        await world.live(after);
-        world.readAll();
-        expect(world.found()).toEqual(world.newest());
+        await expectNewest(world, after);
       },
     ),
     { numRuns: 200 },
@@ -166,16 +160,23 @@ test(
           }
           world.pass(GROWTH.transitionMs);
           await world.settle();
-          world.dateBack(true);
-          await world.live(after);
-          world.readAll();
-          expect(world.found()).toEqual(world.newest());
+          await expectNewest(world, after);
         },
       ),
       { numRuns: 400 },
     );
   },
 );
+
+async function expectNewest(
+  world: ReturnType<typeof openWorld>,
+  after: readonly Act[],
+): Promise<void> {
+  world.dateBack(true);
+  await world.live(after);
+  world.readAll();
+  expect(world.found()).toEqual(world.newest());
+}
 
 /** A transition finds records dated back in their order only where they were committed before. */
 function committed(step: Act): Act {

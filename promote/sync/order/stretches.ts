@@ -21,6 +21,8 @@ import {
 import { timesDecideUntil } from "./grown-before.ts";
 import type { Assignment, Delivery, PartitionRange, SourceRecord, TopicReader } from "../ports.ts";
 import { claimStretch, forgetStretch, rewindStretch } from "./stretch-offsets.ts";
+import { beyondEnd, outOfRange, unassigned } from "./stretch-problems.ts";
+import { STOPPED } from "../unless-stopped.ts";
 import type { RewriteHead } from "../rewrites/rewrites.ts";
 
 /** Records of one partition and one epoch, in offset order. */
@@ -91,7 +93,6 @@ type Ends = { ranges: readonly PartitionRange[]; atMs: number };
 const ASK_AGAIN_MS = 1000;
 const SETTLED = "order by offset again";
 const GROWN_BEFORE = "partitions added before";
-const STOPPED: Problem = { code: "stopped", message: "The pipeline was stopped." };
 
 export function openStretches(options: StretchesOptions): Stretches {
   const { id, state, owner } = options;
@@ -368,38 +369,4 @@ function needsCut(records: readonly SourceRecord[], end: number, epoch: Epoch): 
 
 function keyOf({ topic, partition }: { topic: string; partition: number }): string {
   return `${topic}/${partition}`;
-}
-
-function outOfRange(
-  stretch: Stretch,
-  from: number,
-  range: { first: number; end: number },
-): Problem {
-  const isShort = from > range.end;
-  return {
-    code: isShort ? "log-shorter-than-committed" : "records-expired",
-    message: isShort
-      ? `Topic ${stretch.topic} ends at offset ${range.end}, but records up to ${from} are committed.`
-      : `Records ${from}..${range.first - 1} of topic ${stretch.topic} are gone from it and were never handled.`,
-    hint: isShort
-      ? "Its log lost records (a disk failure or a copy put back). Restore it, or make the topic again."
-      : "Backfill them from their source, then start the pipeline under another name, or make the topic again.",
-    at: { offset: from },
-  };
-}
-
-function beyondEnd(stretch: Stretch, from: number, end: number): Problem {
-  return {
-    code: "start-beyond-end",
-    message: `The pipeline shall start at offset ${from} of ${stretch.topic}/${stretch.partition}, which ends at ${end}.`,
-    hint: "Correct `start` in the environment's file, or resume the pipeline when the topic has come as far.",
-    at: { offset: from },
-  };
-}
-
-function unassigned({ topic, partition }: { topic: string; partition: number }): Problem {
-  return {
-    code: "source-broken",
-    message: `The source gave records of ${topic}/${partition}, which it never assigned.`,
-  };
 }

@@ -5,7 +5,7 @@ import { afterAll, expect, test } from "vitest";
 import { unwrap } from "#snapshots/problem.ts";
 import { openJsonDecoder } from "../decode/decode.ts";
 import { openDuckdbSink } from "../embedded/duckdb-sink.ts";
-import { collect, firstEpoch, freshPlace, living, specOf } from "../fixture.ts";
+import { collect, firstEpoch, freshPlace, living, specOf, type SpecOptions } from "../fixture.ts";
 import { openReleaseGuest } from "../guest/guest.ts";
 import { openRowLedger } from "../embedded/row-ledger.ts";
 import { selectOperations } from "./operations.ts";
@@ -56,39 +56,57 @@ function holding(sink: Sink, isBad: (batch: SinkBatch, operation: number) => boo
   };
 }
 
-test("a version one sink rejects is a dead letter of that sink, which keeps the version before; the other has the new one", async () => {
-  const spec = await specOf(place);
+const STRETCH = { topic: "t", incarnation: "i", partition: 0 };
+
+function recordOf(offset: number, changed: Record<string, unknown> = {}): SourceRecord {
+  const flight = {
+    id: 7,
+    date: "2001-04-01",
+    delay: 1,
+    distance: 1,
+    origin: "A",
+    destination: "B",
+  };
+  const value = Buffer.from(JSON.stringify({ ...flight, ...changed }));
+  return { offset, timestampMs: 0, key: null, headers: [], value };
+}
+
+/** A release whose records are brought into sinks, batch by batch. */
+async function openRelease(options: SpecOptions = {}) {
+  const spec = await specOf(place, options);
   const decoder = unwrap(openJsonDecoder(spec));
   const guest = openReleaseGuest(spec, place);
-  const delays = [1, 2, 3];
-  const records = delays.map((delay, offset): SourceRecord => {
-    const value = { id: 7, date: "2001-04-01", delay, distance: 1, origin: "A", destination: "B" };
-    return {
-      offset,
-      timestampMs: 0,
-      key: null,
-      headers: [],
-      value: Buffer.from(JSON.stringify(value)),
-    };
-  });
-  const contract = { key: decoder.key, columns: spec.output, maxParts: 1 };
-  const table = await openDuckdbSink({ name: "table", path: join(directory, "table.duckdb") });
-  const search = await openDuckdbSink({ name: "search", path: join(directory, "search.duckdb") });
-  for (const sink of [table, search]) expect(await sink.prepare(contract)).toBeUndefined();
-  const stretch = { topic: "t", incarnation: "i", partition: 0 };
-  const epoch = firstEpoch(stretch);
-  const signal = new AbortController().signal;
-  const decoded = decoder.decode(records, 0);
-  const chunks = unwrap(await guest.run(decoded, signal));
-  const portions = [{ stretch, epoch, records }];
-  const item = { portions, contract, records, decoded, chunks, sourceMap: undefined };
-  const settled = await settleBatch([table, rejecting(search, [1, 2])], item, {
-    signal,
-    random: () => 0,
-    observe: () => undefined,
-    at: "now",
-  });
-  if ("code" in settled) throw new Error(settled.message);
+  const contract = { key: decoder.key, columns: spec.output, maxParts: spec.maxParts };
+  const { signal } = new AbortController();
+  return {
+    async sink(name: string): Promise<Sink> {
+      const sink = await openDuckdbSink({ name, path: join(directory, `${name}.duckdb`) });
+      expect(await sink.prepare(contract)).toBeUndefined();
+      return sink;
+    },
+    async settle(sinks: readonly Sink[], ...records: SourceRecord[]) {
+      const decoded = decoder.decode(records, 0);
+      const chunks = unwrap(await guest.run(decoded, signal));
+      const portions = [{ stretch: STRETCH, epoch: firstEpoch(STRETCH), records }];
+      const item = { portions, contract, records, decoded, chunks, sourceMap: undefined };
+      const settled = await settleBatch(sinks, item, {
+        signal,
+        random: () => 0,
+        observe: () => undefined,
+        at: "now",
+      });
+      if ("code" in settled) throw new Error(settled.message);
+      return settled;
+    },
+    close: () => guest.close(),
+  };
+}
+
+test("a version one sink rejects is a dead letter of that sink, which keeps the version before; the other has the new one", async () => {
+  const release = await openRelease();
+  const [table, search] = [await release.sink("table"), await release.sink("search")];
+  const records = [1, 2, 3].map((delay, offset) => recordOf(offset, { delay }));
+  const settled = await release.settle([table, rejecting(search, [1, 2])], ...records);
   expect(settled).toHaveLength(1);
   expect(settled[0]?.counts).toMatchObject({ read: 3, written: 1, deadLettered: 2 });
   expect(
@@ -98,41 +116,22 @@ test("a version one sink rejects is a dead letter of that sink, which keeps the 
     [1, "sink:search", "value too long"],
   ]);
   expect([await delayIn(table), await delayIn(search)]).toEqual([[3], [1]]);
-  await Promise.all([table.close(), search.close(), guest.close()]);
+  await Promise.all([table.close(), search.close(), release.close()]);
 });
 
 test("a part that a sink rejects is missing: no part of an older version stands beside the others of its record", async () => {
-  const spec = await specOf(place, {
+  const release = await openRelease({
     apply:
       "(f) => Array.from({ length: 2 }, (_, i) => ({ ...f, distance: f.distance + i, late: false }))",
     maxParts: 2,
   });
-  const decoder = unwrap(openJsonDecoder(spec));
-  const guest = openReleaseGuest(spec, place);
-  const contract = { key: decoder.key, columns: spec.output, maxParts: 2 };
-  const path = join(directory, "parts.duckdb");
-  const table = await openDuckdbSink({ name: "table", path });
-  expect(await table.prepare(contract)).toBeUndefined();
+  const table = await release.sink("parts");
   const strict = holding(
     table,
     (batch, i) => batch.offset[i] === 1 && batch.part[i] === 1 && batch.kind[i] === WRITE,
   );
-  const stretch = { topic: "t", incarnation: "i", partition: 0 };
-  const epoch = firstEpoch(stretch);
-  const signal = new AbortController().signal;
-  const write = async (offset: number, distance: number) => {
-    const value = { id: 7, date: "2001-04-01", delay: 1, distance, origin: "A", destination: "B" };
-    const bytes = Buffer.from(JSON.stringify(value));
-    const records = [{ offset, timestampMs: 0, key: null, headers: [], value: bytes }];
-    const decoded = decoder.decode(records, 0);
-    const chunks = unwrap(await guest.run(decoded, signal));
-    const portions = [{ stretch, epoch, records }];
-    const item = { portions, contract, records, decoded, chunks, sourceMap: undefined };
-    const options = { signal, random: () => 0, observe: () => undefined, at: "now" };
-    return settleBatch([strict], item, options);
-  };
-  await write(0, 10);
-  expect(await write(1, 20)).toMatchObject([
+  await release.settle([strict], recordOf(0, { distance: 10 }));
+  expect(await release.settle([strict], recordOf(1, { distance: 20 }))).toMatchObject([
     { counts: { read: 1, deadLettered: 1 }, deadLetters: [{ offset: 1, reason: "too large" }] },
   ]);
   const rows = living(await collect(table.scan()));
@@ -158,39 +157,19 @@ test("a part that a sink rejects is missing: no part of an older version stands 
   ledger.find([row(0, 1, "c"), row(1, 0, "b")].map((one) => ({ ...one, isOld: false })));
   expect(await ledger.counts()).toMatchObject({ left: 2, right: 2, equal: 1, changed: 1 });
   await ledger.close();
-  await Promise.all([table.close(), guest.close()]);
+  await Promise.all([table.close(), release.close()]);
 });
 
 test("a row that is taken away counts once, also where a sink rejects another record of its batch", async () => {
-  const spec = await specOf(place);
-  const decoder = unwrap(openJsonDecoder(spec));
-  const guest = openReleaseGuest(spec, place);
-  const contract = { key: decoder.key, columns: spec.output, maxParts: 1 };
-  const path = join(directory, "retracted.duckdb");
-  const table = await openDuckdbSink({ name: "table", path });
-  expect(await table.prepare(contract)).toBeUndefined();
+  const release = await openRelease();
+  const table = await release.sink("retracted");
   const strict = holding(table, (batch, i) => batch.offset[i] === 2);
-  const stretch = { topic: "t", incarnation: "i", partition: 0 };
-  const epoch = firstEpoch(stretch);
-  const signal = new AbortController().signal;
-  const record = (offset: number, id: number, isTombstone = false): SourceRecord => {
-    const value = { id, date: "2001-04-01", delay: 1, distance: 1, origin: "A", destination: "B" };
-    const bytes = isTombstone ? null : Buffer.from(JSON.stringify(value));
-    return { offset, timestampMs: 0, key: Buffer.from(String(id)), headers: [], value: bytes };
-  };
-  const settle = async (...records: SourceRecord[]) => {
-    const decoded = decoder.decode(records, 0);
-    const chunks = unwrap(await guest.run(decoded, signal));
-    const portions = [{ stretch, epoch, records }];
-    const item = { portions, contract, records, decoded, chunks, sourceMap: undefined };
-    const options = { signal, random: () => 0, observe: () => undefined, at: "now" };
-    return settleBatch([strict], item, options);
-  };
-  await settle(record(0, 8));
-  expect(await settle(record(1, 8, true), record(2, 7))).toMatchObject([
+  const tombstone = { ...recordOf(1), key: Buffer.from("8"), value: null };
+  await release.settle([strict], recordOf(0, { id: 8 }));
+  expect(await release.settle([strict], tombstone, recordOf(2))).toMatchObject([
     { counts: { read: 2, written: 1, deadLettered: 1, retracted: 1 } },
   ]);
-  await Promise.all([table.close(), guest.close()]);
+  await Promise.all([table.close(), release.close()]);
 });
 
 async function delayIn(sink: Sink): Promise<unknown[]> {

@@ -6,6 +6,7 @@ import type { Registry } from "../decode/registry.ts";
 import type { PipelineEvent } from "../events.ts";
 import type { PipelineSpec } from "../pipeline-spec.ts";
 import type { SourceRecord } from "../ports.ts";
+import { STOPPED } from "../unless-stopped.ts";
 
 /** The decoder of a pipeline's records: by its release's contract, in its stream's format. */
 export function openSpecDecoder(
@@ -35,6 +36,6 @@ export async function decodeSettled(
     if (outcome.kind === "halt") return outcome.problem;
     observe({ kind: "backoff", where: "registry", problem: outcome.problem });
     await delay(outcome.afterMs, undefined, { signal }).catch(() => undefined);
-    if (signal.aborted) return { code: "stopped", message: "The pipeline was stopped." };
+    if (signal.aborted) return STOPPED;
   }
 }

@@ -14,7 +14,8 @@ import {
   listRewrites,
   type Selection,
 } from "./rewrites.ts";
-import { rewriting, tombstones, type RewritePiece } from "./rewriting.ts";
+import { rewriting, type RewritePiece } from "./rewriting.ts";
+import { tombstones } from "./tombstones.ts";
 import { openSyncState } from "../state.ts";
 import { FIRST_EPOCH, versionOf } from "../order/version.ts";
 

@@ -17,7 +17,6 @@ import {
   listAsked,
   listOpenRewrites,
   readSelection,
-  type Clear,
   type OpenRewrite,
   type RewriteHead,
   type Selection,
@@ -26,7 +25,8 @@ import type { SettledBatch } from "../pipeline/settle-batch.ts";
 import { inTransaction } from "../state.ts";
 import type { Piece } from "../order/stretches.ts";
 import type { Tuning } from "../tuning.ts";
-import { FIRST_EPOCH, partsOfVersion, versionOf } from "../order/version.ts";
+import { openSelection } from "./selection.ts";
+import { tombstones } from "./tombstones.ts";
 
 /** A batch to write again, and what is done once every sink has it. */
 export type RewritePiece = Omit<Piece, "claim"> & {
@@ -73,13 +73,14 @@ export async function* rewriting(
 ): AsyncGenerator<RewritePiece | Problem | Looking | undefined> {
   const begun = new Map<number, Begun>();
   for (;;) {
-    const open = await openHere(parts);
-    const next = await nextOf(parts, begun, open);
+    const isGone = askedOnce(parts);
+    const open = await openHere(parts, isGone);
+    const next = await nextOf(parts, begun, open, isGone);
     // What is there to do by now is looked up again.
     if (next === "begun") continue;
     if (next === undefined) {
       const written = open.filter(({ state }) => state === "written");
-      const refused = await endBackfills(parts, written);
+      const refused = await endBackfills(parts, written, isGone);
       if (refused !== undefined) yield refused;
     } else {
       yield* next;
@@ -93,8 +94,8 @@ async function nextOf(
   parts: RewritingParts,
   begun: Map<number, Begun>,
   open: readonly OpenRewrite[],
+  isGone: IsGone,
 ): Promise<AsyncGenerator<RewritePiece | Problem | Looking> | "begun" | undefined> {
-  const isGone = askedOnce(parts);
   for (const rewrite of open) {
     if (rewrite.state === "written" || isWaiting(parts, begun, rewrite)) continue;
     if (await isGone(rewrite)) continue;
@@ -141,7 +142,7 @@ function isWaiting(
 }
 
 /** What can be done here; what was asked of a topic that was made again since is over, also in partitions that it has no more. */
-async function openHere(parts: RewritingParts): Promise<OpenRewrite[]> {
+async function openHere(parts: RewritingParts, isGone: IsGone): Promise<OpenRewrite[]> {
   const held = parts.held();
   const open = listOpenRewrites(parts.state, parts.id);
   const gone: OpenRewrite[] = [];
@@ -149,7 +150,7 @@ async function openHere(parts: RewritingParts): Promise<OpenRewrite[]> {
     const here = held.filter(({ topic }) => topic === rewrite.topic);
     const isOther = here.every(({ incarnation }) => incarnation !== rewrite.incarnation);
     // It may be what is held here that is not there any more.
-    if (here.length > 0 && isOther && (await isTopicGone(parts, rewrite))) gone.push(rewrite);
+    if (here.length > 0 && isOther && (await isGone(rewrite))) gone.push(rewrite);
   }
   if (gone.length > 0) endRewrites(parts.state, gone);
   return open.filter((rewrite) => isHeld(parts, rewrite));
@@ -162,6 +163,7 @@ async function openHere(parts: RewritingParts): Promise<OpenRewrite[]> {
 async function endBackfills(
   parts: RewritingParts,
   here: readonly OpenRewrite[],
+  isGone: IsGone,
 ): Promise<Problem | undefined> {
   const [one] = here;
   if (one === undefined) return undefined;
@@ -176,23 +178,16 @@ async function endBackfills(
   );
   const left = all.filter((other) => other.state !== "written" || other.release !== release);
   if (left.length > 0) {
-    await endGone(parts, left);
+    // Nobody reads, and so nobody will write, what was asked of a topic that is deleted or made again since.
+    const gone: OpenRewrite[] = [];
+    for (const one of left) if (!isHeld(parts, one) && (await isGone(one))) gone.push(one);
+    if (gone.length > 0) endRewrites(parts.state, gone);
     return undefined;
   }
   const turned = await parts.turnReaders(release);
   if (typeof turned === "object") return turned;
   if (turned) endRewrites(parts.state, all);
   return undefined;
-}
-
-/** Nobody reads, and so nobody will write, what was asked of a topic that is deleted or made again since. */
-async function endGone(parts: RewritingParts, rewrites: readonly OpenRewrite[]): Promise<void> {
-  const elsewhere = rewrites.filter((rewrite) => !isHeld(parts, rewrite));
-  const byMaking = Map.groupBy(elsewhere, (one) => JSON.stringify([one.topic, one.incarnation]));
-  for (const some of byMaking.values()) {
-    const [one] = some;
-    if (one !== undefined && (await isTopicGone(parts, one))) endRewrites(parts.state, some);
-  }
 }
 
 type PieceOf = (epoch: Epoch, records: readonly SourceRecord[], decoded: Decoded) => RewritePiece;
@@ -275,7 +270,6 @@ async function* clear(
   parts: RewritingParts,
   rewrite: OpenRewrite,
 ): AsyncGenerator<RewritePiece | Problem> {
-  if (await isTopicGone(parts, rewrite)) return;
   const epoch = parts.newestOf(rewrite);
   if (epoch === undefined) return;
   const { pieceOf, settled } = openPieces(parts, rewrite, epoch.epoch);
@@ -343,8 +337,10 @@ async function isTopicGone(
   }
 }
 
-/** As `isTopicGone`, where a hundred partitions of one may wait, and live ones be read no further meanwhile. */
-function askedOnce(parts: RewritingParts): (rewrite: RewriteHead) => Promise<boolean> {
+type IsGone = (rewrite: RewriteHead) => Promise<boolean>;
+
+/** As `isTopicGone`, for one look: a hundred partitions of one may wait, and live ones be read no further meanwhile. */
+function askedOnce(parts: RewritingParts): IsGone {
   const asked = new Map<string, Promise<boolean>>();
   return (rewrite) => {
     const making = JSON.stringify([rewrite.topic, rewrite.incarnation]);
@@ -356,46 +352,4 @@ function askedOnce(parts: RewritingParts): (rewrite: RewriteHead) => Promise<boo
 
 function isHeld(parts: RewritingParts, rewrite: OpenRewrite): boolean {
   return parts.held().some((stretch) => isSameStretch(stretch, rewrite));
-}
-
-/**
- * By epoch: tombstones whose versions come right after those of the rows they are to clear, so that whatever is newer, or comes to life in any
- * partition meanwhile, stays. A row made by hand has no version of ours: its tombstone is older than every record.
- */
-export function tombstones(
-  clears: readonly Clear[],
-): { number: number; records: SourceRecord[] }[] {
-  const oldest = versionOf(FIRST_EPOCH, 0, 0);
-  const byEpoch = new Map<number, SourceRecord[]>();
-  for (const { key, found } of clears) {
-    const after = BigInt(found) + 1n;
-    const { epoch, offset } = partsOfVersion(after < oldest ? oldest : after + (after & 1n));
-    const record = { offset, timestampMs: 0, headers: [], key: Buffer.from(key), value: null };
-    const records = byEpoch.get(epoch);
-    if (records === undefined) byEpoch.set(epoch, [record]);
-    else records.push(record);
-  }
-  return [...byEpoch].map(([number, records]) => ({ number, records }));
-}
-
-/** Picks records, and takes in the identity of each that is named by its offset. */
-function openSelection(selection: Selection): {
-  from(records: readonly SourceRecord[], decoded: Decoded): readonly SourceRecord[];
-  selection(): Selection;
-} {
-  if (!("tokens" in selection)) return { from: (records) => records, selection: () => selection };
-  const offsets = new Set(selection.offsets);
-  const tokens = new Set(selection.tokens);
-  const since = new Map<string | number, number>();
-  return {
-    from: (records, decoded) =>
-      records.filter(({ offset }, i) => {
-        const token = decoded.keyRow[i] === -1 ? undefined : decoded.token[i];
-        const isNamed = offsets.has(offset);
-        if (token === undefined) return isNamed;
-        if (isNamed && !since.has(token)) since.set(token, offset);
-        return tokens.has(token) || since.has(token);
-      }),
-    selection: () => ({ ...selection, since: [...since] }),
-  };
 }
