@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import kafkajs from "kafkajs";
 import { unwrap } from "#snapshots/problem.ts";
 import type { KafkaConnection, Surroundings } from "#promote/sync/connections.ts";
 import { openKafkaProducer, type KafkaRecord } from "#promote/sync/kafka/producer.ts";
@@ -18,6 +19,10 @@ export const producer = unwrap(
   await openKafkaProducer({ connection: CONNECTION, surroundings: SURROUNDINGS }),
 );
 
+const { Kafka, logLevel } = kafkajs;
+const admin = new Kafka({ brokers: [servers.kafka], logLevel: logLevel.NOTHING }).admin();
+await admin.connect();
+
 const run = randomUUID().slice(0, 8);
 
 export function freshName(kind: string): string {
@@ -30,6 +35,13 @@ export async function closeFixture(): Promise<void> {
     if (topic.includes(`-${run}-`)) await topics.remove(topic);
   await producer.close();
   await topics.close();
+  await admin.disconnect();
+}
+
+/** The members of a group by their ids, as its coordinator has them. */
+export async function membersOf(group: string): Promise<string[]> {
+  const { groups } = await admin.describeGroups([group]);
+  return groups.flatMap(({ members }) => members.map(({ memberId }) => memberId));
 }
 
 /** Kept whatever the times of its records: Kafka looks for those over a week old 30 s after it started, and then every five minutes. */

@@ -7,6 +7,7 @@ import {
   closeFixture,
   freshName,
   freshTopic,
+  membersOf,
   nextAssigned,
   numbered,
   openSource,
@@ -238,9 +239,16 @@ describe("a group of workers", () => {
   test("a slow pipeline stays in the group", async () => {
     const topic = await freshTopic(1);
     await append(topic, numbered(0, 2));
-    const source = await openSource({ topics: [topic], sessionTimeoutMs: 6000 });
+    const group = freshName("group");
+    const source = await openSource({ topics: [topic], group, sessionTimeoutMs: 6000 });
     await take(source, 2);
-    await new Promise((resolve) => setTimeout(resolve, 8000));
+    const members = await membersOf(group);
+    expect(members).toHaveLength(1);
+    const overMs = Date.now() + 8000;
+    await until("without a heartbeat its session would be over", async () => {
+      expect(await membersOf(group)).toEqual(members);
+      return Date.now() > overMs;
+    });
     expect(await source.commit([{ topic, partition: 0, next: 2 }])).toBeUndefined();
     await append(topic, numbered(2, 3));
     const event = await pollUntil(source, ({ kind }) => kind !== "idle");

@@ -14,10 +14,9 @@ import {
   type DuckDBConnection,
   type DuckDBValue,
 } from "@duckdb/node-api";
-import type { ScalarName, SqlType } from "#snapshots/types.ts";
+import type { SqlType } from "#snapshots/types.ts";
 import type { StoredRow } from "../ports.ts";
-import { JsonText } from "../values/json-text.ts";
-import { writeDate, writeMoment, writeTime } from "../values/moment-json.ts";
+import { momentText } from "../values/moment-json.ts";
 import type { SinkTable } from "./sink-tables.ts";
 
 /** Every row and tombstone in key order. */
@@ -81,39 +80,20 @@ function scalarOf(value: DuckDBValue): unknown {
   if (typeof value === "number") return Number.isFinite(value) ? value : String(value);
   if (typeof value === "bigint") return isSafe(value) ? Number(value) : String(value);
   if (value instanceof DuckDBBlobValue) return Buffer.from(value.bytes).toString("hex");
-  if (value instanceof DuckDBDateValue) return written((out) => writeDate(out, value.days));
-  if (value instanceof DuckDBTimeValue)
-    return written((out) => writeTime(out, asLong(value.micros), 0));
-  if (value instanceof DuckDBTimestampValue) return moment("TIMESTAMP", value.micros);
+  if (value instanceof DuckDBDateValue) return momentText("DATE", value.days);
+  if (value instanceof DuckDBTimeValue) return momentText("TIME", value.micros);
+  if (value instanceof DuckDBTimestampValue) return momentText("TIMESTAMP", value.micros);
   if (value instanceof DuckDBTimestampTZValue)
-    return moment("TIMESTAMP WITH TIME ZONE", value.micros);
-  if (value instanceof DuckDBTimestampSecondsValue) return moment("TIMESTAMP_S", value.seconds);
+    return momentText("TIMESTAMP WITH TIME ZONE", value.micros);
+  if (value instanceof DuckDBTimestampSecondsValue) return momentText("TIMESTAMP_S", value.seconds);
   if (value instanceof DuckDBTimestampMillisecondsValue)
-    return moment("TIMESTAMP_MS", value.millis);
-  if (value instanceof DuckDBTimestampNanosecondsValue) return moment("TIMESTAMP_NS", value.nanos);
+    return momentText("TIMESTAMP_MS", value.millis);
+  if (value instanceof DuckDBTimestampNanosecondsValue)
+    return momentText("TIMESTAMP_NS", value.nanos);
   // Decimals and UUIDs.
   return value.toString();
 }
 
 function isSafe(value: bigint): boolean {
   return value >= Number.MIN_SAFE_INTEGER && value <= Number.MAX_SAFE_INTEGER;
-}
-
-const text = new JsonText(64);
-const long = new DataView(new ArrayBuffer(8));
-
-function moment(name: ScalarName, units: bigint): string {
-  return written((out) => writeMoment(out, asLong(units), 0, name));
-}
-
-function asLong(value: bigint): DataView {
-  long.setBigInt64(0, value, true);
-  return long;
-}
-
-/** Without the quotes. */
-function written(write: (out: JsonText) => void): string {
-  text.reset();
-  write(text);
-  return text.bytes.toString("latin1", 1, text.length - 1);
 }

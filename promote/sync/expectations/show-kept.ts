@@ -1,13 +1,12 @@
-import type { ScalarName, SqlType } from "#snapshots/types.ts";
-import { JsonText } from "../values/json-text.ts";
+import type { SqlType } from "#snapshots/types.ts";
 import { show, type Kept } from "../values/json-values.ts";
-import { writeDate, writeMoment, writeTime } from "../values/moment-json.ts";
+import { momentText } from "../values/moment-json.ts";
 
 /** A column's value as a person should see it in a reason. */
 export function showKept(type: SqlType, value: Kept): string {
   if (type.kind === "decimal" && typeof value === "bigint") return pointed(value, type.scale);
   if (type.kind === "scalar" && (typeof value === "number" || typeof value === "bigint")) {
-    const moment = momentOf(type.name, value);
+    const moment = momentText(type.name, value);
     if (moment !== undefined) return moment;
   }
   if (typeof value === "bigint") return value.toString();
@@ -17,21 +16,6 @@ export function showKept(type: SqlType, value: Kept): string {
   return type.kind === "list" || type.kind === "map" || type.kind === "struct"
     ? "such a value"
     : show(value);
-}
-
-const text = new JsonText(64);
-const view = new DataView(new ArrayBuffer(8));
-
-/** A date or time as JSON has it, without the quotes. */
-function momentOf(name: ScalarName, value: number | bigint): string | undefined {
-  const isMoment = name === "DATE" || name === "TIME" || name.startsWith("TIMESTAMP");
-  if (!isMoment) return undefined;
-  text.reset();
-  view.setBigInt64(0, BigInt(value), true);
-  if (name === "DATE") writeDate(text, Number(value));
-  else if (name === "TIME") writeTime(text, view, 0);
-  else writeMoment(text, view, 0, name);
-  return text.bytes.toString("latin1").slice(1, -1);
 }
 
 /** The fewest digits that are this FLOAT and no other. */

@@ -1,5 +1,5 @@
 import type { ScalarName } from "#snapshots/types.ts";
-import type { JsonText } from "./json-text.ts";
+import { JsonText } from "./json-text.ts";
 
 const QUOTE = 0x22;
 const DASH = 0x2d;
@@ -95,4 +95,18 @@ function writeYear(out: JsonText, year: number): void {
   }
   out.byte(year < 0 ? DASH : 0x2b);
   out.ascii(String(Math.abs(year)).padStart(6, "0"));
+}
+
+const text = new JsonText(64);
+const long = new DataView(new ArrayBuffer(8));
+
+/** A date in days, a time in microseconds or a timestamp in its type's units, as JSON has it, without the quotes; undefined for another type. */
+export function momentText(name: ScalarName, units: number | bigint): string | undefined {
+  if (name !== "DATE" && name !== "TIME" && !name.startsWith("TIMESTAMP")) return undefined;
+  text.reset();
+  long.setBigInt64(0, BigInt(units), true);
+  if (name === "DATE") writeDate(text, Number(units));
+  else if (name === "TIME") writeTime(text, long, 0);
+  else writeMoment(text, long, 0, name);
+  return text.bytes.toString("latin1", 1, text.length - 1);
 }
