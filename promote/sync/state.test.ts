@@ -5,7 +5,7 @@ import { DatabaseSync } from "node:sqlite";
 import { beforeEach, expect, test } from "vitest";
 import { deadLetter, insertDeadLetters, listDeadLetters } from "./dead-letters/dead-letters.ts";
 import { endOfEpoch, epochOf, listEpochs, openAlike, type NewEpoch } from "./order/epochs.ts";
-import { commitProgress, NOTHING, readProgress, setPaused } from "./order/progress.ts";
+import { commitProgress, NOTHING, readProgress, setHalted, setPaused } from "./order/progress.ts";
 import { claimStretch, readOffset } from "./order/stretch-offsets.ts";
 import { listRewrites } from "./rewrites/rewrites.ts";
 import { openSyncState } from "./state.ts";
@@ -41,6 +41,19 @@ test("epochs begin at 1024 and a record keeps the release of the epoch it fell i
     Infinity,
     Infinity,
   ]);
+});
+
+test("what halts a worker halts the pipeline until it is resumed; what was met before somebody resumed it does not", () => {
+  const met = { code: "no", message: "No.", hint: "Say yes.", at: { offset: 7 } };
+  setHalted(state, id, 0, met);
+  expect(readProgress(state, id)).toMatchObject({ halts: 1, halted: met });
+  setPaused(state, id, false);
+  expect(readProgress(state, id)).not.toHaveProperty("halted");
+  setHalted(state, id, 0, met);
+  expect(readProgress(state, id)).toMatchObject({ halts: 1, resumes: 1 });
+  expect(readProgress(state, id)).not.toHaveProperty("halted");
+  setHalted(state, id, 1, met);
+  expect(readProgress(state, id)).toMatchObject({ halts: 2, halted: met });
 });
 
 test("offset, counts and dead letters move together or not at all", () => {

@@ -50,6 +50,10 @@ function migrate(database: DatabaseSync): void {
   }
   if (has("sync_pipelines", "is_paused") && !has("sync_pipelines", "resumes"))
     database.exec("alter table sync_pipelines add column resumes integer not null default 0");
+  if (has("sync_pipelines", "is_paused") && !has("sync_pipelines", "halts"))
+    database.exec(
+      "alter table sync_pipelines add column halts integer not null default 0; alter table sync_pipelines add column halted text",
+    );
 }
 
 /** Versions within a transition were others before: one that goes on does so in another transition, above what was written. */
@@ -92,6 +96,7 @@ create table if not exists sync_releases (
 create table if not exists sync_pipelines (
   environment text not null, name text not null,
   is_paused integer not null default 0, resumes integer not null default 0,
+  halts integer not null default 0, halted text,
   read integer not null default 0, written integer not null default 0, filtered integer not null default 0,
   stale integer not null default 0, dead_lettered integer not null default 0, retracted integer not null default 0,
   primary key (environment, name)

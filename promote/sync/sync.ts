@@ -29,7 +29,7 @@ import { known, statusOf, type PipelineStatus } from "./workers/status.ts";
 import type { Growth } from "./order/stretches.ts";
 import { applyRepair, planRepair, removeStrays, type RepairPlan } from "./verify/repair.ts";
 import type { VerifyProgress, VerifyReport } from "./verify/verify.ts";
-import { livingReports, type WorkerReport } from "./workers/workers.ts";
+import { eachOnce, livingReports, type WorkerReport } from "./workers/workers.ts";
 
 export type { PipelineSpec } from "./pipeline-spec.ts";
 export type { PipelineStatus } from "./workers/status.ts";
@@ -171,10 +171,14 @@ export function openSync(options: SyncOptions): Sync {
     if (elsewhere.length > 0 || before > 0) place.onChange();
   }
 
+  function allReports(): WorkerReport[] {
+    const own = [...supervisors.values()].map((supervisor) => supervisor.report());
+    return eachOnce([...own, ...elsewhere]);
+  }
+
   function status(): PipelineStatus[] {
     const byPipeline = new Map<string, WorkerReport[]>();
-    const own = [...supervisors.values()].map((supervisor) => supervisor.report());
-    for (const report of [...own, ...elsewhere]) {
+    for (const report of allReports()) {
       const key = keyOf(report.environment, report.name);
       byPipeline.set(key, [...(byPipeline.get(key) ?? []), report]);
     }
@@ -187,8 +191,7 @@ export function openSync(options: SyncOptions): Sync {
 
   /** What each worker says of a pipeline. */
   function reportsOf({ environment, name }: PipelineId): WorkerReport[] {
-    const own = [...supervisors.values()].map((supervisor) => supervisor.report());
-    return [...own, ...elsewhere].filter(
+    return allReports().filter(
       (report) => report.environment === environment && report.name === name,
     );
   }
@@ -258,7 +261,7 @@ export function openSync(options: SyncOptions): Sync {
         const { environment, name, release, topic } = supervisor.spec();
         return { environment, name, release, topic: topicText(topic) };
       }),
-    reports: () => [...supervisors.values()].map((supervisor) => supervisor.report()),
+    reports: () => allReports().filter((report) => report.worker === worker),
     status,
     subscribe(listener) {
       listeners.add(listener);

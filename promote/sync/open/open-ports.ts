@@ -10,7 +10,8 @@ import type { Patience, Sink, Source, TopicReader } from "../ports.ts";
 
 /** What a pipeline reads from and writes to, open. */
 export type Ports = {
-  source: Source;
+  /** Takes part in the reading, until it is closed: only who polls it should have it open, since the other workers wait for one that does not. */
+  openSource(): Promise<Source>;
   sinks: Sink[];
   reader: TopicReader;
   /** Where dead letters go besides the state database; they are durable when `send` resolves. */
@@ -33,9 +34,13 @@ export async function openPorts(spec: PipelineSpec, place: PortsPlace): Promise<
   const sinks = await openSinks(spec, place);
   if (!sinks.ok) return sinks;
   const { topics } = place.folders;
-  if (typeof spec.topic !== "string") throw new Error("an embedded pipeline reads one topic");
-  const source = openFileSource(join(topics, spec.topic), spec.topic, spec.start);
-  return ok({ source, sinks: sinks.value, reader: openFileTopicReader(topics) });
+  const { topic, start } = spec;
+  if (typeof topic !== "string") throw new Error("an embedded pipeline reads one topic");
+  return ok({
+    openSource: async () => openFileSource(join(topics, topic), topic, start),
+    sinks: sinks.value,
+    reader: openFileTopicReader(topics),
+  });
 }
 
 /** Sinks and topic alone, to be looked at without taking part in the reading. */
@@ -62,8 +67,7 @@ async function openReader(
 /** Their clients take half a second to load: only who has servers waits for it. */
 const servers = () => import("./open-servers.ts");
 
-export async function closePorts({ source, sinks, reader, deadLetters }: Ports): Promise<void> {
-  await source.close();
+export async function closePorts({ sinks, reader, deadLetters }: Ports): Promise<void> {
   for (const sink of sinks) await sink.close();
   await reader.close();
   await deadLetters?.close();

@@ -9,7 +9,7 @@ import { openKafkaSink } from "../kafka/sink.ts";
 import { openKafkaSource } from "../kafka/source.ts";
 import type { Ports } from "./open-ports.ts";
 import type { PipelineSpec, SinkChoice, Where } from "../pipeline-spec.ts";
-import type { Patience, Sink, TopicReader } from "../ports.ts";
+import type { Patience, Sink, Source, TopicReader } from "../ports.ts";
 import { gatherMs } from "../tuning.ts";
 
 type Servers = Extract<Where, { kind: "servers" }>;
@@ -31,15 +31,16 @@ export async function openServerPorts(
   const sinks = await openServerSinks(spec, servers, surroundings);
   if (!sinks.ok) return sinks;
   const group = `penstock.${spec.environment}.${spec.name}`;
-  const source = await openKafkaSource({
-    connection,
-    surroundings,
-    topics: topicMatch(spec.topic),
-    group,
-    gatherMs: gatherMs(spec.latencyMs),
-    ...(spec.start === undefined ? {} : { start: spec.start }),
-  });
-  const ports: Ports = { source, sinks: sinks.value, reader: reader.value };
+  const openSource = (): Promise<Source> =>
+    openKafkaSource({
+      connection,
+      surroundings,
+      topics: topicMatch(spec.topic),
+      group,
+      gatherMs: gatherMs(spec.latencyMs),
+      ...(spec.start === undefined ? {} : { start: spec.start }),
+    });
+  const ports: Ports = { openSource, sinks: sinks.value, reader: reader.value };
   const topic = spec.deadLetterTopic;
   if (topic === undefined) return ok(ports);
   const pipeline = ownerOf(spec);

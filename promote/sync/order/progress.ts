@@ -1,11 +1,13 @@
 import type { DatabaseSync } from "node:sqlite";
 import { z } from "zod";
+import type { Problem } from "#snapshots/problem.ts";
 import { recordConflicts } from "../decode/conflicts.ts";
 import type { SchemaConflict } from "../decode/decode.ts";
 import { insertDeadLetters, type DeadLetter } from "../dead-letters/dead-letters.ts";
 import type { PipelineId, Stretch } from "./epochs.ts";
 import type { Tally } from "../expectations/expectations.ts";
 import { recordTallies } from "../expectations/history.ts";
+import { problemSchema } from "../problem-schema.ts";
 import { inTransaction } from "../state.ts";
 
 /** read = written + filtered + stale + deadLettered, always. `retracted`: living rows that a tombstone or correction took away. */
@@ -41,6 +43,8 @@ export function addCounts(a: Counts, b: Counts): Counts {
 const rowSchema = z.object({
   is_paused: z.number(),
   resumes: z.number(),
+  halts: z.number(),
+  halted: z.string().nullable(),
   read: z.number(),
   written: z.number(),
   filtered: z.number(),
@@ -49,16 +53,28 @@ const rowSchema = z.object({
   retracted: z.number(),
 });
 
-export function readProgress(
-  state: DatabaseSync,
-  id: PipelineId,
-): { isPaused: boolean; resumes: number; counts: Counts } {
+/** `halted`: what a worker met at which the pipeline halts, until it is resumed. */
+export type Progress = {
+  isPaused: boolean;
+  resumes: number;
+  halts: number;
+  halted?: Problem;
+  counts: Counts;
+};
+
+export function readProgress(state: DatabaseSync, id: PipelineId): Progress {
   const found = state
     .prepare("select * from sync_pipelines where environment = ? and name = ?")
     .get(id.environment, id.name);
-  if (found === undefined) return { isPaused: false, resumes: 0, counts: NOTHING };
-  const { is_paused, resumes, dead_lettered, ...rest } = rowSchema.parse(found);
-  return { isPaused: is_paused === 1, resumes, counts: { ...rest, deadLettered: dead_lettered } };
+  if (found === undefined) return { isPaused: false, resumes: 0, halts: 0, counts: NOTHING };
+  const { is_paused, resumes, halts, halted, dead_lettered, ...rest } = rowSchema.parse(found);
+  return {
+    isPaused: is_paused === 1,
+    resumes,
+    halts,
+    ...(halted === null ? {} : { halted: problemSchema.parse(JSON.parse(halted)) }),
+    counts: { ...rest, deadLettered: dead_lettered },
+  };
 }
 
 /** Kept, so that a paused pipeline is still paused after a restart; every worker of the pipeline obeys it. */
@@ -66,9 +82,27 @@ export function setPaused(state: DatabaseSync, id: PipelineId, isPaused: boolean
   state
     .prepare(
       `insert into sync_pipelines (environment, name, is_paused, resumes) values (?, ?, ?, ?)
-       on conflict do update set is_paused = excluded.is_paused, resumes = resumes + excluded.resumes`,
+       on conflict do update set is_paused = excluded.is_paused, resumes = resumes + excluded.resumes, halted = null`,
     )
     .run(id.environment, id.name, isPaused ? 1 : 0, isPaused ? 0 : 1);
+}
+
+/**
+ * A pipeline halts in every worker, as soon as one meets what halts it. Nothing is noted where somebody has resumed it since that one began
+ * (`resumes`): the others go on.
+ */
+export function setHalted(
+  state: DatabaseSync,
+  id: PipelineId,
+  resumes: number,
+  problem: Problem,
+): void {
+  state
+    .prepare(
+      `insert into sync_pipelines (environment, name, halts, halted) values (:environment, :name, 1, :problem)
+       on conflict do update set halts = halts + 1, halted = excluded.halted where resumes = :resumes`,
+    )
+    .run({ ...id, problem: JSON.stringify(problem), resumes });
 }
 
 /** A finished batch: durable in every sink before this is called. */

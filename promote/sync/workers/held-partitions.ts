@@ -16,7 +16,7 @@ export type HeldPartitions = {
   isMeasured(): boolean;
   /** None, until they are assigned. */
   forget(): void;
-  /** Those the pipeline had when it was last here, as far as it had come. */
+  /** All those of the pipeline, as far as it has come: where nobody reads, each of its workers tells of each. */
   recall(topics: TopicChoice): void;
   note(event: PipelineEvent): void;
   measure(ranges: readonly PartitionRange[]): void;
@@ -47,6 +47,7 @@ export function openHeldPartitions(state: DatabaseSync, id: PipelineId): HeldPar
       isMeasured = false;
     },
     recall(topics) {
+      const ends = new Map([...held].map(([key, { end }]) => [key, end]));
       this.forget();
       const isRead = isAmongTopics(topics);
       const epochs = listEpochs(state, id).filter(({ topic }) => isRead(topic));
@@ -54,7 +55,8 @@ export function openHeldPartitions(state: DatabaseSync, id: PipelineId): HeldPar
       for (const epoch of epochs.filter((one) => one.incarnation === newest.get(one.topic))) {
         const offset = readOffset(state, id, epoch) ?? epoch.firstOffset;
         const { topic, partition } = epoch;
-        held.set(keyOf(epoch), { topic, partition, epoch: epoch.epoch, offset, end: offset });
+        const end = Math.max(offset, ends.get(keyOf(epoch)) ?? 0);
+        held.set(keyOf(epoch), { topic, partition, epoch: epoch.epoch, offset, end });
       }
     },
     note(event) {

@@ -13,11 +13,11 @@ import { runPipeline, type PipelineParts, type RunningPipeline } from "../pipeli
 import { placesOf, type PipelineSpec } from "../pipeline-spec.ts";
 import { openHeldPartitions } from "./held-partitions.ts";
 import { openMeasuring } from "./measuring.ts";
-import { readProgress, setPaused } from "../order/progress.ts";
+import { readProgress, setHalted, setPaused } from "../order/progress.ts";
 import { keepRelease, readRelease, widestParts } from "../release-spec.ts";
 import { contractOf, planSinks, type SinkPlan } from "../open/sink-plan.ts";
 import { openSpecDecoder } from "../pipeline/spec-decoder.ts";
-import type { Sink } from "../ports.ts";
+import type { PartitionRange, Sink, Source, TopicReader } from "../ports.ts";
 import { openRateMeter } from "./status.ts";
 import { GROWTH, type Growth } from "../order/stretches.ts";
 import { tuningOf, type Tuning } from "../tuning.ts";
@@ -82,7 +82,10 @@ export function openSupervisor(first: PipelineSpec, place: Place): Supervisor {
   const backoffs = new Map<string, Problem>();
   let running: RunningPipeline | undefined;
   let ports: Ports | undefined;
+  /** Open while it is polled. */
+  let source: Source | undefined;
   let resumes = 0;
+  let halts = 0;
   let queue: Promise<unknown> = Promise.resolve();
   const meter = openRateMeter();
   const id = { environment: first.environment, name: first.name };
@@ -108,7 +111,7 @@ export function openSupervisor(first: PipelineSpec, place: Place): Supervisor {
 
   async function launch(): Promise<void> {
     const progress = readProgress(place.state, id);
-    resumes = progress.resumes;
+    ({ resumes, halts } = progress);
     backoffs.clear();
     // Which partitions of a shared topic this worker will read is the group's to say.
     if (spec.where.kind === "embedded" || progress.isPaused) partitions.recall(spec.topic);
@@ -119,7 +122,8 @@ export function openSupervisor(first: PipelineSpec, place: Place): Supervisor {
     if (!asked.ok) change({ state: "halted", problem: asked.problem });
     if (ports === undefined || progress.isPaused || !asked.ok) return;
     const restartsBefore = live.guestRestarts;
-    const pipeline = runPipeline(partsOf(ports, asked.value));
+    source = await ports.openSource();
+    const pipeline = runPipeline(partsOf(ports, source, asked.value));
     running = pipeline;
     change({ state: "running" });
     void ended(pipeline, restartsBefore);
@@ -138,12 +142,29 @@ export function openSupervisor(first: PipelineSpec, place: Place): Supervisor {
     if (endedByItself) running = undefined;
     change({ guestRestarts: restartsBefore + pipeline.guestRestarts() });
     if (problem === undefined || !endedByItself) return;
+    halted(problem);
+    await enqueue(async () => {
+      setHalted(place.state, id, resumes, problem);
+      await leave();
+    }).catch(() => undefined);
+  }
+
+  function halted(problem: Problem): void {
     backoffs.clear();
+    partitions.recall(spec.topic);
     change({ state: "halted", problem });
   }
 
+  /** Lets others have the partitions, who would wait for one that does not poll. */
+  async function leave(): Promise<void> {
+    const closing = source;
+    source = undefined;
+    await closing?.close();
+  }
+
   function partsOf(
-    { source, sinks, reader, deadLetters }: Ports,
+    { sinks, reader, deadLetters }: Ports,
+    source: Source,
     registry: Registry | undefined,
   ): PipelineParts {
     return {
@@ -205,16 +226,17 @@ export function openSupervisor(first: PipelineSpec, place: Place): Supervisor {
   }
 
   /** Finishes what is in flight, or gives it up after a while. */
-  async function halt(): Promise<void> {
+  async function finish(): Promise<void> {
     const pipeline = running;
     running = undefined;
     const timer = setTimeout(() => void pipeline?.abandon(), DRAIN_MS);
     await pipeline?.drain();
     clearTimeout(timer);
+    await leave();
   }
 
   async function close(): Promise<void> {
-    await halt();
+    await finish();
     await Promise.allSettled(looks);
     const closing = ports;
     ports = undefined;
@@ -255,16 +277,30 @@ export function openSupervisor(first: PipelineSpec, place: Place): Supervisor {
     await launch();
   }
 
-  /** Another process may have asked for a pause or a resume. */
+  /** What another worker has met. */
+  async function halt(problem: Problem): Promise<void> {
+    await finish();
+    halted(problem);
+  }
+
+  /** In another process somebody may have asked for a pause or a resume, or the pipeline may have halted. */
   function obey(): void {
     if (isObeying) return;
     const asked = readProgress(place.state, id);
+    const { isPaused, halted: met } = asked;
     const isWaiting = live.state === "paused" || live.state === "halted";
-    const isPause = asked.isPaused && live.state === "running";
-    const isResume = !asked.isPaused && asked.resumes > resumes && isWaiting;
-    if (!isPause && !isResume) return;
+    const isRunning = live.state === "running";
+    const command =
+      isPaused && isRunning
+        ? pause
+        : !isPaused && asked.resumes > resumes && isWaiting
+          ? resume
+          : met !== undefined && asked.halts > halts && isRunning
+            ? () => halt(met)
+            : undefined;
+    if (command === undefined) return;
     isObeying = true;
-    void enqueue(isPause ? pause : resume)
+    void enqueue(command)
       .catch(() => undefined)
       .finally(() => (isObeying = false));
   }
@@ -272,8 +308,8 @@ export function openSupervisor(first: PipelineSpec, place: Place): Supervisor {
   function measure(open: Ports): void {
     const isOpen = (): boolean => ports === open;
     measuring.ask(
-      open.source,
-      () => open.source.ranges(),
+      open.reader,
+      () => source?.ranges() ?? rangesOf(open.reader, partitions.list()),
       (ranges) => {
         if (isOpen()) partitions.measure(ranges);
       },
@@ -371,4 +407,13 @@ export function openSupervisor(first: PipelineSpec, place: Place): Supervisor {
       place.onChange();
     },
   };
+}
+
+async function rangesOf(
+  reader: TopicReader,
+  places: readonly { topic: string }[],
+): Promise<PartitionRange[]> {
+  const topics = new Set(places.map(({ topic }) => topic));
+  const ranges = await Promise.all([...topics].map((topic) => reader.ranges(topic)));
+  return ranges.flat();
 }

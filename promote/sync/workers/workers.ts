@@ -2,21 +2,7 @@ import type { DatabaseSync } from "node:sqlite";
 import { z } from "zod";
 import { topicChoice } from "#snapshots/topic-schema.ts";
 import type { PipelineId } from "../order/epochs.ts";
-
-const problem = z.object({
-  code: z.string(),
-  message: z.string(),
-  hint: z.string().exactOptional(),
-  at: z
-    .object({
-      file: z.string().exactOptional(),
-      cell: z.string().exactOptional(),
-      line: z.number().exactOptional(),
-      column: z.number().exactOptional(),
-      offset: z.number().exactOptional(),
-    })
-    .exactOptional(),
-});
+import { problemSchema } from "../problem-schema.ts";
 
 const reportSchema = z.object({
   environment: z.string(),
@@ -27,9 +13,9 @@ const reportSchema = z.object({
   pid: z.number(),
   host: z.string(),
   state: z.enum(["starting", "running", "paused", "halted", "stopped"]),
-  problem: problem.exactOptional(),
+  problem: problemSchema.exactOptional(),
   /** Transient problems by where they are: `source`, `dead letters` or a sink's name. */
-  backoffs: z.record(z.string(), problem),
+  backoffs: z.record(z.string(), problemSchema),
   partitions: z.array(
     z.object({
       topic: z.string(),
@@ -67,6 +53,25 @@ export function putReport(state: DatabaseSync, report: WorkerReport, nowMs: numb
     .run(environment, name, worker, JSON.stringify(report), nowMs);
   state.prepare("delete from sync_workers where seen_ms < ?").run(nowMs - 100 * SILENT_MS);
 }
+
+/** Each partition told of by one worker: who reads it, or where nobody does, the first of those that wait. */
+export function eachOnce(reports: readonly WorkerReport[]): WorkerReport[] {
+  const teller = new Map<string, string>();
+  const keyOf = (report: WorkerReport, { topic, partition }: Place): string =>
+    JSON.stringify([report.environment, report.name, topic, partition]);
+  const rank = ({ state }: WorkerReport): number => (state === "running" ? 0 : 1);
+  const ranked = reports.toSorted((a, b) => rank(a) - rank(b) || (a.worker < b.worker ? -1 : 1));
+  for (const report of ranked.toReversed())
+    for (const place of report.partitions) teller.set(keyOf(report, place), report.worker);
+  return reports.map((report) => ({
+    ...report,
+    partitions: report.partitions.filter(
+      (place) => teller.get(keyOf(report, place)) === report.worker,
+    ),
+  }));
+}
+
+type Place = { topic: string; partition: number };
 
 export function dropReport(state: DatabaseSync, id: PipelineId, worker: string): void {
   state
