@@ -44,10 +44,12 @@ export async function membersOf(group: string): Promise<string[]> {
   return groups.flatMap(({ members }) => members.map(({ memberId }) => memberId));
 }
 
-/** Kept whatever the times of its records: Kafka looks for those over a week old 30 s after it started, and then every five minutes. */
+/** Whatever the times of its records: Kafka looks for those over a week old 30 s after it started, and then every five minutes. */
+export const KEPT = { "retention.ms": "-1" };
+
 export async function freshTopic(
   partitions = 1,
-  config: Record<string, string> = { "retention.ms": "-1" },
+  config: Record<string, string> = KEPT,
 ): Promise<string> {
   const topic = freshName("topic");
   refuse(await topics.create({ topic, partitions, config }));

@@ -7,6 +7,7 @@ import {
   closeFixture,
   freshName,
   freshTopic,
+  KEPT,
   membersOf,
   nextAssigned,
   numbered,
@@ -130,6 +131,32 @@ describe("several topics and partitions", () => {
     });
     expect(performance.now() - grown).toBeLessThan(5000);
     expect(partitions).toEqual(new Set([0, 1, 2]));
+    await source.close();
+  });
+
+  test("a topic with a backlog, of which a partition is empty, leaves another its turn", async () => {
+    const [heavy = "", light = ""] = [freshName("topic"), freshName("topic")].toSorted();
+    const [others, rounds] = [7, 20];
+    refuse(await topics.create({ topic: heavy, partitions: 1 + others, config: KEPT }));
+    refuse(await topics.create({ topic: light, partitions: 1, config: KEPT }));
+    /** As much as one fetch brings of a partition. */
+    const tenOf = (partition: number) => {
+      const value = Buffer.alloc(1000);
+      return Array.from({ length: 10 }, () => ({ key: null, value, timestampMs: 1e6, partition }));
+    };
+    for (let round = 0; round < rounds; round++)
+      await append(heavy, [1, 2, 3, 4, 5, 6, 7].flatMap(tenOf));
+    await append(light, tenOf(0));
+    const limits = { maxBytes: 25_000, maxBytesPerPartition: 11_000 };
+    const source = await openSource({ topics: [heavy, light], ...limits });
+    let before = 0;
+    await pollUntil(source, (event) => {
+      if (event.kind !== "records") return false;
+      const { topic, records } = event.delivery;
+      if (topic === heavy) before += records.length;
+      return topic === light;
+    });
+    expect(before).toBeLessThan((rounds * 10 * others) / 2);
     await source.close();
   });
 

@@ -116,17 +116,19 @@ function accept(
       held.first = answer.first;
       held.end = answer.stable;
       held.rangeAt = performance.now();
-      if (answer.batches.length > 0) {
-        addFetched(held, answer);
-        rotate(worker, held);
-        worker.news.ring();
-      }
+      const isServed = answer.batches.length > 0;
+      if (isServed) addFetched(held, answer);
+      if (isServed || offset >= answer.stable) rotate(worker, held);
+      if (isServed) worker.news.ring();
     }
   }
   return refused;
 }
 
-/** A broker fills its answer in the order asked: what was served goes to the end of the line. */
+/**
+ * A broker fills its answer in the order asked, topic by topic: what was served, or has nothing, goes to the end of the line. One without records at the
+ * head of it would put its topic's others before all of the next topic.
+ */
 function rotate({ held: all }: Worker, held: Held): void {
   const key = `${held.topic}/${held.partition}`;
   if (all.get(key) !== held) return;
