@@ -10,31 +10,27 @@ const PARTITIONS = 4;
 const FLIGHTS = 400;
 
 let stage: Stage;
-const open = new Set<Sync>();
+const open: Sync[] = [];
 afterEach(async () => {
-  for (const sync of open) await close(sync);
+  for (const sync of open.splice(0)) await sync.close();
   await stage.remove();
 });
 
 function openWorker(): Sync {
   const sync = openSync(stage.place);
-  open.add(sync);
+  open.push(sync);
   return sync;
 }
 
-async function close(sync: Sync): Promise<void> {
-  open.delete(sync);
-  await sync.close();
-}
-
 /** Every partition gets a flight; of `delay` where it is given. */
-async function fly(from: number, to: number, delay?: number): Promise<void> {
+async function fly(from: number, to: number, delay?: number, partition?: number): Promise<void> {
   const random = seeded(SEED + from);
   const records = Array.from({ length: to - from }, (_, i) => {
     const value = valueOf(from + i, random);
     return recordOf(from + i, delay === undefined ? value : { ...value, delay }, PARTITIONS);
   });
-  await stage.send(records.map((record) => ({ ...record, timestampMs: Date.now() })));
+  const into = partition === undefined ? {} : { partition };
+  await stage.send(records.map((record) => ({ ...record, ...into, timestampMs: Date.now() })));
 }
 
 async function specWith(max: number): Promise<PipelineSpec> {
@@ -80,14 +76,17 @@ test(
     unwrap(await third.start(await specWith(5000)));
     await until("a newcomer that minds it not reads on", () => stage.committed() === 2 * FLIGHTS);
     expect(both.map(stateOf)).toEqual(["halted", "halted"]);
-    await close(third);
 
-    unwrap(await first.resume(spec.environment, spec.name));
-    await until("both read again", () =>
-      both.every((sync) => sync.reports()[0]?.partitions.length === PARTITIONS / 2),
-    );
+    unwrap(await third.resume(spec.environment, spec.name));
+    const all = [...both, third];
+    const held = (sync: Sync): number[] =>
+      sync.reports()[0]?.partitions.map(({ partition }) => partition) ?? [];
+    await until("all read", () => all.every((sync) => held(sync).length > 0));
     await fly(2 * FLIGHTS, 3 * FLIGHTS);
     await until("all of it is written", () => stage.committed() === 3 * FLIGHTS);
-    expect(both.map(stateOf)).toEqual(["running", "running"]);
+    expect(all.map(stateOf)).toEqual(["running", "running", "running"]);
+
+    await fly(3 * FLIGHTS, 3 * FLIGHTS + 1, 9000, held(third)[0]);
+    await until("all are halted", () => all.every((sync) => stateOf(sync) === "halted"));
   },
 );

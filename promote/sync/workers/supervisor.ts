@@ -298,7 +298,10 @@ export function openSupervisor(first: PipelineSpec, place: Place): Supervisor {
           : met !== undefined && asked.halts > halts && isRunning
             ? () => halt(met)
             : undefined;
-    if (command === undefined) return;
+    if (command === undefined) {
+      if (isRunning) ({ resumes, halts } = asked);
+      return;
+    }
     isObeying = true;
     void enqueue(command)
       .catch(() => undefined)
