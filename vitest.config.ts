@@ -9,6 +9,8 @@ export default defineConfig({
     maxWorkers: 2,
     testTimeout: 180_000,
     hookTimeout: 180_000,
+    // What is waited for comes in milliseconds, but on a busy machine.
+    expect: { poll: { timeout: 60_000 } },
     env: { TZ: "UTC" },
     reporters: ["default", new StillRunning()],
     projects: [

@@ -39,23 +39,23 @@ function releaseGuest(spec: PipelineSpec, limits: GuestLimits): GuestStage {
   return stage;
 }
 
-/** A stage whose guests some test does something to. */
+/** A stage whose guests some test does something to. `spec`: what the n-th guest runs. */
 function stageOf(
-  { bundle, transform, input, output }: PipelineSpec,
+  spec: (opening: number) => PipelineSpec,
   tamper: { opening?(opening: number): void; running?(run: number): void },
 ): GuestStage & { openings(): number } {
-  const slice: SliceSpec = {
-    bundle,
-    entry: { kind: "transform", name: transform },
-    input,
-    output,
-  };
   let openings = 0;
   let runs = 0;
   const stage = openGuestStage({
     async open(stop) {
+      const { bundle, transform, input, output } = spec(++openings);
+      const slice: SliceSpec = {
+        bundle,
+        entry: { kind: "transform", name: transform },
+        input,
+        output,
+      };
       const opening = openSlice(slice, stop);
-      openings++;
       tamper.opening?.(openings);
       const opened = await opening;
       if (!opened.ok) return opened;
@@ -98,7 +98,6 @@ function killGuests(): void {
 }
 
 const loopsAt13 = "(f) => { while (f.delay === 13) {} return { ...f, late: false }; }";
-const busy = "for (let i = 0; i < 3e8; i++) {}";
 
 test("while poison is searched for, a guest may take longer to load than a batch may run", async () => {
   const spec = await specOf(place, { apply: loopsAt13 });
@@ -120,7 +119,7 @@ test("seventeen poison records in one batch are set aside, and the rest passes",
 
 test("a bundle that does not load is not tried again", async () => {
   const spec = await specOf(place);
-  const stage = stageOf({ ...spec, bundle: "throw new Error('broken at birth')" }, {});
+  const stage = stageOf(() => ({ ...spec, bundle: "throw new Error('broken at birth')" }), {});
   expect(await stage.run(decoded(spec, [1]), signal)).toMatchObject({
     ok: false,
     problem: { code: "bundle-failed" },
@@ -131,10 +130,9 @@ test("a bundle that does not load is not tried again", async () => {
 test("a guest that is still loading is given up when the pipeline stops", async () => {
   const spec = await specOf(place);
   const stop = new AbortController();
-  const stage = stageOf(
-    { ...spec, bundle: "for (;;) {}" },
-    { opening: () => setImmediate(() => stop.abort()) },
-  );
+  const stage = stageOf(() => ({ ...spec, bundle: "for (;;) {}" }), {
+    opening: () => setImmediate(() => stop.abort()),
+  });
   expect(await stage.run(decoded(spec, [1]), stop.signal)).toMatchObject({
     ok: false,
     problem: { code: "stopped" },
@@ -145,7 +143,8 @@ test.runIf(process.platform === "linux")(
   "a guest that is killed while it opens is opened again",
   async () => {
     const spec = await specOf(place);
-    const stage = stageOf(spec, {
+    const stalled = { ...spec, bundle: "for (;;) {}" };
+    const stage = stageOf((opening) => (opening <= 2 ? stalled : spec), {
       opening: (opening) => {
         if (opening <= 2) killGuests();
       },
@@ -159,10 +158,9 @@ test.runIf(process.platform === "linux")(
 test.runIf(process.platform === "linux")(
   "a record whose guest is killed from outside five times is no poison",
   async () => {
-    const spec = await specOf(place, {
-      apply: `(f) => { ${busy} return { ...f, late: false }; }`,
-    });
-    const stage = stageOf(spec, {
+    const spec = await specOf(place);
+    const stalled = await specOf(place, { apply: "(f) => { for (;;); return f; }" });
+    const stage = stageOf((opening) => (opening <= 5 ? stalled : spec), {
       running: (run) => {
         if (run <= 5) killGuests();
       },
