@@ -10,7 +10,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, describe, expect, test, vi } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
 import { unwrap } from "#snapshots/problem.ts";
 import { listSnapshots, openWorkspace } from "#snapshots/workspace.ts";
 import { listEnvironments } from "./environments.ts";
@@ -109,7 +109,7 @@ describe("initWorkspace", () => {
     const topic = join(root, ".penstock/topics/flights");
     const size = () =>
       readdirSync(topic).reduce((sum, name) => sum + statSync(join(topic, name)).size, 0);
-    await vi.waitFor(() => expect(size()).toBeGreaterThan(1000), 20_000);
+    await expect.poll(size).toBeGreaterThan(1000);
     expect(workbench.feedProblem()).toBeUndefined();
     await workbench.close();
     expect(status(root)).toBe("");

@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { freeze } from "#snapshots/freeze.ts";
 import { unwrap } from "#snapshots/problem.ts";
 import { approve, signApproval } from "./approval.ts";
@@ -367,9 +367,9 @@ describe("a commit made by hand", () => {
     writeFileSync(file, withoutPipeline(before, "delays"));
     expect(runs()).toContain(`staging ${first.hash}`);
     execFileSync("git", [...asAda, "commit", "-qam", "Nothing in staging"], { cwd: root });
-    await vi.waitFor(() => expect(runs()).not.toContain(`staging ${first.hash}`), 20_000);
+    await expect.poll(runs).not.toContain(`staging ${first.hash}`);
     execFileSync("git", [...asAda, "revert", "--no-edit", "HEAD"], { cwd: root });
-    await vi.waitFor(() => expect(runs()).toContain(`staging ${first.hash}`), 20_000);
+    await expect.poll(runs).toContain(`staging ${first.hash}`);
   });
 });
 

@@ -7,7 +7,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { freeze, removeSnapshot, type FreezeRequest } from "./freeze.ts";
 import { unwrap } from "./problem.ts";
 import { temporaryWorkspace, type TemporaryWorkspace } from "./temporary-workspace.ts";
@@ -203,7 +203,7 @@ test("a label that cannot be a file's name is refused", async () => {
 test("cancelled, it leaves nothing behind", async () => {
   const stop = new AbortController();
   const running = ask("endless", "never", { signal: stop.signal });
-  await vi.waitFor(() => expect(leavings()).not.toEqual([]), { timeout: 10_000 });
+  await expect.poll(leavings).not.toEqual([]);
   stop.abort();
   expect(await running).toMatchObject({ ok: false, problem: { code: "cancelled" } });
   expect(leavings()).toEqual([]);

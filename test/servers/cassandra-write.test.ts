@@ -228,7 +228,7 @@ describe("rows expire by their own column", () => {
     expect(await sink.prepare(expiring)).toBeUndefined();
     const until = new Date(Date.now() + 1500).toISOString().replace("Z", "");
     await sink.write(batchOf(expiring, [{ key: ["a"], offset: 1, values: { note: null, until } }]));
-    await expect.poll(() => rowsOf(sink), { timeout: 20_000 }).toEqual([]);
+    await expect.poll(() => rowsOf(sink)).toEqual([]);
     await sink.close();
   });
 });

