@@ -110,7 +110,7 @@ describe.each(["plain", "key", "multiset"] as const)("values of each type, %s", 
       const same = await ask(`l${i}`, `l${i}`);
       expect([what, same.identical, same.rows.equal]).toEqual([what, true, 3]);
     }
-  }, 120_000);
+  });
 });
 
 /** One diff for many cases, each a column `vI`. */
@@ -312,7 +312,7 @@ test("no rows, no value columns, a thousand columns", async () => {
   ]);
   const repeated = wide(0).replace("range AS id", "range // 2 AS id");
   expect((await ofTables(repeated, repeated)).identical).toBe(true);
-}, 60_000);
+});
 
 test("columns that are likely one by their values are offered as renamed", async () => {
   const summary = await ofTables(

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { chromium, expect as expectPage, type Page } from "@playwright/test";
+import { chromium, expect as expectOfPlaywright, type Page } from "@playwright/test";
 import { afterAll, afterEach, expect, test } from "vitest";
 import { git } from "#promote/git.ts";
 import { openState } from "#promote/state.ts";
@@ -13,6 +13,7 @@ import { serve, type Served } from "#web/server/serve.ts";
 import { ELASTICSEARCH, scratchIndex } from "./elasticsearch-scratch.ts";
 import { append, closeFixture, CONNECTION, freshTopic } from "./kafka-fixture.ts";
 
+const expectPage = expectOfPlaywright.configure({ timeout: 30_000 });
 const AUTHOR = { name: "Ada", email: "ada@example.org" };
 const ends: (() => Promise<void> | void)[] = [];
 afterEach(async () => {

@@ -46,7 +46,7 @@ let runs = 0;
 
 test(
   "whatever the order across keys, the batches, what partitions they are of, repeats and redeliveries, both sinks end in the newest version of every key",
-  { timeout: 120_000 },
+  { timeout: 180_000 },
   async () => {
     const contract = { key: unwrap(openJsonDecoder(spec)).key, columns: spec.output, maxParts: 2 };
     const { decode } = unwrap(openJsonDecoder(spec));

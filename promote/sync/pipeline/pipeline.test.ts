@@ -211,7 +211,7 @@ describe("a guest", () => {
       expect.stringMatching(/^5 transform the transform did not survive this record: /),
     ]);
     expect(status().guestRestarts).toBeGreaterThan(2);
-  }, 60_000);
+  });
 
   test("whose bundle cannot start halts the pipeline with the reason, and nothing is lost", async () => {
     const spec = await specOf(place);
