@@ -4,7 +4,6 @@ import { test } from "./walk.ts";
 
 // One story in one workspace: each step begins where the one before it ended, and none is worth trying after one has failed.
 test.describe.configure({ mode: "serial" });
-test.use({ actionTimeout: 30_000 });
 
 test.describe("Snapshots", snapshotSteps);
 test.describe("Notebook", notebookSteps);

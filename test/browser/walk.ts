@@ -13,7 +13,7 @@ export const test = base.extend<object, { workbench: Workbench }>({
       await use(workbench);
       await workbench.remove();
     },
-    { scope: "worker", timeout: 60_000 },
+    { scope: "worker", timeout: 300_000 },
   ],
   page: async ({ page, workbench }, use) => {
     const troubles: string[] = [];

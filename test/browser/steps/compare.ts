@@ -25,7 +25,7 @@ export function compareSteps(): void {
     await go(page, "Compare");
     await page.getByRole("button", { name: "Compare with Git’s last commit" }).click();
     const answer = page.getByRole("region", { name: "Answer" });
-    await expect(answer).toBeVisible({ timeout: 60_000 });
+    await expect(answer).toBeVisible();
     await expect(answer).toContainText(`${count(rows)} equal`);
     await expect(
       page.getByText("Both versions give the same table, value by value."),
@@ -44,7 +44,7 @@ export function compareSteps(): void {
     await expect(compare).toHaveAttribute("href", /transform=delays/);
     await compare.click();
     const answer = page.getByRole("region", { name: "Answer" });
-    await expect(answer).toContainText(`${count(changed)} changed`, { timeout: 60_000 });
+    await expect(answer).toContainText(`${count(changed)} changed`);
     await expect(answer).toContainText(`${count(rows - changed)} equal`);
     await expect(answer).toContainText("0 added");
     await expect(answer).toContainText("0 removed");
@@ -94,7 +94,7 @@ export function compareSteps(): void {
     await expect(columns.getByRole("button", { name: "Profile of delay" })).toHaveCount(0);
     await columns.getByRole("button", { name: "Profile of late" }).click();
     const values = columns.getByRole("table", { name: "Commonest values of late" });
-    await expect(values).toContainText(/false.*true/s, { timeout: 60_000 });
+    await expect(values).toContainText(/false.*true/s);
     await columns.getByRole("button", { name: "8 columns unchanged" }).click();
     await expect(columns.getByRole("button", { name: "Profile of delay" })).toBeVisible();
     await expectAccessible(page, "compare, with a column opened");
@@ -105,12 +105,12 @@ export function compareSteps(): void {
   }) => {
     await openComparison(page);
     const causes = page.getByRole("region", { name: "Causes" });
-    await expect(causes).toContainText("Looked at", { timeout: 60_000 });
+    await expect(causes).toContainText("Looked at");
     // Where the machine is busy the time may be over first: then a person looks for longer.
     const further = causes.getByRole("button", { name: /^Look for/ });
     if (await further.isVisible()) await further.click();
     const first = causes.getByRole("listitem").first();
-    await expect(first).toContainText("delay = 15", { timeout: 90_000 });
+    await expect(first).toContainText("delay = 15");
     await expect(first).toContainText(`All ${count(changed)} differences · no equal row`);
     await expect(causes).toContainText(/Looked at 8 columns in .* allowed/);
     await first.getByRole("button").click();
@@ -131,11 +131,12 @@ export function compareSteps(): void {
     await expectAccessible(page, "compare, filtered by a cause and a value");
 
     await page.reload();
-    await expect(list).toHaveAttribute("aria-rowcount", "354", { timeout: 60_000 });
+    await expect(list).toHaveAttribute("aria-rowcount", "354");
     await page.goBack();
     await expect(list).toHaveAttribute("aria-rowcount", String(changed + 1));
     await expect(chips).not.toContainText("origin = DEN");
     await page.goForward();
+    await expect(chips).toContainText("origin = DEN");
     await chips.getByRole("button", { name: "Take away the filter delay = 15" }).click();
     await expect(chips).not.toContainText("delay = 15");
     await expect(list).toHaveAttribute("aria-rowcount", "354");
@@ -157,7 +158,7 @@ export function compareSteps(): void {
     await expect(review.getByRole("button", { name: `${count(changed)} open` })).toBeVisible();
 
     const causes = page.getByRole("region", { name: "Causes" });
-    await causes.getByRole("button", { name: /delay = 15/ }).click({ timeout: 90_000 });
+    await causes.getByRole("button", { name: /delay = 15/ }).click();
     const say = page.getByRole("button", {
       name: `Comment on these ${count(changed)} differences`,
     });
@@ -195,7 +196,7 @@ export function compareSteps(): void {
     await shows.click();
     await expect(list).toHaveAttribute("aria-rowcount", "2");
     await page.reload();
-    await expect(list).toHaveAttribute("aria-rowcount", "2", { timeout: 60_000 });
+    await expect(list).toHaveAttribute("aria-rowcount", "2");
     await page.getByRole("button", { name: /^Remove the remark: Ask the airline/ }).click();
     await expect(page.getByRole("button", { name: "Keep it" })).toBeFocused();
     await page.getByRole("button", { name: "Keep it" }).click();
@@ -219,7 +220,7 @@ export function compareSteps(): void {
     const restore = changeAgain(workbench.root);
     await page.getByRole("button", { name: "Compare again" }).click();
     const answer = page.getByRole("region", { name: "Answer" });
-    await expect(answer).toContainText(`${count(later.all)} changed`, { timeout: 120_000 });
+    await expect(answer).toContainText(`${count(later.all)} changed`);
     const since = review.getByRole("group", { name: "What became of the differences since then" });
     await expect(since).toHaveText(
       new RegExp(
@@ -283,7 +284,7 @@ export function compareSteps(): void {
     await table.getByRole("checkbox").nth(1).check();
     await page.getByRole("link", { name: "What is new in the later one" }).click();
     const list = page.getByRole("grid", { name: "Rows that differ" });
-    await expect(list).toHaveAttribute("aria-rowcount", String(later.new + 1), { timeout: 60_000 });
+    await expect(list).toHaveAttribute("aria-rowcount", String(later.new + 1));
     await expect(page.getByRole("list", { name: "Filters" })).toContainText("new since then");
   });
 }
@@ -313,5 +314,5 @@ async function openComparison(page: Page): Promise<void> {
     after: "working",
   };
   await page.goto(new URL(`/compare?${new URLSearchParams(question)}`, page.url()).href);
-  await expect(page.getByRole("region", { name: "Answer" })).toBeVisible({ timeout: 60_000 });
+  await expect(page.getByRole("region", { name: "Answer" })).toBeVisible();
 }

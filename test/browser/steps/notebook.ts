@@ -29,7 +29,7 @@ export function notebookSteps(): void {
 
     await cell(page, cells.flights).focus();
     await page.keyboard.press("Control+Shift+Enter");
-    await expect(status(page, "up to date")).toBeVisible({ timeout: 60_000 });
+    await expect(status(page, "up to date")).toBeVisible();
     for (const number of codeCells) await expectState(page, number, "done");
 
     const title = cell(page, cells.title);
@@ -103,7 +103,7 @@ export function notebookSteps(): void {
       await expectState(page, number, "done");
 
     await page.getByRole("button", { name: "Run stale" }).click();
-    await expect(status(page, "up to date")).toBeVisible({ timeout: 60_000 });
+    await expect(status(page, "up to date")).toBeVisible();
     for (const number of changed) await expectState(page, number, "done");
     expect(await lateShare(page)).toBeGreaterThan(before);
     await expect(page.getByText("edited, not saved", { exact: true }).first()).toBeVisible();
@@ -137,21 +137,18 @@ export function notebookSteps(): void {
     const interrupt = page
       .getByRole("toolbar", { name: "Notebook" })
       .getByRole("button", { name: /^Interrupt/ });
-    await expect(interrupt).toBeVisible();
-    const clickedAt = Date.now();
     await interrupt.click();
     await expect(cell(page, cells.words + 1).getByRole("alert")).toContainText("Interrupted.");
-    const tookMs = Date.now() - clickedAt;
-    console.log(`    interrupted ${tookMs} ms after the click`);
-    expect(tookMs, "milliseconds from the click until the page says so").toBeLessThan(5_000);
 
     for (const number of codeCells) await expectState(page, number, "done");
     expect(await lateShare(page)).toBe(share);
     // What was interrupted took nothing with it: a cell that uses another's value still finds it.
-    await cell(page, cells.words).focus();
+    await edit(page, cells.words + 1);
+    await page.keyboard.press("Control+a");
+    await page.keyboard.type("hours.length * 1000");
     await page.keyboard.press("Control+Enter");
-    await expectState(page, cells.words, "done");
-    await expect(cell(page, cells.words)).toContainText("The worst hour to leave is");
+    await expectState(page, cells.words + 1, "done");
+    await expect(cell(page, cells.words + 1)).toContainText("24000");
   });
 
   test("a page loaded again shows everything; saving writes the change and nothing else", async ({

@@ -25,9 +25,7 @@ export function pipelineSteps(): void {
     await go(page, "Pipelines");
     await openTile(page, "staging");
     // The feed breaks a record now and then by itself.
-    await expect
-      .poll(async () => (await ledger(page)).deadLettered, { timeout: 120_000 })
-      .toBeGreaterThan(0);
+    await expect.poll(async () => (await ledger(page)).deadLettered).toBeGreaterThan(0);
     await expect(
       page.getByText(/column delay is "N\/A", which is not BIGINT/).first(),
     ).toBeVisible();
@@ -41,13 +39,11 @@ export function pipelineSteps(): void {
   }) => {
     await go(page, "Pipelines");
     await openTile(page, "staging");
-    await page.getByRole("link", { name: /^Open all/ }).click();
+    await page.getByRole("link", { name: /is "N\/A", which is not BIGINT/ }).click();
     await expect(page.getByRole("heading", { level: 1, name: "Dead letters" })).toBeVisible();
     await expect(
       page.getByRole("heading", { name: /letters? of records that could not pass, for/ }),
     ).toBeVisible();
-    const groups = page.getByRole("region", { name: "Groups of dead letters" });
-    await groups.getByRole("link", { name: /is "N\/A", which is not BIGINT/ }).click();
     await expect(page).toHaveURL(/group=[0-9a-f]{12}&letter=flights%2F\d+%2F\d+%2Fdecode%2F/);
     // Enter opens a letter and leaves the focus where it is: the next is one press away.
     const letters = page.getByRole("region", { name: "Letters of the group" });
@@ -107,7 +103,7 @@ export function pipelineSteps(): void {
     await page.getByRole("button", { name: /^Dismissed 1/ }).click();
     await expect(page).toHaveURL(/shelf=dismissed/);
     await expect(page.getByRole("heading", { name: /^1 dismissed letter, for one/ })).toBeVisible();
-    await expect(letter).toContainText("dismissed just now");
+    await expect(letter.getByRole("button", { name: "Put back" })).toBeVisible();
     await expectAccessible(page, "dismissed dead letters");
     await page.reload();
     await page.getByRole("button", { name: "Put this group back" }).click();
@@ -143,9 +139,7 @@ export function pipelineSteps(): void {
     await openTile(page, "staging");
     await page.getByRole("tab", { name: "Verify" }).click();
     await page.getByRole("button", { name: "Verify", exact: true }).click();
-    await expect(page.getByRole("button", { name: "Verify again" })).toBeVisible({
-      timeout: 120_000,
-    });
+    await expect(page.getByRole("button", { name: "Verify again" })).toBeVisible();
     const verdict = page.getByRole("tabpanel");
     await expect(verdict.getByText(/Every row is what the topic says/)).toBeVisible();
     for (const side of ["Should be", "Is"]) {
