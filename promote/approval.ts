@@ -122,8 +122,8 @@ function isSame(text: string | undefined, approval: CheckedApproval["approval"])
 }
 
 /**
- * Signs a person's approval of a release, naming the findings they have judged, and commits it together with their public
- * key. Approving again what already counts changes nothing.
+ * Signs a person's approval of a release, naming the findings they have judged, all of them and no other, and commits it
+ * together with their public key. Approving again what already counts changes nothing.
  */
 export async function approve(request: {
   workbench: Pick<Workbench, "workspace" | "git" | "state" | "now">;
@@ -134,6 +134,8 @@ export async function approve(request: {
 }): Promise<Result<Approval>> {
   const { workbench, release, by, findings, reason } = request;
   const { workspace, git, now } = workbench;
+  const unknown = findings.filter((id) => !release.findings.includes(id));
+  if (unknown.length > 0) return fail(notFound(release, unknown));
   const given = release.approvals.find(({ approval, isValid }) => isValid && approval.by === by);
   const [standing] = given ? await asCommitted(git, [given]) : [];
   if (standing?.isValid) return ok(standing.approval);
@@ -146,7 +148,7 @@ export async function approve(request: {
     evidence: release.evidence.hash,
     by,
     reason,
-    findings: [...new Set(findings)].filter((id) => release.findings.includes(id)).toSorted(),
+    findings: [...new Set(findings)].toSorted(),
     at: now().toISOString(),
   };
   // One that was signed and never committed (the process was killed) is committed now.
@@ -189,5 +191,16 @@ function unjudged(release: Release, ids: string[]): Problem {
     code: "findings-unjudged",
     message: `An approval names every finding; not named: ${facts.map(({ id, summary }) => `${id} (${summary})`).join("; ")}.`,
     hint: "Judge each finding, then approve with its id.",
+  };
+}
+
+function notFound({ transform, hash, findings }: Release, ids: string[]): Problem {
+  return {
+    code: "finding-unknown",
+    message: `Release ${hash.slice(0, 6)} of ${transform} has no finding ${ids.map((id) => JSON.stringify(id)).join(", ")}.`,
+    hint:
+      findings.length === 0
+        ? "It has no findings: approve it without naming any."
+        : `Its findings are: ${findings.join(", ")}.`,
   };
 }

@@ -259,11 +259,16 @@ describe("the next release", () => {
     });
   });
 
-  test("an approval that leaves a finding out is refused", async () => {
+  test("an approval that leaves a finding out, or names one there is not, is refused", async () => {
     const request = { workbench, release: second, by: "Ada", reason: "Fine." };
     expect(await approve({ ...request, findings: [] })).toMatchObject({
       problem: { code: "findings-unjudged" },
     });
+    const named = await approve({ ...request, findings: [...second.findings, "metrics@nowhere"] });
+    expect(named).toMatchObject({ problem: { code: "finding-unknown" } });
+    const told = named.ok ? "" : `${named.problem.message} ${named.problem.hint}`;
+    expect(told).toContain("metrics@nowhere");
+    for (const id of second.findings) expect(told).toContain(id);
     unwrap(await approve({ ...request, findings: second.findings }));
     second = unwrap(readRelease(workbench, "delays", second.hash));
     expect(unwrap(await toEnvironment("production", second))).toMatchObject({
