@@ -10,7 +10,7 @@ import { readServerFile } from "#web/server/server-file.ts";
 export type Client = ReturnType<typeof clientOf>;
 
 /** Looks on while pipelines run in this process. */
-export type Onlooker = Pick<Watch, "metrics" | "log" | "observe" | "refused">;
+export type Onlooker = Pick<Watch, "metrics" | "log" | "observe" | "refused" | "failed">;
 
 export type Connection = {
   api: Client["api"];

@@ -53,6 +53,7 @@ export type WorkbenchOptions = {
   watch?: {
     observe: NonNullable<SyncOptions["observe"]>;
     refused(refused: Reconciled["refused"]): void;
+    failed(reason: string): void;
   };
 };
 
@@ -100,7 +101,7 @@ async function compose(
     workspace,
     store,
     statePath: workspace.paths.state,
-    ...(options.watch === undefined ? {} : { observe: options.watch.observe }),
+    ...options.watch,
   });
   const sessions = new Map<string, NotebookSession>();
   await writeTypes(workspace);
@@ -111,7 +112,7 @@ async function compose(
   const feeds = options.withSync && !isWorker ? openDemoFeeds(workspace, process.env) : undefined;
   const headLog = await repository.headLogPath();
   const commitSeen = () => {
-    workbench.reconcile().catch((error: unknown) => console.error(`penstock: ${String(error)}`));
+    workbench.reconcile().catch((error: unknown) => options.watch?.failed(String(error)));
   };
   const workbench: Workbench = {
     workspace,

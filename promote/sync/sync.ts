@@ -126,6 +126,8 @@ export type SyncOptions = {
   growth?: Partial<Growth>;
   limits?: GuestLimits;
   observe?: (spec: PipelineSpec, event: PipelineEvent) => void;
+  /** What goes wrong outside of any pipeline's work; told once, until it is something else. */
+  failed?: (reason: string) => void;
 };
 
 const LOOK_MS = 1000;
@@ -156,14 +158,6 @@ export function openSync(options: SyncOptions): Sync {
   const portsPlace = { folders: place.folders, root: place.root };
   let elsewhere: WorkerReport[] = [];
 
-  function lookAt(supervisor: Supervisor): void {
-    try {
-      supervisor.look();
-    } catch {
-      // Where the state database is locked just now, the next second will do.
-    }
-  }
-
   /** What other processes run, as of the last second. */
   function lookAround(): void {
     const before = elsewhere.length;
@@ -174,6 +168,21 @@ export function openSync(options: SyncOptions): Sync {
   function allReports(): WorkerReport[] {
     const own = [...supervisors.values()].map((supervisor) => supervisor.report());
     return eachOnce([...own, ...elsewhere]);
+  }
+
+  let fault = "";
+
+  /** Where the state database is locked just now, the next second will do. */
+  function lookAtAll(): void {
+    const before = fault;
+    fault = "";
+    for (const each of [...supervisors.values(), { look: lookAround }])
+      try {
+        each.look();
+      } catch (error) {
+        fault = String(error);
+      }
+    if (fault !== "" && fault !== before) options.failed?.(fault);
   }
 
   function status(): PipelineStatus[] {
@@ -211,12 +220,9 @@ export function openSync(options: SyncOptions): Sync {
     return ok(undefined);
   }
 
-  const timer = setInterval(() => {
-    for (const supervisor of supervisors.values()) lookAt(supervisor);
-    lookAround();
-  }, LOOK_MS);
+  const timer = setInterval(lookAtAll, LOOK_MS);
   timer.unref();
-  lookAround();
+  lookAtAll();
 
   const find = (environment: string, name: string): Result<Supervisor> => {
     const found = supervisors.get(keyOf(environment, name));

@@ -15,6 +15,8 @@ export type Watch = {
   observe(spec: PipelineSpec, event: PipelineEvent): void;
   /** What may not run, after each reconcile; told when it is news. */
   refused(refused: readonly Refused[]): void;
+  /** What went wrong outside of any pipeline's work. */
+  failed(reason: string): void;
   close(): void;
 };
 
@@ -38,6 +40,10 @@ export function openWatch(level: LogLevel | undefined): Watch {
         log?.problem("pipeline-refused", problem, { environment, pipeline, release });
       }
       known = now;
+    },
+    failed(message) {
+      if (log === undefined) console.error(`penstock: ${message}`);
+      else log.problem("failed", { code: "internal", message });
     },
     close: () => log?.close(),
   };
