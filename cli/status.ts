@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { visible } from "#promote/report/value.ts";
 import { columns } from "./columns.ts";
 import { read, withConnection, type Connection } from "./connect.ts";
+import { inOrder } from "./in-order.ts";
 import { bytes, count, paint } from "./paint.ts";
 import { pipelineLines } from "./pipeline-lines.ts";
 import { print, printJson, verb, workspaceOf, type Common } from "./verb.ts";
@@ -41,7 +42,7 @@ async function everything({ api, server }: Connection) {
     notebooks,
     releases,
     environments,
-    pipelines: running.pipelines,
+    pipelines: inOrder(environments, running.pipelines),
     refused: running.refused,
     problems: [...info.problems, ...(running.feedProblem ? [running.feedProblem] : [])],
   };

@@ -5,6 +5,7 @@ import { ProblemError } from "#snapshots/problem.ts";
 import { topicText } from "#snapshots/topic-choice.ts";
 import { connect, connectWorker, read, type Connection } from "./connect.ts";
 import { cancelled } from "./follow.ts";
+import { inOrder } from "./in-order.ts";
 import { openOnlooker, withOnlooker, type OnlookerOptions } from "./onlooker.ts";
 import { pipelineLine, pipelineLines } from "./pipeline-lines.ts";
 import { paint } from "./paint.ts";
@@ -83,8 +84,10 @@ async function watch(connection: Connection, options: Watching, stop: AbortSigna
   const targets = new Map<string, number>();
   const startedAt = performance.now();
   const said = new Set<string>();
+  const { environments } = await read(connection.api.environments.$get());
   for (;;) {
-    const running = await statusOf(connection, options.environment);
+    const all = await statusOf(connection, options.environment);
+    const running = { ...all, pipelines: inOrder(environments, all.pipelines) };
     if (options.json && !options.untilIdle) process.stdout.write(`${JSON.stringify(running)}\n`);
     else if (isLive) drawn = redraw(pipelineLines(running.pipelines), drawn);
     else if (!options.json) for (const pipeline of running.pipelines) print(pipelineLine(pipeline));

@@ -36,3 +36,17 @@ test("where the state database cannot be read, that is told once, and other work
   expect(sync.status()).toEqual([]);
   state.close();
 });
+
+test("pipelines come by environment and name, whichever was started first", async () => {
+  for (const [environment, name] of [
+    ["staging", "trips"],
+    ["staging", "delays"],
+    ["production", "trips"],
+  ] as const)
+    unwrap(await sync.start(await specOf(place, { environment, name, sinks: [] })));
+  expect(sync.status().map(({ environment, name }) => `${environment}:${name}`)).toEqual([
+    "production:trips",
+    "staging:delays",
+    "staging:trips",
+  ]);
+});

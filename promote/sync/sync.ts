@@ -52,7 +52,7 @@ export type Sync = {
   running(): { environment: string; name: string; release: string; topic: string }[];
   /** What this process says of the pipelines it runs. */
   reports(): WorkerReport[];
-  /** Every pipeline that runs, wherever its workers are. */
+  /** Every pipeline that runs, wherever its workers are; by environment and name. */
   status(): PipelineStatus[];
   /** Called at each change, many times a second under load. */
   subscribe(listener: () => void): () => void;
@@ -191,7 +191,8 @@ export function openSync(options: SyncOptions): Sync {
       const key = keyOf(report.environment, report.name);
       byPipeline.set(key, [...(byPipeline.get(key) ?? []), report]);
     }
-    return [...byPipeline.values()].flatMap(([first, ...rest]) =>
+    const inOrder = [...byPipeline].toSorted(([a], [b]) => (a < b ? -1 : 1));
+    return inOrder.flatMap(([, [first, ...rest]]) =>
       first === undefined
         ? []
         : [known(statusOf([first, ...rest], readProgress(state, first).counts))],
