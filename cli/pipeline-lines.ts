@@ -21,22 +21,27 @@ type Status = {
 const titles = ["environment", "pipeline", "release", "state"];
 const numbers = [">lag", ">rec/s", ">read", ">written", ">filtered", ">stale", ">dead"];
 
-/** A table of pipelines, read = written + filtered + stale + dead-lettered; below it why one does not flow, and whose readers are behind. */
+/** A table of pipelines, read = written + filtered + stale + dead-lettered; below it what troubles them. */
 export function pipelineLines(pipelines: readonly Status[], indent = ""): string[] {
   const rows = pipelines.map((p) => {
     const perSecond = Math.round(p.recordsPerSecond);
     const counts = [p.lag, perSecond, p.read, p.written, p.filtered, p.stale, p.deadLettered];
     return [p.environment, p.name, p.release.slice(0, 6), p.state, ...counts.map(count)];
   });
+  return [...columns([...titles, ...numbers], rows, indent), ...troubleLines(pipelines, indent)];
+}
+
+/** Why pipelines do not flow, and whose readers are behind: a line each. */
+export function troubleLines(pipelines: readonly Status[], indent = ""): string[] {
+  const troubles = pipelines.flatMap(({ environment, name, problem }) =>
+    problem ? [`${indent}${environment}:${name}: ${visible(problem.message)}`] : [],
+  );
   const behind = pipelines.flatMap(({ environment, name, sinks }) =>
     sinks.flatMap(({ name: sink, readers }) =>
       readers === undefined ? [] : [`${indent}${environment}:${name}, ${sink}: ${readers}`],
     ),
   );
-  const troubles = pipelines.flatMap(({ environment, name, problem }) =>
-    problem ? [`${indent}${environment}:${name}: ${visible(problem.message)}`] : [],
-  );
-  return [...columns([...titles, ...numbers], rows, indent), ...troubles, ...behind];
+  return [...troubles, ...behind];
 }
 
 /** One pipeline in one line, for a pipe. */

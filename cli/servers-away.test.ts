@@ -33,15 +33,24 @@ afterAll(() => {
   tiny.remove();
 });
 
-test("sync --until-idle goes on while Kafka is away, and says what it waits for", async () => {
+test("sync --until-idle goes on while Kafka is away, and says once what it waits for; on a terminal in its table alone", async () => {
   await moveTo(await closedPort());
-  const sync = penstock(["sync", "--until-idle", "--environment", "staging"]);
-  await until("it says what it waits for", () => {
-    if (sync.process.exitCode !== null) throw new Error(`it ended: ${sync.stdout()}`);
-    return /staging\/slow waits: Kafka: .*ECONNREFUSED/.test(sync.stderr());
-  });
-  sync.process.kill("SIGINT");
-  expect(await sync.ended).toBe(1);
+  const sync = ["sync", "--until-idle", "--environment", "staging"];
+  const asTerminal = "--import data:text/javascript,process.stdout.isTTY=true";
+  const [pipe, terminal] = [penstock(sync), penstock(sync, { NODE_OPTIONS: asTerminal })];
+  const why = /staging:slow: Kafka: [^\n]*ECONNREFUSED/g;
+  for (const run of [pipe, terminal])
+    await until("it has said what it waits for, and looked again", () => {
+      if (run.process.exitCode !== null) throw new Error(`it ended: ${run.stdout()}`);
+      return (run.stdout().match(/backing-off/g) ?? []).length > 1;
+    });
+  for (const { process } of [pipe, terminal]) process.kill("SIGINT");
+  expect(await Promise.all([pipe.ended, terminal.ended])).toEqual([1, 1]);
+  expect(pipe.stderr().match(why)).toHaveLength(1);
+  expect(terminal.stderr()).toBe("");
+  const drawings = terminal.stdout().split("\u001b[J");
+  for (const drawing of drawings) expect(drawing.match(/^environment/gm)).toHaveLength(1);
+  expect(drawings.at(-1)?.match(why)).toHaveLength(1);
 });
 
 test.each(["verify", "backfill"])(
@@ -64,10 +73,11 @@ type Run = {
   ended: Promise<number | null>;
 };
 
-function penstock(arguments_: string[]): Run {
+function penstock(arguments_: string[], variables: Record<string, string> = {}): Run {
   const child = spawn(process.execPath, [launcher, ...arguments_], {
     cwd: tiny.dir,
     stdio: "pipe",
+    env: { ...process.env, ...variables },
   });
   let [stdout, stderr] = ["", ""];
   child.stdout.on("data", (chunk: Buffer) => (stdout += chunk.toString()));

@@ -1,4 +1,5 @@
 import { setTimeout as pause } from "node:timers/promises";
+import { stripVTControlCharacters } from "node:util";
 import type { Command } from "commander";
 import { visible } from "#promote/report/value.ts";
 import { ProblemError } from "#snapshots/problem.ts";
@@ -7,8 +8,7 @@ import { connect, connectWorker, read, type Connection } from "./connect.ts";
 import { cancelled } from "./follow.ts";
 import { inOrder } from "./in-order.ts";
 import { openOnlooker, withOnlooker, type OnlookerOptions } from "./onlooker.ts";
-import { pipelineLine, pipelineLines } from "./pipeline-lines.ts";
-import { paint } from "./paint.ts";
+import { pipelineLine, pipelineLines, troubleLines } from "./pipeline-lines.ts";
 import { print, printJson, verb, workspaceOf } from "./verb.ts";
 
 type Options = OnlookerOptions & { environment?: string; untilIdle?: boolean };
@@ -81,29 +81,28 @@ function onlyWatches({ pid, url }: NonNullable<Connection["server"]>, options: O
 async function watch(connection: Connection, options: Watching, stop: AbortSignal): Promise<void> {
   const isLive = process.stdout.isTTY && !options.json;
   let drawn = 0;
+  let told: string[] = [];
   const targets = new Map<string, number>();
   const startedAt = performance.now();
-  const said = new Set<string>();
   const { environments } = await read(connection.api.environments.$get());
   for (;;) {
     const all = await statusOf(connection, options.environment);
     const running = { ...all, pipelines: inOrder(environments, all.pipelines) };
+    const missing = missingLines(running, performance.now() - startedAt);
     if (options.json && !options.untilIdle) process.stdout.write(`${JSON.stringify(running)}\n`);
-    else if (isLive) drawn = redraw(pipelineLines(running.pipelines), drawn);
+    else if (isLive) drawn = redraw([...pipelineLines(running.pipelines), ...missing], drawn);
     else if (!options.json) for (const pipeline of running.pipelines) print(pipelineLine(pipeline));
+    if (!isLive && !options.isLogging) {
+      const troubles = [...troubleLines(running.pipelines), ...missing];
+      for (const line of troubles) if (!told.includes(line)) process.stderr.write(`${line}\n`);
+      told = troubles;
+    }
     const isDone = options.untilIdle && hasCaughtUp(running, targets);
     if (isDone || stop.aborted) {
       finish(running, options);
       if (options.untilIdle && !isDone) process.exitCode = 1;
       return;
     }
-    if (options.untilIdle && !options.isLogging)
-      for (const waiting of waitingFor(running, performance.now() - startedAt))
-        if (!said.has(waiting)) {
-          said.add(waiting);
-          process.stderr.write(`${waiting}\n`);
-          drawn = 0;
-        }
     const waitMs = options.untilIdle ? terminalMs : isLive ? terminalMs : pipeMs;
     await pause(waitMs, undefined, { signal: stop }).catch(() => {});
   }
@@ -132,18 +131,23 @@ function hasCaughtUp({ pipelines }: Running, targets: Map<string, number>): bool
   });
 }
 
-/** What keeps pipelines from catching up, a line each. */
-function waitingFor({ pipelines }: Running, sinceMs: number): string[] {
-  return pipelines.flatMap(({ environment, name, topic, state, problem, isMeasured }) => {
-    const isSilent = !isMeasured && state !== "halted" && state !== "paused";
-    const why =
-      state === "backing-off"
-        ? problem?.message
-        : isSilent && sinceMs > patienceMs
-          ? `nothing is known of ${topicText(topic)} yet.`
-          : undefined;
-    return why === undefined ? [] : [`${environment}/${name} waits: ${why}`];
-  });
+/** What does not run, or is not heard of, a line each. */
+function missingLines({ pipelines, refused, feedProblem }: Running, sinceMs: number): string[] {
+  const unheard = pipelines.filter(
+    ({ state, problem, isMeasured }) =>
+      sinceMs > patienceMs && !isMeasured && problem === undefined && state !== "paused",
+  );
+  return [
+    ...refused.map(
+      ({ environment, name, problem }) =>
+        `refused: ${name} in ${environment}: ${visible(problem.message)}`,
+    ),
+    ...unheard.map(
+      ({ environment, name, topic }) =>
+        `${environment}:${name}: nothing is known of ${topicText(topic)} yet.`,
+    ),
+    ...(feedProblem ? [visible(feedProblem.message)] : []),
+  ];
 }
 
 function finish({ pipelines, refused }: Running, options: Watching): void {
@@ -156,15 +160,6 @@ function finish({ pipelines, refused }: Running, options: Watching): void {
       "No environment asks for a pipeline yet. Promote a release: penstock promote TRANSFORM --to staging",
     );
   }
-  if (options.isLogging) return;
-  for (const { environment, name, problem } of refused) {
-    process.stderr.write(
-      `${paint("yellow", "refused:", process.stderr)} ${name} in ${environment}: ${visible(problem.message)}\n`,
-    );
-  }
-  for (const { environment, name, problem } of pipelines) {
-    if (problem) process.stderr.write(`${environment}/${name}: ${visible(problem.message)}\n`);
-  }
 }
 
 /** Draws over the rows that were drawn before, and says how many there are now: a line longer than the terminal is wide takes several. */
@@ -176,5 +171,8 @@ export function redraw(
   const up = drawn > 0 ? `\x1b[${drawn}A\x1b[J` : "";
   terminal.write(`${up}${lines.map((line) => `${line}\n`).join("")}`);
   const width = terminal.columns || 80;
-  return lines.reduce((rows, line) => rows + Math.max(1, Math.ceil(line.length / width)), 0);
+  return lines.reduce(
+    (rows, line) => rows + Math.max(1, Math.ceil(stripVTControlCharacters(line).length / width)),
+    0,
+  );
 }
