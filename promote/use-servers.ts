@@ -25,7 +25,8 @@ export type Moved = {
 
 /**
  * Moves environments to servers, or back to files in the workspace (`embedded`), in one commit; their pipelines follow. Approvals, releases and
- * comments stay as they are. What the sinks of one place hold is not carried to the other: a pipeline begins there at its topic's start.
+ * comments stay as they are. What the sinks of one place hold is not carried to the other: a pipeline begins there at its topic's start. Its counts go on: they are
+ * of all it has read, wherever that was, as its dead letters are.
  */
 export async function useServers(request: {
   workbench: Workbench;
@@ -74,11 +75,11 @@ export async function useServers(request: {
   }
   const { refused } = await workbench.reconcile();
   const commit = committed.value.commit ?? null;
-  const verb = commit === null ? "already run on" : "now run on";
+  const moved = `now run on ${where}. What pipelines read there adds to their counts; what their sinks held stays where it was`;
   return ok({
     environments: [...names],
     commit,
-    summary: `${names.join(" and ")} ${verb} ${where}.`,
+    summary: `${names.join(" and ")} ${commit === null ? `already run on ${where}` : moved}.`,
     problems: refused
       .filter(({ environment }) => names.includes(environment))
       .map(({ environment, problem }) => ({ environment, problem })),
