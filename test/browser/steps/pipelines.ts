@@ -19,6 +19,25 @@ export function pipelineSteps(): void {
     await expectAccessible(page, "pipelines");
   });
 
+  test("while it is not known yet what should run, the page says that it loads", async ({
+    page,
+  }) => {
+    const known = Promise.withResolvers<void>();
+    await page.route("**/api/environments", async (route) => {
+      await known.promise;
+      await route.continue();
+    });
+    await page.clock.install();
+    await go(page, "Pipelines");
+    const loading = page.getByRole("status", { name: "Loading pipelines" });
+    await expect(loading).toBeVisible();
+    await page.clock.runFor(10_000);
+    await expect(loading).toBeVisible();
+    known.resolve();
+    await expect(page.getByRole("region", { name: "production", exact: true })).toBeVisible();
+    await expect(loading).toBeHidden();
+  });
+
   test("a record with a broken field is a dead letter with its reason, and the stream goes on", async ({
     page,
   }) => {
