@@ -74,6 +74,19 @@ test.each(cases)("a row %s", async (_, recorded, { isOld, ...found }, counts) =>
   await ledger.close();
 });
 
+test("what is compared may be larger than its memory", async () => {
+  const ledger = await openRowLedger({ memoryLimit: "200MB" });
+  const long = "a".repeat(1500);
+  const rows = Array.from({ length: 120_000 }, (_, offset) => {
+    const row = `${offset}${long}`;
+    return { ...rowOf({ offset, row }), key: `[${offset}]`, isOld: false };
+  });
+  ledger.expect(rows);
+  ledger.find(rows.map((one, i) => (i % 2 === 0 ? one : { ...one, row: long })));
+  expect(await ledger.counts()).toMatchObject({ left: 120_000, equal: 60_000, changed: 60_000 });
+  await ledger.close();
+});
+
 /** A small disk of its own for a process, without being root: Linux, where it lets users have namespaces. */
 function onSmallDisk(disk: string, command: readonly string[]): ReturnType<typeof spawnSync> {
   const mounted = `mount -t tmpfs -o size=4m none '${disk}' && exec "$0" "$@"`;

@@ -70,11 +70,12 @@ export type RowLedger = {
   close(): Promise<void>;
 };
 
-export async function openRowLedger(): Promise<RowLedger> {
+export async function openRowLedger({ memoryLimit = "1GB" } = {}): Promise<RowLedger> {
   const folder = mkdtempSync(join(tmpdir(), "penstock-verify-"));
   const instance = await DuckDBInstance.create(join(folder, "ledger.duckdb"), {
-    memory_limit: "1GB",
+    memory_limit: memoryLimit,
     threads: "2",
+    preserve_insertion_order: "false",
   });
   const connection = await instance.connect();
   const row =
@@ -162,7 +163,7 @@ export async function openRowLedger(): Promise<RowLedger> {
     },
     async counts() {
       flush();
-      await connection.run(JUDGED);
+      for (const step of [NEWEST, COMPARED, JUDGED]) await connection.run(step);
       const reader = await connection.runAndReadAll(COUNTS);
       const counted = reader.getRowObjectsJS()[0] ?? {};
       const of = (name: string): number => Number(counted[name] ?? 0);
@@ -178,10 +179,7 @@ export async function openRowLedger(): Promise<RowLedger> {
       };
     },
     async differences(limit) {
-      const reader = await connection.runAndReadAll(
-        `select verdict, key, part, k_topic, k_partition, k_offset, e_partition, e_offset, e_json, f_partition, f_offset, f_version::varchar, f_json from judged
-         where verdict in ('changed', 'added', 'removed') order by key, part limit ${limit}`,
-      );
+      const reader = await connection.runAndReadAll(differencesOf(limit));
       return reader.getRowsJS().map((columns): LedgerDifference => {
         const [verdict, key, part, topic, known, at, ePartition, eOffset, eJson, ...found] =
           columns;
@@ -234,33 +232,47 @@ export function noRoom(cause: unknown): Problem | undefined {
   };
 }
 
+/** Of each key and part the newest record that was not refused. Texts stay where they are, on the disk: those in an aggregate are held in memory. */
+const NEWEST = `create or replace temp table newest as
+with refusals as (select topic, partition, record_offset, bool_or(is_whole) as is_whole from refused group by all)
+select key, part, max(version) as version, arg_max(e.rowid, version) as id, arg_max(r.topic is not null, version) as optional
+from effects e left join refusals r using (topic, partition, record_offset) where r.topic is null or (is_part and not r.is_whole) group by key, part`;
+
+/** Living rows of both sides, each key and part once; of equal ones nothing more. */
+const COMPARED = `create or replace temp table compared as
+with expected as (select n.key, n.part, n.id, n.optional, e.json from newest n join effects e on e.rowid = n.id where e.json is not null),
+living as (select key, part, rowid as id, json from found where json is not null)
+select coalesce(e.json = f.json, false) as is_equal, if(is_equal, null, coalesce(e.key, f.key)) as key, if(is_equal, null, coalesce(e.part, f.part)) as part,
+  if(is_equal, null, e.id) as e_id, if(is_equal, null, f.id) as f_id
+from expected e full join living f on e.key = f.key and e.part = f.part where f.id is not null or not e.optional`;
+
 /**
- * Living rows of both sides, each key and part with one verdict. A record is newer than a row by its version, or by its offset in the row's partition:
- * versions of before a state database was lost say nothing.
+ * Those that are not equal, each with one verdict. A record is newer than a row by its version, or by its offset in the row's partition: versions of
+ * before a state database was lost say nothing.
  */
 const JUDGED = `create or replace temp table judged as
-with refusals as (select topic, partition, record_offset, bool_or(is_whole) as is_whole from refused group by all),
-newest as (
-  select key, part, max(version) as version, arg_max({ 'topic': topic, 'partition': partition, 'record_offset': record_offset, 'json': json, 'optional': r.topic is not null }, version) as it
-  from effects left join refusals r using (topic, partition, record_offset) where r.topic is null or (is_part and not r.is_whole) group by key, part
-), expected as (select key, part, it.partition as partition, it.record_offset as record_offset, it.json as json, it.optional as optional from newest where it.json is not null),
-recorded as (select key, max(version) as version, arg_max(it.topic, version) as topic, arg_max(it.partition, version) as partition, arg_max(it.record_offset, version) as record_offset from newest group by key),
+with held as (
+  select f.rowid as id, f.topic, f.partition, f.record_offset, f.version, f.is_old or coalesce(f.record_offset < g.next, false) as is_gone
+  from found f asof left join gaps g on f.topic = g.topic and f.partition = g.partition and f.record_offset >= g.first
+),
 moved as (select distinct key from moving),
-held as (
-  select f.*, f.is_old or coalesce(f.record_offset < g.next, false) as is_gone
-  from (select * from found where json is not null) f asof left join gaps g on f.topic = g.topic and f.partition = g.partition and f.record_offset >= g.first
-)
-select coalesce(e.key, f.key) as key, coalesce(e.part, f.part) as part,
-  case when e.json = f.json then 'equal' when m.key is not null then 'moving'
+latest as (select key, max(version) as version, arg_max(id, version) as id from newest group by key),
+recorded as (select l.key, l.version, e.topic, e.partition, e.record_offset from latest l join effects e on e.rowid = l.id)
+select c.key, c.part, c.e_id, c.f_id, f.version as f_version, k.topic as k_topic, k.partition as k_partition, k.record_offset as k_offset,
+  case when m.key is not null then 'moving'
     when f.is_gone and not coalesce(k.version >= f.version or (k.topic = f.topic and k.partition = f.partition and k.record_offset >= f.record_offset), false) then 'unverifiable'
-    when e.key is null then 'added' when f.key is null then 'removed' else 'changed' end as verdict,
-  e.partition as e_partition, e.record_offset as e_offset, case when verdict <> 'unverifiable' then e.json end as e_json,
-  f.partition as f_partition, f.record_offset as f_offset, f.version as f_version, f.json as f_json, k.topic as k_topic, k.partition as k_partition, k.record_offset as k_offset
-from expected e full join held f on e.key = f.key and e.part = f.part
-left join moved m on m.key = coalesce(e.key, f.key) left join recorded k on k.key = coalesce(e.key, f.key)
-where f.key is not null or not e.optional`;
+    when c.e_id is null then 'added' when c.f_id is null then 'removed' else 'changed' end as verdict
+from compared c left join held f on f.id = c.f_id left join moved m on m.key = c.key left join recorded k on k.key = c.key where not is_equal`;
 
-const COUNTS = `select count(e_json) as l, count(f_json) as r, count(*) filter (verdict = 'equal') as equal,
+const COUNTS = `select equal, equal + count(e_id) filter (verdict <> 'unverifiable') as l, equal + count(f_id) as r,
   count(*) filter (verdict = 'changed') as changed, count(*) filter (verdict = 'added') as added, count(*) filter (verdict = 'removed') as removed,
   count(*) filter (verdict = 'unverifiable') as unverifiable,
-  count(e_json) filter (verdict = 'moving') as moving_left, count(f_json) filter (verdict = 'moving') as moving_right from judged`;
+  count(e_id) filter (verdict = 'moving') as moving_left, count(f_id) filter (verdict = 'moving') as moving_right
+from (select count(*) as equal from compared where is_equal) left join judged on true group by equal`;
+
+/** The first by key and part. */
+const differencesOf = (limit: number): string => `with first as (
+  select * from judged where verdict in ('changed', 'added', 'removed') order by key, part limit ${limit}
+)
+select d.verdict, d.key, d.part, d.k_topic, d.k_partition, d.k_offset, e.partition, e.record_offset, e.json, f.partition, f.record_offset, f.version::varchar, f.json
+from first d left join effects e on e.rowid = d.e_id left join found f on f.rowid = d.f_id order by d.key, d.part`;
