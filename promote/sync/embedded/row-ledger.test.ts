@@ -108,12 +108,12 @@ test.skipIf(onSmallDisk(mount, ["true"]).status !== 0)(
       "--eval",
       `import { readdirSync } from "node:fs";
       import { noRoom, openRowLedger } from ${ledger};
-      const ledger = await openRowLedger();
+      const ledger = await openRowLedger({ memoryLimit: "40MB" });
       const row = { part: 0, version: 1n, topic: "t", partition: 0, offset: 0, isOld: false };
       let problem;
       for (let i = 0; problem === undefined; i++)
         try {
-          ledger.find([{ ...row, key: String(i), row: Math.random() + "/" + Math.random() }]);
+          ledger.find([{ ...row, key: String(i), row: Array.from({ length: 1e4 }, Math.random).join() }]);
         } catch (cause) {
           problem = noRoom(cause) ?? String(cause);
         }

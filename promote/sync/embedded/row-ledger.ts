@@ -16,6 +16,9 @@ export type LedgerRow = {
   row: string | null;
 };
 
+/** `isOld`: written from before the log's start: only a newer record of its identity says what it should be. */
+export type FoundRow = LedgerRow & { isOld: boolean };
+
 /** How two sides of a ledger compare. left = equal + changed + removed + moving.left; right = equal + changed + added + unverifiable + moving.right. */
 export type LedgerCounts = {
   left: number;
@@ -56,8 +59,7 @@ export type RowLedger = {
   move(keys: readonly string[]): void;
   /** Offsets `first` … before `next` of which the log holds no record: trimmed while it was read, or compacted away. */
   skip(gap: { topic: string; partition: number; first: number; next: number }): void;
-  /** `isOld`: written from before the log's start, or from a gap in it: only a newer record of its identity says what it should be. */
-  find(rows: readonly (LedgerRow & { isOld: boolean })[]): void;
+  find(rows: readonly FoundRow[]): void;
   /** Records the sink refused: dead letters, whose effects are not expected in it. Of several parts it may hold some, unless `isWhole`. */
   refuse(
     places: readonly { topic: string; partition: number; offset: number; isWhole: boolean }[],
@@ -72,7 +74,8 @@ export type RowLedger = {
 
 export async function openRowLedger({ memoryLimit = "1GB" } = {}): Promise<RowLedger> {
   const folder = mkdtempSync(join(tmpdir(), "penstock-verify-"));
-  const instance = await DuckDBInstance.create(join(folder, "ledger.duckdb"), {
+  const instance = await DuckDBInstance.create(":memory:", {
+    temp_directory: folder,
     memory_limit: memoryLimit,
     threads: "2",
     preserve_insertion_order: "false",
@@ -122,6 +125,7 @@ export async function openRowLedger({ memoryLimit = "1GB" } = {}): Promise<RowLe
         effects.appendBoolean(isPart);
         effects.endRow();
       }
+      effects.flushSync();
     },
     move(keys) {
       for (const key of keys) {
@@ -142,6 +146,7 @@ export async function openRowLedger({ memoryLimit = "1GB" } = {}): Promise<RowLe
         found.appendBoolean(one.isOld);
         found.endRow();
       }
+      found.flushSync();
     },
     refuse(places) {
       for (const { topic, partition, offset, isWhole } of places) {
@@ -224,10 +229,10 @@ export async function openRowLedger({ memoryLimit = "1GB" } = {}): Promise<RowLe
 /** What a ledger's failure says where it has no room to spill to; undefined for any other. */
 export function noRoom(cause: unknown): Problem | undefined {
   const message = cause instanceof Error ? cause.message : "";
-  if (!/No space left on device|Out of Memory Error/.test(message)) return undefined;
+  if (!/No space left on device|Out of Memory Error|failed to offload/.test(message)) return undefined;
   return {
     code: "verify-no-room",
-    message: `There is no room for what the verify compares: ${message}`,
+    message: `There is no room for what the verify compares: ${message.split("\n")[0]}`,
     hint: `It is kept in ${tmpdir()} meanwhile: free space there, or set TMPDIR to a folder on a larger disk.`,
   };
 }

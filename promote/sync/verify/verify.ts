@@ -5,6 +5,7 @@ import { sinkRefusals } from "../dead-letters/dead-letters.ts";
 import {
   noRoom,
   openRowLedger,
+  type FoundRow,
   type LedgerCounts,
   type LedgerDifference,
   type RowLedger,
@@ -62,6 +63,7 @@ export type VerifyReport = {
 };
 
 const SAMPLES = 20;
+const FOUND_AT_ONCE = 4096;
 
 /**
  * Reads back every sink and compares it, at a cut, with what the topic's records give when each is run through the release of its epoch. Live traffic
@@ -232,16 +234,21 @@ async function findAll(
   const refused = sinkRefusals(state, id, sink.name);
   // Of a topic that was made again, the same offsets are other records.
   ledger.refuse(refused.filter((place) => cuts.some((cut) => isSameStretch(place, cut))));
+  let rows: FoundRow[] = [];
   let records = 0;
+  const keep = (): void => {
+    ledger.find(expiring(rows, (key) => ledger.move([key])));
+    records += rows.length;
+    rows = [];
+    onProgress({ step: `reading ${sink.name}`, records });
+  };
   for await (const stored of sink.scan()) {
     if (signal.aborted)
       throw new ProblemError({ code: "stopped", message: "The verify was stopped." });
-    const isOld = isOlderThanLog(stored, cuts, epochs);
-    const found = [{ ...foundRow(stored, spec.output), isOld }];
-    ledger.find(expiring(found, (key) => ledger.move([key])));
-    records++;
-    if (records % 10_000 === 0) onProgress({ step: `reading ${sink.name}`, records });
+    rows.push({ ...foundRow(stored, spec.output), isOld: isOlderThanLog(stored, cuts, epochs) });
+    if (rows.length === FOUND_AT_ONCE) keep();
   }
+  keep();
 }
 
 /** A row whose record the log no longer holds: of an earlier making of the topic, or from before its start. */
