@@ -83,7 +83,7 @@ function tellRepair(
   waiting: WaitsFor | null,
   options: Options,
 ): void {
-  const isWriting = plan.rewrites.length + plan.together.length > 0;
+  const isWriting = plan.partitions.length + plan.clears > 0;
   const isNeeded = isWriting || plan.strays.length > 0;
   if (isNeeded && !isApplied) process.exitCode = 1;
   const waits = isApplied && isWriting ? waiting : null;

@@ -27,8 +27,8 @@ import { openSupervisor, type Supervisor } from "./workers/supervisor.ts";
 import { openSpecRegistry, planApart } from "./workers/look-apart.ts";
 import { known, statusOf, type PipelineStatus } from "./workers/status.ts";
 import type { Growth } from "./order/stretches.ts";
-import { applyRepair, planRepair, removeStrays, type RepairPlan } from "./verify/repair.ts";
-import type { VerifyProgress, VerifyReport } from "./verify/verify.ts";
+import { applyRepair, openRepair, removeStrays, type RepairPlan } from "./verify/repair.ts";
+import type { VerifyOptions, VerifyReport } from "./verify/verify.ts";
 import { eachOnce, livingReports, type WorkerReport } from "./workers/workers.ts";
 
 export type { PipelineSpec } from "./pipeline-spec.ts";
@@ -69,23 +69,12 @@ export type Sync = {
   ): Promise<number>;
   /** Sends dead letters through the release that runs now, in the order of their topic. */
   replay(spec: PipelineSpec, letters: LetterChoice, signal?: AbortSignal): Promise<Result<Replay>>;
-  /** Compares every sink with a batch run of the topic, at a cut. `samples`: how many differences to bring. */
-  verify(
-    spec: PipelineSpec,
-    options: {
-      signal: AbortSignal;
-      samples?: number;
-      onProgress: (progress: VerifyProgress) => void;
-    },
-  ): Promise<Result<VerifyReport>>;
+  /** Compares every sink with a batch run of the topic, at a cut. */
+  verify(spec: PipelineSpec, options: VerifyOptions): Promise<Result<VerifyReport>>;
   /** Verifies, and plans what would heal every difference; with `isApplied`, asks the workers to do it. */
   repair(
     spec: PipelineSpec,
-    options: {
-      signal: AbortSignal;
-      isApplied: boolean;
-      onProgress: (progress: VerifyProgress) => void;
-    },
+    options: Pick<VerifyOptions, "signal" | "onProgress"> & { isApplied: boolean },
   ): Promise<Result<Repair>>;
   /** Writes every record the topic holds again, by the release that runs now. */
   backfill(spec: PipelineSpec, signal?: AbortSignal): Promise<Result<Backfill>>;
@@ -131,8 +120,6 @@ export type SyncOptions = {
 };
 
 const LOOK_MS = 1000;
-/** One repair heals at most this many differences of a sink; a verify after it tells whether some are left. */
-const MOST_REPAIRS = 1_000_000;
 
 export function openSync(options: SyncOptions): Sync {
   const { workspace, store, statePath, observe } = options;
@@ -285,22 +272,22 @@ export function openSync(options: SyncOptions): Sync {
     verify: (spec, options) => lookerOf(spec).verify(options),
     async repair(spec, { isApplied, ...options }) {
       const looker = lookerOf(spec);
-      const report = await looker.verify({ ...options, samples: MOST_REPAIRS });
-      if (!report.ok) return report;
       const contract = contractOf(looker.spec());
       if (!contract.ok) return contract;
-      const plan = planRepair(report.value, contract.value, listEpochs(state, spec));
-      const asked = isApplied ? applyRepair(state, spec, plan, new Date()) : ok([]);
+      const repair = openRepair(contract.value);
+      const report = await looker.verify({ ...options, onFaults: repair.add });
+      if (!report.ok) return report;
+      const { cut } = report.value;
+      const plan = repair.plan(cut);
+      if (!isApplied) return ok({ report: report.value, plan, isApplied });
+      const writes = repair.writes(cut, listEpochs(state, spec));
+      const asked = applyRepair(state, spec, writes, new Date());
       if (!asked.ok) return asked;
-      if (isApplied && plan.strays.length > 0) {
+      if (plan.strays.length > 0) {
         const removed = await looker.looking(({ sinks }) => removeStrays(sinks));
         if (!removed.ok) return removed;
       }
-      const shown = report.value.sinks.map((sink) => ({
-        ...sink,
-        differences: sink.differences.slice(0, 20),
-      }));
-      return ok({ report: { ...report.value, sinks: shown }, plan, isApplied });
+      return ok({ report: report.value, plan, isApplied });
     },
     backfill: (spec, signal) =>
       lookerOf(spec).looking(({ reader }) => askBackfill(state, spec, reader, new Date()), signal),

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
+import { collect } from "../fixture.ts";
 import { versionOf } from "../order/version.ts";
 import { openRowLedger, type LedgerCounts, type LedgerRow } from "./row-ledger.ts";
 
@@ -71,6 +72,28 @@ test.each(cases)("a row %s", async (_, recorded, { isOld, ...found }, counts) =>
   ledger.skip({ topic: "t", partition: 0, first: 10, next: 15 });
   ledger.find([{ ...rowOf(found), isOld }]);
   expect(await ledger.counts()).toMatchObject({ ...NONE, ...counts });
+  await ledger.close();
+});
+
+test("what differs comes a few at a time, however much there is, and no more than was asked for", async () => {
+  const ledger = await openRowLedger();
+  const rows = Array.from({ length: 10_000 }, (_, offset) => {
+    return { ...rowOf({ offset, row: "a" }), key: `[${offset}]`, isOld: false };
+  });
+  ledger.expect(rows.map((row) => ({ ...row, row: "b" })));
+  ledger.find(rows);
+  await ledger.counts();
+  const pieces = await collect(ledger.faults(9_000));
+  expect(Math.max(...pieces.map(({ length }) => length))).toBeLessThanOrEqual(2048);
+  const faults = pieces.flat();
+  expect(new Set(faults.map(({ key }) => key)).size).toBe(9_000);
+  expect(faults.find(({ key }) => key === "[7]")).toEqual({
+    key: "[7]",
+    topic: "t",
+    partition: 0,
+    offset: 7,
+    version: String(versionOf(1024, 7, 1)),
+  });
   await ledger.close();
 });
 

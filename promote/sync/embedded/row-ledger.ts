@@ -32,10 +32,9 @@ export type LedgerCounts = {
   moving: { left: number; right: number };
 };
 
-export type LedgerDifference = {
-  kind: "changed" | "added" | "removed";
+/** Which row differs, and the newest record of its identity. */
+export type LedgerFault = {
   key: string;
-  part: number;
   /** The document that lies under no identity. */
   stray?: string;
   /** The partition of the identity's newest record, and of which topic; null where there is none. */
@@ -43,6 +42,13 @@ export type LedgerDifference = {
   partition: number | null;
   /** Where that record is in it. */
   offset: number | null;
+  /** Of the row that was found. */
+  version: string | null;
+};
+
+export type LedgerDifference = Omit<LedgerFault, "version"> & {
+  kind: "changed" | "added" | "removed";
+  part: number;
   /** Where each side's row comes from: the topic's record. */
   expected: { partition: number; offset: number; row: string } | null;
   found: { partition: number; offset: number; version: string; row: string } | null;
@@ -69,6 +75,8 @@ export type RowLedger = {
   counts(): Promise<LedgerCounts>;
   /** Ordered by key and part. */
   differences(limit: number): Promise<LedgerDifference[]>;
+  /** As many as are asked for, in any order and a few at a time: there may be a million. */
+  faults(limit: number): AsyncIterable<LedgerFault[]>;
   close(): Promise<void>;
 };
 
@@ -186,31 +194,26 @@ export async function openRowLedger({ memoryLimit = "1GB" } = {}): Promise<RowLe
     async differences(limit) {
       const reader = await connection.runAndReadAll(differencesOf(limit));
       return reader.getRowsJS().map((columns): LedgerDifference => {
-        const [verdict, key, part, topic, known, at, ePartition, eOffset, eJson, ...found] =
-          columns;
-        const [fPartition, fOffset, fVersion, fJson] = found;
+        const [verdict, part, ePartition, eOffset, eJson, ...found] = columns.slice(FAULT_COLUMNS);
+        const [fPartition, fOffset, fJson] = found;
+        const { version, ...fault } = faultOf(columns);
         const side = (partition: unknown, offset: unknown, json: unknown) =>
           typeof json === "string"
             ? { partition: Number(partition), offset: Number(offset), row: json }
             : null;
         const foundSide = side(fPartition, fOffset, fJson);
-        const text = typeof key === "string" ? key : "";
-        const stray = strayOf(text);
         return {
+          ...fault,
           kind: verdict === "added" ? "added" : verdict === "removed" ? "removed" : "changed",
-          key: text,
           part: Number(part),
-          ...(stray === undefined ? {} : { stray }),
-          topic: typeof topic === "string" ? topic : null,
-          partition: known === null ? null : Number(known),
-          offset: at === null ? null : Number(at),
           expected: side(ePartition, eOffset, eJson),
-          found: foundSide && {
-            ...foundSide,
-            version: typeof fVersion === "string" ? fVersion : "0",
-          },
+          found: foundSide && { ...foundSide, version: version ?? "0" },
         };
       });
+    },
+    async *faults(limit) {
+      const found = await connection.stream(`select ${FAULT} from (${DIFFERENT} limit ${limit}) d`);
+      for await (const rows of found.yieldRowsJs()) yield rows.map(faultOf);
     },
     async close() {
       try {
@@ -226,10 +229,24 @@ export async function openRowLedger({ memoryLimit = "1GB" } = {}): Promise<RowLe
   };
 }
 
+function faultOf([key, topic, partition, offset, version]: readonly unknown[]): LedgerFault {
+  const text = String(key);
+  const stray = strayOf(text);
+  return {
+    key: text,
+    ...(stray === undefined ? {} : { stray }),
+    topic: typeof topic === "string" ? topic : null,
+    partition: partition === null ? null : Number(partition),
+    offset: offset === null ? null : Number(offset),
+    version: typeof version === "string" ? version : null,
+  };
+}
+
 /** What a ledger's failure says where it has no room to spill to; undefined for any other. */
 export function noRoom(cause: unknown): Problem | undefined {
   const message = cause instanceof Error ? cause.message : "";
-  if (!/No space left on device|Out of Memory Error|failed to offload/.test(message)) return undefined;
+  if (!/No space left on device|Out of Memory Error|failed to offload/.test(message))
+    return undefined;
   return {
     code: "verify-no-room",
     message: `There is no room for what the verify compares: ${message.split("\n")[0]}`,
@@ -275,9 +292,13 @@ const COUNTS = `select equal, equal + count(e_id) filter (verdict <> 'unverifiab
   count(e_id) filter (verdict = 'moving') as moving_left, count(f_id) filter (verdict = 'moving') as moving_right
 from (select count(*) as equal from compared where is_equal) left join judged on true group by equal`;
 
+const DIFFERENT = "select * from judged where verdict in ('changed', 'added', 'removed')";
+const FAULT = "d.key, d.k_topic, d.k_partition, d.k_offset, d.f_version::varchar";
+const FAULT_COLUMNS = 5;
+
 /** The first by key and part. */
-const differencesOf = (limit: number): string => `with first as (
-  select * from judged where verdict in ('changed', 'added', 'removed') order by key, part limit ${limit}
-)
-select d.verdict, d.key, d.part, d.k_topic, d.k_partition, d.k_offset, e.partition, e.record_offset, e.json, f.partition, f.record_offset, f.version::varchar, f.json
+const differencesOf = (
+  limit: number,
+): string => `with first as (${DIFFERENT} order by key, part limit ${limit})
+select ${FAULT}, d.verdict, d.part, e.partition, e.record_offset, e.json, f.partition, f.record_offset, f.json
 from first d left join effects e on e.rowid = d.e_id left join found f on f.rowid = d.f_id order by d.key, d.part`;

@@ -18,7 +18,7 @@ import {
   type Portion,
   type Stretches,
 } from "./stretches.ts";
-import { applyRepair, planRepair } from "../verify/repair.ts";
+import { applyRepair, openRepair } from "../verify/repair.ts";
 
 const id = { environment: "staging", name: "delays" };
 const TOPIC = { topic: "flights", incarnation: "one" };
@@ -154,20 +154,10 @@ export function openWorld(partitions: number, growth: Growth = GROWTH) {
     const cut = logs
       .slice(0, known)
       .map((_, one) => ({ ...TOPIC, partition: one, from: 0, to: positions[one] ?? 0 }));
-    const difference = {
-      kind: "changed" as const,
-      topic: TOPIC.topic,
-      key: JSON.stringify([key]),
-      part: 0,
-    };
-    const differences = [{ ...difference, partition, offset, expected: null, found: null }];
-    const counts = { left: 0, right: 0, equal: 0, changed: 1, added: 0, removed: 0 };
-    const moving = { left: 0, right: 0 };
-    const verdict = { sink: "table", isEqual: false, differences };
-    const sinks = [{ ...verdict, counts: { ...counts, unverifiable: 0, moving } }];
-    const about = { ...id, release: release(), isEqual: false, elapsedMs: 0 };
-    const plan = planRepair({ ...about, cut, sinks }, contract, listEpochs(state, id));
-    unwrap(applyRepair(state, id, plan, new Date(nowMs)));
+    const { topic } = TOPIC;
+    const found = openRepair(contract);
+    found.add("table", [{ key: JSON.stringify([key]), topic, partition, offset, version: null }]);
+    unwrap(applyRepair(state, id, found.writes(cut, listEpochs(state, id)), new Date(nowMs)));
   }
 
   /** Of a record that was a dead letter. */

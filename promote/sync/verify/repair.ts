@@ -1,5 +1,6 @@
 import type { DatabaseSync } from "node:sqlite";
 import { fail, ok, unwrap, type Result } from "#snapshots/problem.ts";
+import type { LedgerFault } from "../embedded/row-ledger.ts";
 import { listEpochs, type Epoch, type PipelineId } from "../order/epochs.ts";
 import { identityToken, typedColumns } from "../values/identity.ts";
 import { converterFor, Refusal, type Kept } from "../values/json-values.ts";
@@ -13,7 +14,6 @@ import {
   type Selection,
 } from "../rewrites/rewrites.ts";
 import type { Cut } from "./topic-run.ts";
-import type { VerifyReport } from "./verify.ts";
 
 /**
  * What would heal the sinks: identities to write again from their records, identities whose rows nothing in the topic accounts for, and
@@ -23,61 +23,76 @@ export type RepairPlan = {
   partitions: { topic: string; partition: number; identities: number }[];
   clears: number;
   strays: { sink: string; documents: number }[];
+};
+
+/** What is asked of the pipeline's workers for it. */
+export type RepairWrites = {
   /** Each in one partition alone: it has all that is newer of these identities. */
-  rewrites: (Cut & { selection: Selection })[];
+  alone: (Cut & { selection: Selection })[];
   /** In all partitions of a topic together, each with all of the identities: their newest records are from before it was given more partitions. */
   together: (Cut & { selection: Selection })[];
 };
 
-/** What it takes to bring every difference of a report to what the topic says. The report must hold all differences, not only samples. */
-export function planRepair(
-  report: VerifyReport,
-  contract: SinkContract,
-  epochs: readonly Epoch[],
-): RepairPlan {
-  /** By the partition of their newest record; those of before a topic grew by topic. */
-  const tokens = new Map<string, Set<string | number>>();
-  const identities = new Map<string, Set<string>>();
-  const moved = new Map<string, Set<string | number>>();
+/** Gathers what it takes to bring every difference to what the topic says. */
+export type Repair = {
+  add: (sink: string, faults: readonly LedgerFault[]) => void;
+  plan(cut: readonly Cut[]): RepairPlan;
+  writes(cut: readonly Cut[], epochs: readonly Epoch[]): RepairWrites;
+};
+
+export function openRepair(contract: SinkContract): Repair {
+  const tokenOf = tokensOf(contract);
+  /** By the partition of its newest record, each identity and where that is. */
+  const records = new Map<string, Map<string | number, number>>();
   const clears = new Map<string, bigint>();
-  const settled = new Map(report.cut.map((cut) => [placeOf(cut), settledOffset(epochs, cut)]));
-  const strays = report.sinks.flatMap(({ sink, differences }) => {
-    const documents = differences.filter(({ stray }) => stray !== undefined).length;
-    return documents === 0 ? [] : [{ sink, documents }];
-  });
-  for (const difference of report.sinks.flatMap((sink) => sink.differences)) {
-    if (difference.stray !== undefined) continue;
-    const { key, topic, partition, offset, found } = difference;
-    if (topic === null || partition === null || offset === null) {
-      const version = BigInt(found?.version ?? 0);
-      clears.set(key, version > (clears.get(key) ?? 0n) ? version : (clears.get(key) ?? 0n));
-      continue;
+  const strays = new Map<string, number>();
+
+  function add(sink: string, { key, stray, topic, partition, offset, version }: LedgerFault): void {
+    if (stray !== undefined) {
+      strays.set(sink, (strays.get(sink) ?? 0) + 1);
+    } else if (topic === null || partition === null || offset === null) {
+      const found = BigInt(version ?? 0);
+      clears.set(key, found > (clears.get(key) ?? 0n) ? found : (clears.get(key) ?? 0n));
+    } else {
+      const place = placeOf({ topic, partition });
+      const here = records.get(place) ?? new Map<string | number, number>();
+      const token = tokenOf(key);
+      records.set(place, here.set(token, Math.min(offset, here.get(token) ?? Infinity)));
     }
-    const place = placeOf({ topic, partition });
-    identities.set(place, (identities.get(place) ?? new Set()).add(key));
-    const token = tokenOf(key, contract);
-    if (offset < (settled.get(place) ?? Infinity))
-      moved.set(topic, (moved.get(topic) ?? new Set()).add(token));
-    else tokens.set(place, (tokens.get(place) ?? new Set()).add(token));
   }
-  const chosen = (own: ReadonlySet<string | number> | undefined, cut: Cut) =>
-    own === undefined ? [] : [{ ...cut, selection: someOf(own) }];
-  const rewrites = report.cut.flatMap((cut) => chosen(tokens.get(placeOf(cut)), cut));
-  const together = report.cut.flatMap((cut) => chosen(moved.get(cut.topic), cut));
-  const [first] = report.cut;
-  const isClearing = first !== undefined && clears.size > 0;
+
   return {
-    partitions: report.cut.flatMap(({ topic, partition }) => {
-      const own = identities.get(placeOf({ topic, partition }))?.size;
-      return own === undefined ? [] : [{ topic, partition, identities: own }];
+    add(sink, faults) {
+      for (const fault of faults) add(sink, fault);
+    },
+    plan: (cut) => ({
+      partitions: cut.flatMap(({ topic, partition }) => {
+        const identities = records.get(placeOf({ topic, partition }))?.size;
+        return identities === undefined ? [] : [{ topic, partition, identities }];
+      }),
+      clears: clears.size,
+      strays: [...strays].map(([sink, documents]) => ({ sink, documents })),
     }),
-    clears: clears.size,
-    strays,
-    together,
-    rewrites: [
-      ...rewrites,
-      ...(isClearing ? [{ ...first, selection: { clears: clearsOf(clears) } }] : []),
-    ],
+    writes(cut, epochs) {
+      const moved = new Map<string, Set<string | number>>();
+      const alone = cut.flatMap((one) => {
+        const settled = settledOffset(epochs, one);
+        const own: (string | number)[] = [];
+        for (const [token, offset] of records.get(placeOf(one)) ?? [])
+          if (offset >= settled) own.push(token);
+          else moved.set(one.topic, (moved.get(one.topic) ?? new Set()).add(token));
+        return own.length === 0 ? [] : [{ ...one, selection: someOf(own) }];
+      });
+      const selections = new Map([...moved].map(([topic, tokens]) => [topic, someOf([...tokens])]));
+      const together = cut.flatMap((one) => {
+        const selection = selections.get(one.topic);
+        return selection === undefined ? [] : [{ ...one, selection }];
+      });
+      const [first] = cut;
+      if (first !== undefined && clears.size > 0)
+        alone.push({ ...first, selection: { clears: clearsOf(clears) } });
+      return { alone, together };
+    },
   };
 }
 
@@ -85,15 +100,15 @@ function placeOf({ topic, partition }: { topic: string; partition: number }): st
   return `${topic}/${partition}`;
 }
 
-function someOf(tokens: ReadonlySet<string | number>): Selection {
-  return { offsets: [], tokens: [...tokens] };
+function someOf(tokens: (string | number)[]): Selection {
+  return { offsets: [], tokens };
 }
 
-/** Asks the pipeline's workers to carry a plan out: each partition in a new epoch, below its live traffic. */
+/** Asks the pipeline's workers to carry a repair out: each partition in a new epoch, below its live traffic. */
 export function applyRepair(
   state: DatabaseSync,
   id: PipelineId,
-  plan: RepairPlan,
+  { alone, together }: RepairWrites,
   now: Date,
 ): Result<number[]> {
   const askedOf = ({
@@ -112,10 +127,10 @@ export function applyRepair(
     askedAt: now.toISOString(),
   });
   const epochs = listEpochs(state, id);
-  const full = plan.together.find((one) => numbersFor(epochs, one) === undefined);
+  const full = together.find((one) => numbersFor(epochs, one) === undefined);
   if (full !== undefined) return fail(usedUp(id, full.topic));
-  const alone = plan.rewrites.map((one) => askRewrite(state, id, askedOf(one)));
-  return ok([...alone, ...askTogether(state, id, plan.together.map(askedOf))]);
+  const asked = alone.map((one) => askRewrite(state, id, askedOf(one)));
+  return ok([...asked, ...askTogether(state, id, together.map(askedOf))]);
 }
 
 /** Deletes what lies under no identity where it lies; no record accounts for it, and no write of the pipeline's would ever meet it. */
@@ -131,13 +146,15 @@ function clearsOf(versions: ReadonlyMap<string, bigint>): Clear[] {
   return [...versions].map(([key, version]) => ({ key, found: String(version) }));
 }
 
-function tokenOf(key: string, contract: SinkContract): string | number {
-  const values = JSON.parse(key) as unknown[]; // a key is a JSON array
-  const typed = unwrap(typedColumns(contract.key));
-  return identityToken(
-    typed.map(({ type }, i): Kept => {
-      const converted = converterFor(type)(values[i]);
-      return converted instanceof Refusal ? null : converted;
-    }),
-  );
+function tokensOf(contract: SinkContract): (key: string) => string | number {
+  const converters = unwrap(typedColumns(contract.key)).map(({ type }) => converterFor(type));
+  return (key) => {
+    const values = JSON.parse(key) as unknown[]; // a key is a JSON array
+    return identityToken(
+      converters.map((convert, i): Kept => {
+        const converted = convert(values[i]);
+        return converted instanceof Refusal ? null : converted;
+      }),
+    );
+  };
 }

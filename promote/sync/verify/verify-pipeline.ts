@@ -7,15 +7,14 @@ import type { PipelineSpec } from "../pipeline-spec.ts";
 import { readRelease, widestParts } from "../release-spec.ts";
 import { expectNothing, openRuntimes } from "../pipeline/runtimes.ts";
 import { openSpecDecoder } from "../pipeline/spec-decoder.ts";
-import { verify, type VerifyParts, type VerifyReport } from "./verify.ts";
+import { verify, type VerifyOptions, type VerifyReport } from "./verify.ts";
 
 /** With decoders, guests and a registry of its own: the pipeline may run in other processes, or be paused. */
 export async function verifyPipeline(
   spec: PipelineSpec,
   place: GuestPlace & { state: DatabaseSync },
   { sinks, reader }: Pick<Ports, "sinks" | "reader">,
-  options: Pick<VerifyParts, "signal" | "onProgress">,
-  samples?: number,
+  options: VerifyOptions,
 ): Promise<Result<VerifyReport>> {
   const registry = openSpecRegistry(spec, place);
   if (!registry.ok) return registry;
@@ -32,5 +31,5 @@ export async function verifyPipeline(
     },
     (hash) => (hash === spec.release ? spec : undefined),
   );
-  return verify({ id, spec, state, sinks, reader, runtimes, ...options }, samples);
+  return verify({ id, spec, state, sinks, reader, runtimes, ...options });
 }

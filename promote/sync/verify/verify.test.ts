@@ -21,8 +21,8 @@ import { readRelease, type ReleaseSpec } from "../release-spec.ts";
 import { askAgain, listRewrites } from "../rewrites/rewrites.ts";
 import { expectNothing, openRuntimes } from "../pipeline/runtimes.ts";
 import { openSpecDecoder } from "../pipeline/spec-decoder.ts";
-import { planRepair } from "./repair.ts";
-import { verify, type VerifyReport } from "./verify.ts";
+import { openRepair } from "./repair.ts";
+import { verify, type VerifyOptions, type VerifyReport } from "./verify.ts";
 
 let place: FixturePlace;
 let log: FileLogWriter;
@@ -152,7 +152,7 @@ describe("verify", () => {
       { left: 2, right: 2, equal: 2 },
     ]);
     const { plan } = unwrap(await sync.repair(spec(), { ...quiet, isApplied: false }));
-    expect(plan).toMatchObject({ clears: 0, rewrites: [], together: [] });
+    expect(plan).toMatchObject({ clears: 0, partitions: [], strays: [] });
     // Of two sinks, one refused what the other took.
     const state = openSyncState(place.statePath);
     const [epoch] = sync.epochs("staging", "delays");
@@ -217,6 +217,21 @@ describe("verify", () => {
     ]);
   });
 
+  test("a repair heals also what its report does not show, and names none of it", async () => {
+    const first = await specOf(place);
+    await send(...Array.from({ length: 50 }, (_, id) => flight(id, {})));
+    await run(first);
+    await tamper(first, ["delete from rows"]);
+    const { report, plan } = unwrap(await sync.repair(spec(), { ...quiet, isApplied: true }));
+    expect(report.sinks[0]?.differences.length).toBe(20);
+    const partitions = [{ topic: "flights", partition: 0, identities: 50 }];
+    expect(plan).toEqual({ partitions, clears: 0, strays: [] });
+    await until("repaired", () =>
+      sync.rewrites("staging", "delays").every((one) => one.state === "done"),
+    );
+    expect(unwrap(await sync.verify(spec(), quiet)).sinks[0]?.counts).toMatchObject({ equal: 50 });
+  });
+
   test("a row of an identity that the topic says is none is taken away by that identity's own records; its right parts stay", async () => {
     const apply =
       "(f) => Array.from({ length: f.delay }, (_, i) => ({ ...f, distance: i, late: false }))";
@@ -255,7 +270,7 @@ describe("verify", () => {
     const { report, plan } = unwrap(await sync.repair(spec(), { ...quiet, isApplied: false }));
     for (const { counts } of report.sinks)
       expect(counts).toMatchObject({ left: 1, right: 4, equal: 1, unverifiable: 3, added: 0 });
-    expect(plan).toMatchObject({ clears: 0, partitions: [], rewrites: [] });
+    expect(plan).toEqual({ clears: 0, partitions: [], strays: [] });
   });
 
   test("what is being written again, or is asked to be, cannot be judged meanwhile", async () => {
@@ -361,10 +376,10 @@ describe("verify", () => {
     expect(await sink.prepare(contract)).toBeUndefined();
     const state = openSyncState(place.statePath);
     const whole = reader();
-    const report = await verifyBy(state, sink, { ...whole, read: read(whole) });
+    const repair = openRepair(contract);
+    const report = await verifyBy(state, sink, { ...whole, read: read(whole) }, repair.add);
     expect(report.sinks[0]?.counts).toMatchObject({ left: 1, right: 2, equal: 1, unverifiable: 1 });
-    const plan = planRepair(report, contract, sync.epochs("staging", "delays"));
-    expect(plan).toMatchObject({ clears: 0, rewrites: [] });
+    expect(repair.plan(report.cut)).toEqual({ clears: 0, partitions: [], strays: [] });
     state.close();
     await sink.close();
   });
@@ -608,6 +623,7 @@ async function verifyBy(
   state: DatabaseSync,
   sink: Pick<Sink, "name" | "scan">,
   topics: TopicReader,
+  onFaults: VerifyOptions["onFaults"] = () => undefined,
 ): Promise<VerifyReport> {
   const parts = {
     readRelease: (hash: string) => readRelease(state, place.store, hash),
@@ -619,9 +635,8 @@ async function verifyBy(
   const runtimes = openRuntimes(parts, () => undefined);
   const { environment, name } = spec();
   const id = { environment, name };
-  return unwrap(
-    await verify({ id, spec: spec(), state, sinks: [sink], reader: topics, runtimes, ...quiet }),
-  );
+  const look = { sinks: [sink], reader: topics, runtimes, onFaults, ...quiet };
+  return unwrap(await verify({ id, spec: spec(), state, ...look }));
 }
 
 /** What runs now. */

@@ -8,6 +8,7 @@ import {
   type FoundRow,
   type LedgerCounts,
   type LedgerDifference,
+  type LedgerFault,
   type RowLedger,
 } from "../embedded/row-ledger.ts";
 import { isSameStretch, listEpochs, type Epoch, type PipelineId } from "../order/epochs.ts";
@@ -26,15 +27,22 @@ import { expectedRows, foundRow, keysOf } from "./ledger-rows.ts";
 import { topicsOf } from "../topics-of.ts";
 import { clearing, openUnderWay } from "./under-way.ts";
 
-export type VerifyParts = {
+export type VerifyOptions = {
+  signal: AbortSignal;
+  onProgress: (progress: VerifyProgress) => void;
+  /** How many differences the report brings. */
+  samples?: number;
+  /** Every difference, a few at a time; of a sink no more than a million. */
+  onFaults?: (sink: string, faults: readonly LedgerFault[]) => void;
+};
+
+export type VerifyParts = VerifyOptions & {
   id: PipelineId;
   spec: PipelineSpec;
   state: DatabaseSync;
   sinks: readonly Pick<Sink, "name" | "scan">[];
   reader: TopicReader;
   runtimes: Runtimes;
-  signal: AbortSignal;
-  onProgress: (progress: VerifyProgress) => void;
 };
 
 export type VerifyProgress = {
@@ -64,13 +72,15 @@ export type VerifyReport = {
 
 const SAMPLES = 20;
 const FOUND_AT_ONCE = 4096;
+/** One repair heals at most this many differences of a sink; a verify after it tells whether some are left. */
+const MOST_FAULTS = 1_000_000;
 
 /**
  * Reads back every sink and compares it, at a cut, with what the topic's records give when each is run through the release of its epoch. Live traffic
  * may go on: identities with records beyond the cut are counted apart (`moving`), and rows whose record the log no longer holds, nor a
  * newer one of their identity, are `unverifiable`.
  */
-export async function verify(parts: VerifyParts, samples = SAMPLES): Promise<Result<VerifyReport>> {
+export async function verify(parts: VerifyParts): Promise<Result<VerifyReport>> {
   const startedAt = performance.now();
   const ledger = await openRowLedger();
   try {
@@ -83,8 +93,9 @@ export async function verify(parts: VerifyParts, samples = SAMPLES): Promise<Res
       await findAll(parts, cut.value, sink, ledger);
       await moveOn(parts, cut.value, known, ledger);
       const counts = await ledger.counts();
-      const differences = await ledger.differences(samples);
       const isEqual = counts.changed + counts.added + counts.removed === 0;
+      const differences = isEqual ? [] : await ledger.differences(parts.samples ?? SAMPLES);
+      await tellFaults(parts, sink.name, ledger);
       sinks.push({ sink: sink.name, isEqual, counts, differences });
       await ledger.forget();
     }
@@ -104,6 +115,23 @@ export async function verify(parts: VerifyParts, samples = SAMPLES): Promise<Res
     await ledger.close();
     await parts.runtimes.close();
   }
+}
+
+async function tellFaults(
+  { onFaults, signal }: VerifyParts,
+  sink: string,
+  ledger: RowLedger,
+): Promise<void> {
+  if (onFaults === undefined) return;
+  for await (const faults of ledger.faults(MOST_FAULTS)) {
+    endIfAborted(signal);
+    onFaults(sink, faults);
+  }
+}
+
+function endIfAborted(signal: AbortSignal): void {
+  if (signal.aborted)
+    throw new ProblemError({ code: "stopped", message: "The verify was stopped." });
 }
 
 /** What the pipeline has committed, of what the topic still holds. */
@@ -243,8 +271,7 @@ async function findAll(
     onProgress({ step: `reading ${sink.name}`, records });
   };
   for await (const stored of sink.scan()) {
-    if (signal.aborted)
-      throw new ProblemError({ code: "stopped", message: "The verify was stopped." });
+    endIfAborted(signal);
     rows.push({ ...foundRow(stored, spec.output), isOld: isOlderThanLog(stored, cuts, epochs) });
     if (rows.length === FOUND_AT_ONCE) keep();
   }

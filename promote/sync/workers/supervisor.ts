@@ -21,7 +21,7 @@ import type { PartitionRange, Sink, Source, TopicReader } from "../ports.ts";
 import { openRateMeter } from "./status.ts";
 import { GROWTH, type Growth } from "../order/stretches.ts";
 import { tuningOf, type Tuning } from "../tuning.ts";
-import type { VerifyProgress, VerifyReport } from "../verify/verify.ts";
+import type { VerifyOptions, VerifyReport } from "../verify/verify.ts";
 import { verifyPipeline } from "../verify/verify-pipeline.ts";
 import { dropReport, putReport, type WorkerReport } from "./workers.ts";
 
@@ -56,11 +56,7 @@ export type Supervisor = {
     look: (ports: Pick<Ports, "sinks" | "reader">) => Promise<Result<T>>,
     signal?: AbortSignal,
   ): Promise<Result<T>>;
-  verify(options: {
-    signal: AbortSignal;
-    samples?: number;
-    onProgress: (progress: VerifyProgress) => void;
-  }): Promise<Result<VerifyReport>>;
+  verify(options: VerifyOptions): Promise<Result<VerifyReport>>;
   report(): WorkerReport;
   /** Once a second: asks for the topic's end and the sinks' rows; obeys what another process asked for; reports. Waits for nothing. */
   look(): void;
@@ -363,9 +359,9 @@ export function openSupervisor(first: PipelineSpec, place: Place): Supervisor {
     spec: () => spec,
     isCurrent: (next) => next.release === spec.release && placesOf(next) === placesOf(spec),
     looking,
-    verify: ({ samples, ...options }) => {
+    verify: (options) => {
       options.onProgress({ step: "asking the servers", records: 0 });
-      return looking((open) => verifyPipeline(spec, place, open, options, samples), options.signal);
+      return looking((open) => verifyPipeline(spec, place, open, options), options.signal);
     },
     start: (next) =>
       enqueue(async () => {

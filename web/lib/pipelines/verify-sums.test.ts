@@ -40,7 +40,6 @@ test("the answer is a sentence, the plan a line a step", () => {
       partitions: [{ topic: "flights", partition: 2, identities: 1 }],
       clears: 2,
       strays: [{ sink: "search", documents: 1 }],
-      rewrites: [],
     }),
   ).toEqual([
     "1 identity of `flights`, partition 2, written again from their records",
