@@ -2,6 +2,7 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import fc from "fast-check";
 import { afterAll, expect, test } from "vitest";
 import { collect } from "../fixture.ts";
 import { versionOf } from "../order/version.ts";
@@ -73,6 +74,37 @@ test.each(cases)("a row %s", async (_, recorded, { isOld, ...found }, counts) =>
   ledger.find([{ ...rowOf(found), isOld }]);
   expect(await ledger.counts()).toMatchObject({ ...NONE, ...counts });
   await ledger.close();
+});
+
+test("a row that expired between the batch run's look and the sink's read is no difference; one that was lost is, whenever it would have expired after", async () => {
+  const fromMs = 1_000_000_000;
+  const row = fc.record({
+    expiresMs: fc.integer({ min: fromMs - 300_000, max: fromMs + 7_500_000 }),
+    readAfterMs: fc.nat(7_200_000),
+    skewMs: fc.integer({ min: -59_999, max: 59_999 }),
+    isLost: fc.boolean(),
+  });
+  await fc.assert(
+    fc.asyncProperty(fc.array(row, { minLength: 1, maxLength: 200 }), async (rows) => {
+      const toMs = fromMs + 7_200_000;
+      const made = rows.map(({ expiresMs }, offset) => {
+        return { ...rowOf({ offset, row: "a" }), key: `[${offset}]`, expiresMs, isOld: false };
+      });
+      const isHeld = rows.map(
+        ({ expiresMs, readAfterMs, skewMs, isLost }) =>
+          !isLost && expiresMs > fromMs + readAfterMs + skewMs,
+      );
+      const ledger = await openRowLedger();
+      ledger.expect(made);
+      ledger.find(made.filter((_, i) => isHeld[i]));
+      const counts = await ledger.counts({ fromMs, toMs });
+      const lost = rows.filter(({ isLost, expiresMs }) => isLost && expiresMs > toMs + 60_000);
+      expect(counts).toMatchObject({ removed: lost.length, changed: 0, added: 0 });
+      expect(counts.left).toBe(counts.equal + counts.removed + counts.moving.left);
+      await ledger.close();
+    }),
+    { numRuns: 30 },
+  );
 });
 
 test("what differs comes a few at a time, however much there is, and no more than was asked for", async () => {

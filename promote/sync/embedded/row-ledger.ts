@@ -14,7 +14,15 @@ export type LedgerRow = {
   partition: number;
   offset: number;
   row: string | null;
+  /** Undefined: never. */
+  expiresMs?: number | undefined;
 };
+
+/** While a sink was read, by the clock here. */
+export type ReadTime = { fromMs: number; toMs: number };
+
+/** Sinks let go of a row some time around its moment: at Cassandra's second, by a clock of its own. */
+const CLOCKS_MS = 60_000;
 
 /** `isOld`: written from before the log's start: only a newer record of its identity says what it should be. */
 export type FoundRow = LedgerRow & { isOld: boolean };
@@ -28,7 +36,7 @@ export type LedgerCounts = {
   added: number;
   removed: number;
   unverifiable: number;
-  /** Rows whose identity has records beyond the cut: they cannot be judged at it. */
+  /** Rows whose identity has records beyond the cut, or that expired while the sink was read: they cannot be judged. */
   moving: { left: number; right: number };
 };
 
@@ -72,7 +80,8 @@ export type RowLedger = {
   ): void;
   /** Forgets what was found and refused, for the next sink. */
   forget(): Promise<void>;
-  counts(): Promise<LedgerCounts>;
+  /** What had expired before `read` lives on neither side. */
+  counts(read?: ReadTime): Promise<LedgerCounts>;
   /** Ordered by key and part. */
   differences(limit: number): Promise<LedgerDifference[]>;
   /** As many as are asked for, in any order and a few at a time: there may be a million. */
@@ -90,7 +99,7 @@ export async function openRowLedger({ memoryLimit = "1GB" } = {}): Promise<RowLe
   });
   const connection = await instance.connect();
   const row =
-    "key VARCHAR, part INTEGER, version BIGINT, topic VARCHAR, partition INTEGER, record_offset BIGINT, json VARCHAR";
+    "key VARCHAR, part INTEGER, version BIGINT, topic VARCHAR, partition INTEGER, record_offset BIGINT, json VARCHAR, expires_ms BIGINT";
   await connection.run(`create table effects (${row}, is_part BOOLEAN)`);
   await connection.run(`create table found (${row}, is_old BOOLEAN)`);
   await connection.run("create table moving (key VARCHAR)");
@@ -124,6 +133,8 @@ export async function openRowLedger({ memoryLimit = "1GB" } = {}): Promise<RowLe
     appender.appendBigInt(BigInt(one.offset));
     if (one.row === null) appender.appendNull();
     else appender.appendVarchar(one.row);
+    if (one.expiresMs === undefined) appender.appendNull();
+    else appender.appendBigInt(BigInt(one.expiresMs));
   }
 
   return {
@@ -174,9 +185,9 @@ export async function openRowLedger({ memoryLimit = "1GB" } = {}): Promise<RowLe
       found = await connection.createAppender("found");
       refused = await connection.createAppender("refused");
     },
-    async counts() {
+    async counts(read = { fromMs: 0, toMs: 0 }) {
       flush();
-      for (const step of [NEWEST, COMPARED, JUDGED]) await connection.run(step);
+      for (const step of [NEWEST, comparedAt(read), JUDGED]) await connection.run(step);
       const reader = await connection.runAndReadAll(COUNTS);
       const counted = reader.getRowObjectsJS()[0] ?? {};
       const of = (name: string): number => Number(counted[name] ?? 0);
@@ -260,12 +271,16 @@ with refusals as (select topic, partition, record_offset, bool_or(is_whole) as i
 select key, part, max(version) as version, arg_max(e.rowid, version) as id, arg_max(r.topic is not null, version) as optional
 from effects e left join refusals r using (topic, partition, record_offset) where r.topic is null or (is_part and not r.is_whole) group by key, part`;
 
-/** Living rows of both sides, each key and part once; of equal ones nothing more. */
-const COMPARED = `create or replace temp table compared as
-with expected as (select n.key, n.part, n.id, n.optional, e.json from newest n join effects e on e.rowid = n.id where e.json is not null),
-living as (select key, part, rowid as id, json from found where json is not null)
+/** Living rows of both sides, each key and part once; of equal ones nothing more. One that is not expected goes by its own moment. */
+const comparedAt = ({ fromMs, toMs }: ReadTime): string => `create or replace temp table compared as
+with expected as (
+  select n.key, n.part, n.id, n.optional, e.json, e.expires_ms from newest n join effects e on e.rowid = n.id
+  where e.json is not null and coalesce(e.expires_ms >= ${fromMs - CLOCKS_MS}, true)
+),
+living as (select key, part, rowid as id, json, expires_ms from found where json is not null and coalesce(expires_ms >= ${fromMs - CLOCKS_MS}, true))
 select coalesce(e.json = f.json, false) as is_equal, if(is_equal, null, coalesce(e.key, f.key)) as key, if(is_equal, null, coalesce(e.part, f.part)) as part,
-  if(is_equal, null, e.id) as e_id, if(is_equal, null, f.id) as f_id
+  if(is_equal, null, e.id) as e_id, if(is_equal, null, f.id) as f_id,
+  coalesce(if(e.id is null, f.expires_ms, e.expires_ms) <= ${toMs + CLOCKS_MS}, false) as is_expiring
 from expected e full join living f on e.key = f.key and e.part = f.part where f.id is not null or not e.optional`;
 
 /**
@@ -281,7 +296,7 @@ moved as (select distinct key from moving),
 latest as (select key, max(version) as version, arg_max(id, version) as id from newest group by key),
 recorded as (select l.key, l.version, e.topic, e.partition, e.record_offset from latest l join effects e on e.rowid = l.id)
 select c.key, c.part, c.e_id, c.f_id, f.version as f_version, k.topic as k_topic, k.partition as k_partition, k.record_offset as k_offset,
-  case when m.key is not null then 'moving'
+  case when m.key is not null or c.is_expiring then 'moving'
     when f.is_gone and not coalesce(k.version >= f.version or (k.topic = f.topic and k.partition = f.partition and k.record_offset >= f.record_offset), false) then 'unverifiable'
     when c.e_id is null then 'added' when c.f_id is null then 'removed' else 'changed' end as verdict
 from compared c left join held f on f.id = c.f_id left join moved m on m.key = c.key left join recorded k on k.key = c.key where not is_equal`;

@@ -7,14 +7,17 @@ import { byPlace } from "../pipeline/operations.ts";
 import { WRITE, type SinkBatch, type StoredRow } from "../ports.ts";
 import { fieldsWriter, valueWriter } from "../values/row-json.ts";
 import { unwrap } from "#snapshots/problem.ts";
+import { expiryMs } from "./expiring.ts";
 import { strayKey } from "./stray.ts";
 
-/** What a batch of effects leaves, as ledger rows of the columns asked for; a column it lacks is null. */
-export function expectedRows(batch: SinkBatch, columns: readonly Column[]): LedgerRow[] {
+/** What a ledger keeps of a row: these columns, and when it expires. */
+export type Kept = { output: readonly Column[]; expiresAt?: string };
+
+/** What a batch of effects leaves, as ledger rows; a column it lacks is null. */
+export function expectedRows(batch: SinkBatch, kept: Kept): LedgerRow[] {
   const keys = keysOf(batch.keys, batch.contract.key);
   const typed = unwrap(typedColumns(batch.contract.columns));
   const rows = objectsOf(batch.rows, typed);
-  const names = columns.map(({ name }) => name);
   const place = byPlace(batch, (one) => one);
   return Array.from({ length: batch.count }, (_, i) => ({
     key: keys[batch.keyRow[i] ?? -1] ?? "",
@@ -23,13 +26,12 @@ export function expectedRows(batch: SinkBatch, columns: readonly Column[]): Ledg
     topic: place(i).topic,
     partition: place(i).partition,
     offset: batch.offset[i] ?? 0,
-    row: batch.kind[i] === WRITE ? canonical(names, rows(batch.row[i] ?? -1)) : null,
+    ...rowOf(kept, batch.kind[i] === WRITE ? rows(batch.row[i] ?? -1) : null),
   }));
 }
 
-export function foundRow(stored: StoredRow, columns: readonly Column[]): LedgerRow {
+export function foundRow(stored: StoredRow, kept: Kept): LedgerRow {
   const { part, version, topic, partition, offset, values, stray } = stored;
-  const names = columns.map(({ name }) => name);
   return {
     key: stray === undefined ? JSON.stringify(stored.key) : strayKey(stray),
     part,
@@ -37,7 +39,7 @@ export function foundRow(stored: StoredRow, columns: readonly Column[]): LedgerR
     topic,
     partition,
     offset,
-    row: values === null ? null : canonical(names, values),
+    ...rowOf(kept, values),
   };
 }
 
@@ -87,6 +89,13 @@ function batchesOf(
 }
 
 /** The same values give the same text, whoever wrote them. */
-function canonical(names: readonly string[], values: Record<string, unknown>): string {
-  return JSON.stringify(names.map((name) => [name, values[name] ?? null]));
+function rowOf(
+  { output, expiresAt }: Kept,
+  values: Record<string, unknown> | null,
+): Pick<LedgerRow, "row" | "expiresMs"> {
+  if (values === null) return { row: null, expiresMs: undefined };
+  return {
+    row: JSON.stringify(output.map(({ name }) => [name, values[name] ?? null])),
+    expiresMs: expiresAt === undefined ? undefined : expiryMs(values[expiresAt]),
+  };
 }

@@ -31,5 +31,5 @@ export async function verifyPipeline(
     },
     (hash) => (hash === spec.release ? spec : undefined),
   );
-  return verify({ id, spec, state, sinks, reader, runtimes, ...options });
+  return verify({ id, spec, state, sinks, reader, runtimes, now: () => new Date(), ...options });
 }

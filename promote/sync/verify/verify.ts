@@ -9,6 +9,7 @@ import {
   type LedgerCounts,
   type LedgerDifference,
   type LedgerFault,
+  type ReadTime,
   type RowLedger,
 } from "../embedded/row-ledger.ts";
 import { isSameStretch, listEpochs, type Epoch, type PipelineId } from "../order/epochs.ts";
@@ -22,7 +23,6 @@ import type { Runtimes } from "../pipeline/runtimes.ts";
 import { decodeSettled } from "../pipeline/spec-decoder.ts";
 import { runTopic, type Cut } from "./topic-run.ts";
 import { FIRST_EPOCH, partsOfVersion } from "../order/version.ts";
-import { openExpiring } from "./expiring.ts";
 import { expectedRows, foundRow, keysOf } from "./ledger-rows.ts";
 import { topicsOf } from "../topics-of.ts";
 import { clearing, openUnderWay } from "./under-way.ts";
@@ -43,6 +43,7 @@ export type VerifyParts = VerifyOptions & {
   sinks: readonly Pick<Sink, "name" | "scan">[];
   reader: TopicReader;
   runtimes: Runtimes;
+  now: () => Date;
 };
 
 export type VerifyProgress = {
@@ -90,9 +91,9 @@ export async function verify(parts: VerifyParts): Promise<Result<VerifyReport>> 
     await expectAll(parts, cut.value, known, ledger);
     const sinks: SinkVerdict[] = [];
     for (const sink of parts.sinks) {
-      await findAll(parts, cut.value, sink, ledger);
+      const read = await findAll(parts, cut.value, sink, ledger);
       await moveOn(parts, cut.value, known, ledger);
-      const counts = await ledger.counts();
+      const counts = await ledger.counts(read);
       const isEqual = counts.changed + counts.added + counts.removed === 0;
       const differences = isEqual ? [] : await ledger.differences(parts.samples ?? SAMPLES);
       await tellFaults(parts, sink.name, ledger);
@@ -177,7 +178,6 @@ async function expectAll(
   const epochs = listEpochs(state, id);
   const rewrites = known.filter((rewrite) => !isUnderWay(rewrite));
   const open = known.filter(isUnderWay);
-  const expiring = openExpiring(spec.expiresAt, Date.now());
   const refusals = sinks.map((sink) => sinkRefusals(state, id, sink.name));
   ledger.move(clearing(open));
   let records = 0;
@@ -195,10 +195,8 @@ async function expectAll(
         const { contract, portions, records, decoded } = item;
         const tombstones = n === 0 ? decoded.tombstones : [];
         const request = { contract, portions, records, decoded, tombstones, chunk };
-        for (const batch of effectsOfAll(request, withouts)) {
-          const rows = expiring(expectedRows(batch, spec.output), (key) => ledger.move([key]));
-          ledger.expect(rows, contract.maxParts > 1);
-        }
+        for (const batch of effectsOfAll(request, withouts))
+          ledger.expect(expectedRows(batch, spec), contract.maxParts > 1);
       });
       ledger.move(underWay(item, item.contract));
       records += item.records.length;
@@ -252,30 +250,31 @@ function* effectsOfAll(
 }
 
 async function findAll(
-  { id, state, spec, signal, onProgress }: VerifyParts,
+  { id, state, spec, signal, onProgress, now }: VerifyParts,
   cuts: readonly Cut[],
   sink: VerifyParts["sinks"][number],
   ledger: RowLedger,
-): Promise<void> {
+): Promise<ReadTime> {
+  const fromMs = now().getTime();
   const epochs = listEpochs(state, id);
-  const expiring = openExpiring(spec.expiresAt, Date.now());
   const refused = sinkRefusals(state, id, sink.name);
   // Of a topic that was made again, the same offsets are other records.
   ledger.refuse(refused.filter((place) => cuts.some((cut) => isSameStretch(place, cut))));
   let rows: FoundRow[] = [];
   let records = 0;
   const keep = (): void => {
-    ledger.find(expiring(rows, (key) => ledger.move([key])));
+    ledger.find(rows);
     records += rows.length;
     rows = [];
     onProgress({ step: `reading ${sink.name}`, records });
   };
   for await (const stored of sink.scan()) {
     endIfAborted(signal);
-    rows.push({ ...foundRow(stored, spec.output), isOld: isOlderThanLog(stored, cuts, epochs) });
+    rows.push({ ...foundRow(stored, spec), isOld: isOlderThanLog(stored, cuts, epochs) });
     if (rows.length === FOUND_AT_ONCE) keep();
   }
   keep();
+  return { fromMs, toMs: now().getTime() };
 }
 
 /** A row whose record the log no longer holds: of an earlier making of the topic, or from before its start. */
