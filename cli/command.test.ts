@@ -257,6 +257,15 @@ test(
     const moved = await penstock(["environments", "use", "elsewhere"]);
     expect(moved).toMatchObject({ code: 2, stdout: "" });
     expect(moved.stderr).toContain("`use stack` or `use embedded`");
+    for (const [arguments_, said] of [
+      [["rollback", "slow", "--in", "staging", "--to", ""], "`to` is not a release's hash"],
+      [["sync", "--until-idle", "--environment", ""], 'There is no environment ""'],
+      [["dead-letters", "nope:slow", "--group", "ffffffffffff"], 'There is no environment "nope"'],
+    ] as const) {
+      const refused = await penstock([...arguments_]);
+      expect(refused).toMatchObject({ code: 2, stdout: "" });
+      expect(refused.stderr).toContain(said);
+    }
     const already = await penstock(["environments", "use", "embedded"]);
     expect(already).toMatchObject({ code: 0 });
     expect(already.stdout).toContain("already run on files in the workspace");

@@ -64,13 +64,15 @@ async function listGroups(
 }
 
 async function listLetters(
-  { api }: Connection,
+  connection: Connection,
   pipeline: string,
   { group, limit, json }: Options & { group: string },
 ): Promise<void> {
-  const routes = api.pipelines[":env"][":name"]["dead-letters"];
+  const routes = connection.api.pipelines[":env"][":name"]["dead-letters"];
   const query = { group, limit: String(limit) };
-  const found = await read(routes.$get({ param: pipelineOf(pipeline), query }));
+  const param = pipelineOf(pipeline);
+  const found = await read(routes.$get({ param, query }));
+  if (found.total === 0) await noLettersOf(connection, param);
   if (json) return printJson(found);
   if (found.total === 0) return print(`There are no dead letters of group ${group}.`);
   const rows = found.letters.map(({ topic, partition, offset, at, reason }) => [

@@ -25,7 +25,11 @@ export function rollbackVerb(program: Command): void {
         const outcome = await read(
           api.environments[":env"].rollback.$post({
             param: { env: options.in },
-            json: { transform, ...(to ? { to } : {}), ...(message ? { message } : {}) },
+            json: {
+              transform,
+              ...(to === undefined ? {} : { to }),
+              ...(message ? { message } : {}),
+            },
           }),
         );
         printOutcome(outcome as Promoted, options);

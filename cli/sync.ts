@@ -51,9 +51,10 @@ export function syncVerb(program: Command): void {
       const workspace = workspaceOf(options);
       const onlooker = await openOnlooker(options);
       try {
-        const connection = options.environment
-          ? await connectWorker(workspace, options.environment, onlooker)
-          : await connect(workspace, { withSync: true, watch: onlooker });
+        const connection =
+          options.environment === undefined
+            ? await connect(workspace, { withSync: true, watch: onlooker })
+            : await connectWorker(workspace, options.environment, onlooker);
         try {
           if (connection.server) onlyWatches(connection.server, options);
           await watch(connection, { ...options, isLogging: onlooker.isLogging }, stop);
