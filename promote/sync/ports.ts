@@ -230,14 +230,17 @@ export type Sink = {
   writesAtOnce?: number;
   /** What `prepare` would do, a statement or request each; empty where all is there. Asked before a promotion is applied, so that it can be shown. */
   plan(contract: SinkContract): Promise<Result<string[]>>;
-  /** Does what `plan` says: makes or extends what is missing; never drops. A problem halts the pipeline before anything is written. */
-  prepare(contract: SinkContract): Promise<Problem | undefined>;
+  /**
+   * Does what `plan` says: makes or extends what is missing; never drops. A problem halts the pipeline before anything is written. Who aborts `signal` does
+   * not wait for a server: what it has half made by then, the next `prepare` completes.
+   */
+  prepare(contract: SinkContract, signal?: AbortSignal): Promise<Problem | undefined>;
   write(batch: SinkBatch, signal?: AbortSignal): Promise<Outcome[]>;
   /**
    * Called when every record of the topic has been written again under the contract that is prepared. Where people still read what was there before
    * (a breaking change made a new index), they are turned to what is written. Absent where rows are read where they are written.
    */
-  turnReaders?(): Promise<Problem | undefined>;
+  turnReaders?(signal?: AbortSignal): Promise<Problem | undefined>;
   /** Absent where a sink has one place for all contracts. */
   generations?: Generations;
   /** That people read something else than what is written, in a sentence; undefined where they do not. About once a second, for status. */

@@ -5,9 +5,10 @@ export const STOPPED: Problem = { code: "stopped", message: "It was stopped." };
 /** What the work comes to, or `stopped` as soon as the signal is aborted: the work then ends unheard. */
 export async function unlessStopped<T>(
   work: Promise<T>,
-  signal: AbortSignal,
+  signal: AbortSignal | undefined,
   stopped: T,
 ): Promise<T> {
+  if (signal === undefined) return work;
   const { promise, resolve } = Promise.withResolvers<T>();
   const stop = (): void => resolve(stopped);
   if (signal.aborted) stop();

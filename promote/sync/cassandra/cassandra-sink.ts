@@ -3,6 +3,8 @@ import { ok, type Problem, type Result } from "#snapshots/problem.ts";
 import type { CassandraConnection, Surroundings } from "../connections.ts";
 import type { Outcome, Sink, SinkBatch, SinkContract } from "../ports.ts";
 import { BATCHES_AT_ONCE } from "../tuning.ts";
+import { STOPPED, unlessStopped } from "../unless-stopped.ts";
+import { within } from "../within.ts";
 import type { Place } from "./catalog.ts";
 import { connectClient, type Log } from "./client.ts";
 import { tableName } from "./column-names.ts";
@@ -32,6 +34,7 @@ export type CassandraSinkOptions = {
 };
 
 const LANES = 512;
+const CLOSE_MS = 1000;
 
 /**
  * A sink in one Cassandra table, written by version (`USING TIMESTAMP`) without reading: it is silent on what was stale, and on what a
@@ -68,7 +71,7 @@ export async function openCassandraSink(options: CassandraSinkOptions): Promise<
     return planned.ok ? ok(planned.value.statements) : planned;
   }
 
-  async function prepare(contract: SinkContract): Promise<Problem | undefined> {
+  async function prepareNow(contract: SinkContract): Promise<Problem | undefined> {
     const asked = await request(contract);
     if (!asked.ok) return asked.problem;
     const done = await prepareTable(asked.value);
@@ -105,17 +108,20 @@ export async function openCassandraSink(options: CassandraSinkOptions): Promise<
     // A batch is over with its slowest request: meanwhile others go on.
     writesAtOnce: BATCHES_AT_ONCE,
     plan,
-    prepare,
+    prepare: (contract, signal) => unlessStopped(prepareNow(contract), signal, STOPPED),
     write,
     count: rememberedCount(() => prepared && countRange(prepared.client, prepared.table), now),
     async *scan() {
       if (prepared !== undefined) yield* scanRows(prepared.client, prepared.table);
     },
     async close() {
-      const client = await connecting;
+      const closing = connecting?.then((client) =>
+        client.ok ? client.value.shutdown() : undefined,
+      );
       connecting = undefined;
       prepared = undefined;
-      if (client?.ok === true) await client.value.shutdown();
+      // The driver waits for a silent Cassandra, and cannot be called off while it connects: it ends by itself.
+      await within(CLOSE_MS, Promise.resolve(closing));
     },
   };
 }

@@ -1,12 +1,19 @@
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
-import { Client, type ClientOptions } from "@elastic/elasticsearch";
+import { Client, UndiciConnection, type ClientOptions } from "@elastic/elasticsearch";
 import { fail, ok, type Result } from "#snapshots/problem.ts";
 import { readSecret, type ElasticsearchConnection, type Surroundings } from "../connections.ts";
 
 export type { Client } from "@elastic/elasticsearch";
 
 const REQUEST_TIMEOUT_MS = 30_000;
+
+/** One whose end waits for no answer: what is still asked fails. */
+class Connection extends UndiciConnection {
+  override async close(): Promise<void> {
+    await this.pool.destroy();
+  }
+}
 
 /**
  * One request per call: retries are retry.ts's, sniffing would leave the addresses a person gave. A column may be called `__proto__`,
@@ -22,6 +29,7 @@ export function openClient(
   if (!tls.ok) return tls;
   return ok(
     new Client({
+      Connection,
       nodes: connection.nodes,
       maxRetries: 0,
       requestTimeout: REQUEST_TIMEOUT_MS,

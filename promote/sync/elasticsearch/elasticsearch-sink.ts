@@ -4,6 +4,7 @@ import type { JsonText } from "../values/json-text.ts";
 import { isTransient } from "../transient.ts";
 import { BATCHES_AT_ONCE } from "../tuning.ts";
 import { unopenedSink } from "../unopened-sink.ts";
+import { STOPPED, unlessStopped } from "../unless-stopped.ts";
 import type { BulkShape } from "./bulk-body.ts";
 import { usualLimits, type SendBody } from "./bulk-limits.ts";
 import { sendBulk } from "./bulk-send.ts";
@@ -44,6 +45,31 @@ export async function openElasticsearchSink(options: ElasticsearchSinkOptions): 
   const spare: JsonText[] = [];
   let prepared: Prepared | undefined;
 
+  async function prepareNow(contract: SinkContract): Promise<Problem | undefined> {
+    const planned = await prepareFor(place, contract);
+    if (!planned.ok) return planned.problem;
+    const { wish, target } = planned.value;
+    const routing = wish.key.findIndex(({ name }) => name === options.routing);
+    const into = { alias: names.writeAlias(target), sink: options.name };
+    prepared = {
+      contract: textOf(contract),
+      shape: {
+        ...wish,
+        routing: routing < 0 ? undefined : routing,
+        maxParts: contract.maxParts,
+      },
+      generation: target,
+      send: (body, count, signal) => sendBulk(client, into, body, count, signal),
+    };
+    return undefined;
+  }
+
+  async function turnNow(): Promise<Problem | undefined> {
+    if (prepared === undefined) return undefined;
+    const turned = await generations.read(prepared.generation);
+    return turned.ok ? undefined : turned.problem;
+  }
+
   return {
     name: options.name,
     writesAtOnce: BATCHES_AT_ONCE,
@@ -51,34 +77,13 @@ export async function openElasticsearchSink(options: ElasticsearchSinkOptions): 
       const planned = await planFor(place, contract);
       return planned.ok ? ok(planned.value.requests.map(shown)) : planned;
     },
-    async prepare(contract) {
-      const planned = await prepareFor(place, contract);
-      if (!planned.ok) return planned.problem;
-      const { wish, target } = planned.value;
-      const routing = wish.key.findIndex(({ name }) => name === options.routing);
-      const into = { alias: names.writeAlias(target), sink: options.name };
-      prepared = {
-        contract: textOf(contract),
-        shape: {
-          ...wish,
-          routing: routing < 0 ? undefined : routing,
-          maxParts: contract.maxParts,
-        },
-        generation: target,
-        send: (body, count, signal) => sendBulk(client, into, body, count, signal),
-      };
-      return undefined;
-    },
+    prepare: (contract, signal) => unlessStopped(prepareNow(contract), signal, STOPPED),
     async write(batch: SinkBatch, signal?: AbortSignal): Promise<Outcome[]> {
       if (prepared?.contract !== textOf(batch.contract)) throw new Error("write before prepare");
       const { shape, send } = prepared;
       return writeBulk(batch, shape, limits, (body, count) => send(body, count, signal), spare);
     },
-    async turnReaders() {
-      if (prepared === undefined) return undefined;
-      const turned = await generations.read(prepared.generation);
-      return turned.ok ? undefined : turned.problem;
-    },
+    turnReaders: (signal) => unlessStopped(turnNow(), signal, STOPPED),
     generations,
     async readersBehind() {
       return prepared === undefined ? undefined : readersBehind(place, prepared.generation);

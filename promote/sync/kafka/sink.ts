@@ -1,4 +1,3 @@
-import { setTimeout as delay } from "node:timers/promises";
 import { fail, ok, type Problem, type Result } from "#snapshots/problem.ts";
 import type { KafkaConnection, Surroundings } from "../connections.ts";
 import { typedColumns } from "../values/identity.ts";
@@ -32,8 +31,6 @@ export type KafkaSinkOptions = {
   nowMs?: () => number;
 };
 
-const PATIENCE_MS = 30_000;
-const PREPARE_AGAIN_MS = 500;
 /** How long a tombstone outlives its key's compaction, for those who read the topic now and then. */
 const TOMBSTONES_MS = 7 * 24 * 60 * 60 * 1000;
 
@@ -74,7 +71,7 @@ export async function openKafkaSink(options: KafkaSinkOptions): Promise<Sink> {
     return policy.value.includes("compact") ? ok([]) : fail(notCompacted(topic, policy.value));
   }
 
-  async function prepare(contract: SinkContract): Promise<Problem | undefined> {
+  async function prepareNow(contract: SinkContract): Promise<Problem | undefined> {
     const shape = shapeOf(contract);
     if (!shape.ok) return shape.problem;
     const planned = await plan(contract);
@@ -86,17 +83,6 @@ export async function openKafkaSink(options: KafkaSinkOptions): Promise<Sink> {
     }
     prepared = { contract: textOf(contract), shape: shape.value };
     return undefined;
-  }
-
-  /** A broker that is away for a moment must not stop the pipeline. */
-  async function prepareInTime(contract: SinkContract): Promise<Problem | undefined> {
-    const until = performance.now() + PATIENCE_MS;
-    let refused = await prepare(contract);
-    while (refused?.code === "kafka-unavailable" && performance.now() < until) {
-      await delay(PREPARE_AGAIN_MS);
-      refused = await prepare(contract);
-    }
-    return refused;
   }
 
   async function write(batch: SinkBatch): Promise<Outcome[]> {
@@ -116,8 +102,8 @@ export async function openKafkaSink(options: KafkaSinkOptions): Promise<Sink> {
   return {
     name: options.name,
     plan,
-    prepare: prepareInTime,
-    write(batch, signal = new AbortController().signal) {
+    prepare: (contract, signal) => unlessStopped(prepareNow(contract), signal, STOPPED),
+    write(batch, signal) {
       const givenUp: Outcome = { kind: "retryAfter", afterMs: 0, problem: STOPPED };
       const all = Array.from({ length: batch.count }, () => givenUp);
       return unlessStopped(write(batch), signal, all);

@@ -67,10 +67,10 @@ async function openReader(
 /** Their clients take half a second to load: only who has servers waits for it. */
 const servers = () => import("./open-servers.ts");
 
+/** At once: each may wait a while for a server that is silent. */
 export async function closePorts({ sinks, reader, deadLetters }: Ports): Promise<void> {
-  for (const sink of sinks) await sink.close();
-  await reader.close();
-  await deadLetters?.close();
+  const open = [...sinks, reader, ...(deadLetters === undefined ? [] : [deadLetters])];
+  await Promise.all(open.map((port) => port.close()));
 }
 
 export async function openSinks(spec: PipelineSpec, place: PortsPlace): Promise<Result<Sink[]>> {

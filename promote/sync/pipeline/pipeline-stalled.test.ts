@@ -9,7 +9,7 @@ import { firstEpoch, UNRUN_RELEASE, until } from "../fixture.ts";
 import { openFrozenServer } from "../open/frozen-server.ts";
 import { openKafkaReader } from "../kafka/reader.ts";
 import { runPipeline, type PipelineParts, type RunningPipeline } from "./pipeline.ts";
-import type { Source, SourceRecord, TopicReader } from "../ports.ts";
+import type { Sink, Source, SourceRecord, TopicReader } from "../ports.ts";
 import { ownsStretch } from "../order/stretch-offsets.ts";
 import { askRewrite } from "../rewrites/rewrites.ts";
 import { expectNothing } from "./runtimes.ts";
@@ -17,6 +17,7 @@ import { openSpecDecoder } from "./spec-decoder.ts";
 import { openSyncState } from "../state.ts";
 import { GROWTH } from "../order/stretches.ts";
 import type { Tuning } from "../tuning.ts";
+import { STOPPED, unlessStopped } from "../unless-stopped.ts";
 
 const id = { environment: "staging", name: "delays" };
 const release = { ...UNRUN_RELEASE, release: "before" };
@@ -193,6 +194,32 @@ describe("beside a broker that no longer answers, a pipeline can be given up", (
     await kafka.close();
     frozen.close();
   });
+});
+
+test("a pipeline that stops does not wait for a server that a sink is prepared on, and writes nothing", async () => {
+  const asked = Promise.withResolvers<void>();
+  const frozen: Sink = {
+    name: "table",
+    prepare(_, signal) {
+      asked.resolve();
+      return unlessStopped(new Promise(() => undefined), signal, STOPPED);
+    },
+    plan: () => expect.unreachable("nothing is planned"),
+    write: () => expect.unreachable("it is not prepared"),
+    count: async () => 0,
+    async *scan() {},
+    close: async () => undefined,
+  };
+  let isPaused = false;
+  const source = endlessSource(
+    () => undefined,
+    () => (isPaused = true),
+  );
+  const pipeline = open({ state: openState(), source, reader, sinks: [frozen] });
+  await asked.promise;
+  await until("records wait for it", () => isPaused);
+  await pipeline.drain();
+  expect(await pipeline.done).toBeUndefined();
 });
 
 test("a pipeline that stops before it was answered where to begin takes no partition from who reads it by then", async () => {

@@ -22,6 +22,7 @@ import { decodeSettled } from "./spec-decoder.ts";
 import { openStretches, type Growth, type Piece } from "../order/stretches.ts";
 import { transformBatches, type Judged } from "./transform-stage.ts";
 import { recordsAtOnce, type Tuning } from "../tuning.ts";
+import { STOPPED } from "../unless-stopped.ts";
 import { within } from "../within.ts";
 import { writeBatches, type Writable } from "./write-stage.ts";
 
@@ -47,7 +48,7 @@ export type PipelineParts = RuntimeParts & {
 
 /** A running pipeline. `done` resolves when it has stopped by itself (with the problem) or was stopped (undefined). */
 export type RunningPipeline = {
-  /** Stops reading, finishes and commits what is in flight. */
+  /** Stops reading, finishes and commits what is in flight; while sinks are still being prepared, gives it up. */
   drain(): Promise<void>;
   /** Abandons what is in flight: it is read again next time. */
   abandon(): Promise<void>;
@@ -114,13 +115,17 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
     now: parts.now,
   });
 
-  function halt(why: Problem): void {
-    if (!abort.signal.aborted) problem = why;
+  function giveUp(): void {
     stopReading.abort();
     abort.abort();
     decoded.close();
     transformed.close();
     onFinished();
+  }
+
+  function halt(why: Problem): void {
+    if (!abort.signal.aborted) problem = why;
+    giveUp();
   }
 
   async function assign(assignments: readonly Assignment[]): Promise<Problem | undefined> {
@@ -169,9 +174,10 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
     async turnReaders(release) {
       for (const sink of sinks) {
         const turn = async (): Promise<Problem | undefined> =>
-          preparedFor === release ? sink.turnReaders?.() : UNPREPARED;
-        const refused = await patiently(sink.name, turn, waiting);
-        if (refused !== undefined) return refused === UNPREPARED ? false : refused;
+          preparedFor === release ? sink.turnReaders?.(stopReading.signal) : UNPREPARED;
+        const refused = await patiently(sink.name, turn, { observe, signal: stopReading.signal });
+        if (refused === UNPREPARED || refused === STOPPED) return false;
+        if (refused !== undefined) return refused;
       }
       return true;
     },
@@ -264,6 +270,8 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
       random: parts.random,
       halt,
       guarded,
+      reading: stopReading.signal,
+      giveUp,
       prepared: (release) => (preparedFor = release),
       finished() {
         inFlight--;
@@ -325,11 +333,7 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
       await done;
     },
     async abandon() {
-      stopReading.abort();
-      abort.abort();
-      decoded.close();
-      transformed.close();
-      onFinished();
+      giveUp();
       await done;
     },
     swap(release) {

@@ -10,6 +10,10 @@ import { writeBatches, type Writable } from "./write-stage.ts";
 const contract = { key: FLIGHT.slice(0, 1), columns: FLIGHT, maxParts: 1 };
 const decoder = unwrap(openJsonDecoder(UNRUN_RELEASE));
 const decoded = decoder.decode([], 0);
+const UNSTOPPED = {
+  reading: new AbortController().signal,
+  giveUp: () => expect.unreachable("nobody stops"),
+};
 
 test("a batch whose write is broken off by a fault holds back those behind it, which would move offsets past its records", async () => {
   const broken = Promise.withResolvers<Outcome[]>();
@@ -47,6 +51,7 @@ test("a batch whose write is broken off by a fault holds back those behind it, w
     next: async () => batches.shift(),
     maxRecords: 64,
     buryIn: undefined,
+    ...UNSTOPPED,
     prepared: () => undefined,
     finished: () => undefined,
     halt: ({ message }) => {
@@ -89,6 +94,7 @@ function sink(name: string, prepare: Sink["prepare"]): Sink {
 
 /** What every stage here has. */
 const PARTS = {
+  ...UNSTOPPED,
   release: { ...UNRUN_RELEASE, release: "before" },
   maxRecords: 64,
   buryIn: undefined,

@@ -26,6 +26,10 @@ export type WriteParts = {
   maxRecords: number;
   /** Where dead letters go besides the state database; durable when it resolves. */
   buryIn: ((letters: readonly DeadLetter[]) => Promise<Problem | undefined>) | undefined;
+  /** Aborted: no more is read, and no sink is prepared for what waits. */
+  reading: AbortSignal;
+  /** What waits is read again next time; `signal` is aborted when it returns. */
+  giveUp(): void;
   /** Every sink stands ready for what this release writes; undefined while they do not for any. */
   prepared(release: string | undefined): void;
   /** A batch is out of the pipeline. */
@@ -105,9 +109,12 @@ export async function writeBatches(parts: WriteParts): Promise<void> {
 
   async function prepare(release: string, wanted: SinkContract): Promise<void> {
     parts.prepared(undefined);
+    const stoppable = { observe, signal: parts.reading };
     for (const sink of sinks) {
-      const refused = await patiently(sink.name, () => sink.prepare(wanted), waiting);
+      const make = (): Promise<Problem | undefined> => sink.prepare(wanted, parts.reading);
+      const refused = await patiently(sink.name, make, stoppable);
       if (signal.aborted) return;
+      if (refused === STOPPED) return parts.giveUp();
       if (refused !== undefined) return parts.halt(refused);
     }
     parts.prepared(release);
