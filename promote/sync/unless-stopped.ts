@@ -1,6 +1,9 @@
 import type { Problem } from "#snapshots/problem.ts";
+import type { Outcome } from "./ports.ts";
 
 export const STOPPED: Problem = { code: "stopped", message: "It was stopped." };
+/** What became of an operation nobody waits for any more: it may be written or not. */
+export const GIVEN_UP: Outcome = { kind: "retryAfter", afterMs: 0, problem: STOPPED };
 
 /** What the work comes to, or `stopped` as soon as the signal is aborted: the work then ends unheard. */
 export async function unlessStopped<T>(

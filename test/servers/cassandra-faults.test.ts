@@ -1,9 +1,10 @@
 import { connect, createServer, type AddressInfo, type Socket } from "node:net";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Outcome, SinkContract } from "#promote/sync/ports.ts";
-import { collect } from "#promote/sync/fixture.ts";
+import { collect, until } from "#promote/sync/fixture.ts";
+import { GIVEN_UP } from "#promote/sync/unless-stopped.ts";
 import { servers } from "./addresses.ts";
-import { scratchKeyspace, type ScratchKeyspace } from "./cassandra-scratch.ts";
+import { scratchKeyspace, scratchTable, type ScratchKeyspace } from "./cassandra-scratch.ts";
 import { batchOf } from "./sink-batches.ts";
 
 let scratch: ScratchKeyspace;
@@ -12,15 +13,21 @@ beforeAll(async () => {
 });
 afterAll(() => scratch.remove());
 
-/** The way to Cassandra, which can be cut and mended. */
+/** The way to Cassandra, which can be cut and mended, or frozen: connections stay, and nothing comes through. */
 async function openWay() {
   const [host, port] = servers.cassandra.split(":");
   const sockets = new Set<Socket>();
   let isCut = false;
   let leftBytes = Infinity;
+  let lastWords: string | undefined;
+  let isFrozen = false;
   function cut(): void {
     isCut = true;
     for (const socket of sockets) socket.destroy();
+  }
+  function freeze(): void {
+    isFrozen = true;
+    for (const socket of sockets) socket.unpipe().pause();
   }
   const server = createServer((near) => {
     const far = connect({ host, port: Number(port) });
@@ -37,6 +44,7 @@ async function openWay() {
     near.on("data", (chunk) => {
       leftBytes -= chunk.length;
       if (leftBytes < 0 && !isCut) cut();
+      if (lastWords !== undefined && chunk.includes(lastWords)) freeze();
     });
     near.pipe(far).pipe(near);
   });
@@ -47,6 +55,11 @@ async function openWay() {
     cutAfter(bytes: number) {
       leftBytes = bytes;
     },
+    /** As soon as a request with this text has come through. */
+    freezeAfter(text: string) {
+      lastWords = text;
+    },
+    isFrozen: () => isFrozen,
     mend() {
       isCut = false;
       leftBytes = Infinity;
@@ -109,6 +122,46 @@ test("a pipeline that stops gets the rest of its batch back", async () => {
   expect(outcomes.at(-1)).toMatchObject({ kind: "retryAfter", afterMs: 0 });
   await sink.close();
 });
+
+test("a pipeline that stops does not wait for a Cassandra that is frozen", async () => {
+  const way = await openWay();
+  const sink = await scratch.open({
+    connection: { ...scratch.connection, contactPoints: [way.address] },
+  });
+  expect(await sink.prepare(CONTRACT)).toBeUndefined();
+  way.freezeAfter("");
+  const stop = new AbortController();
+  const writing = sink.write(BATCH, stop.signal);
+  await until("it is frozen", way.isFrozen);
+  stop.abort();
+  expect(new Set(await writing)).toEqual(new Set([GIVEN_UP]));
+  await sink.close();
+  way.close();
+});
+
+test.each(["set owner", "'note'", "create table"])(
+  "what is half made when a pipeline stops beside a Cassandra that froze at: … %s …, the next start completes",
+  async (statement) => {
+    const way = await openWay();
+    const table = scratchTable();
+    const slow = await scratch.open({
+      connection: { ...scratch.connection, contactPoints: [way.address] },
+      table,
+    });
+    way.freezeAfter(statement);
+    const stop = new AbortController();
+    const preparing = slow.prepare(CONTRACT, stop.signal);
+    await until("it is frozen", way.isFrozen);
+    stop.abort();
+    expect(await preparing).toMatchObject({ code: "stopped" });
+    await slow.close();
+    way.close();
+    const sink = await scratch.open({ table });
+    expect(await sink.prepare(CONTRACT)).toBeUndefined();
+    expect(await sink.plan(CONTRACT)).toEqual({ ok: true, value: [] });
+    await sink.close();
+  },
+);
 
 test("a table's rows are counted, and a big one's estimated", async () => {
   const sink = await scratch.open();

@@ -3,7 +3,7 @@ import { ok, type Problem, type Result } from "#snapshots/problem.ts";
 import type { CassandraConnection, Surroundings } from "../connections.ts";
 import type { Outcome, Sink, SinkBatch, SinkContract } from "../ports.ts";
 import { BATCHES_AT_ONCE } from "../tuning.ts";
-import { STOPPED, unlessStopped } from "../unless-stopped.ts";
+import { GIVEN_UP, STOPPED, unlessStopped } from "../unless-stopped.ts";
 import { within } from "../within.ts";
 import type { Place } from "./catalog.ts";
 import { connectClient, type Log } from "./client.ts";
@@ -85,7 +85,7 @@ export async function openCassandraSink(options: CassandraSinkOptions): Promise<
     return undefined;
   }
 
-  async function write(batch: SinkBatch, signal?: AbortSignal): Promise<Outcome[]> {
+  async function writeNow(batch: SinkBatch, signal?: AbortSignal): Promise<Outcome[]> {
     if (prepared?.contract !== signature(batch.contract)) throw new Error("write before prepare");
     const { client, table, sql } = prepared;
     const probe = `select * from ${table.name} limit 1`;
@@ -109,7 +109,10 @@ export async function openCassandraSink(options: CassandraSinkOptions): Promise<
     writesAtOnce: BATCHES_AT_ONCE,
     plan,
     prepare: (contract, signal) => unlessStopped(prepareNow(contract), signal, STOPPED),
-    write,
+    write(batch, signal) {
+      const all = Array.from({ length: batch.count }, () => GIVEN_UP);
+      return unlessStopped(writeNow(batch, signal), signal, all);
+    },
     count: rememberedCount(() => prepared && countRange(prepared.client, prepared.table), now),
     async *scan() {
       if (prepared !== undefined) yield* scanRows(prepared.client, prepared.table);

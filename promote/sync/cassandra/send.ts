@@ -1,5 +1,6 @@
 import type { Client } from "cassandra-driver";
 import { WRITTEN, type Outcome, type SinkBatch } from "../ports.ts";
+import { GIVEN_UP } from "../unless-stopped.ts";
 import type { Parameters, Request } from "./encode-batch.ts";
 import { isUnprepared, outcomeOf } from "./outcome-of.ts";
 import type { Statements } from "./statements.ts";
@@ -73,7 +74,7 @@ export async function sendBatch(
   const lane = async (): Promise<void> => {
     while (next < batch.count) {
       const unit = take();
-      const refused = stopped ?? (options.signal?.aborted === true ? ABORTED : undefined);
+      const refused = stopped ?? (options.signal?.aborted === true ? GIVEN_UP : undefined);
       const sent = refused ?? (await send(unit.requests, options));
       if (sent === WRITTEN) continue;
       const outcome = await settle(unit, sent);
@@ -88,11 +89,6 @@ export async function sendBatch(
   return outcomes;
 }
 
-const ABORTED: Outcome = {
-  kind: "retryAfter",
-  afterMs: 0,
-  problem: { code: "stopped", message: "The pipeline was stopped while it wrote." },
-};
 const PREPARED = { prepare: true, isIdempotent: true };
 /** One partition: no batch log is needed, Cassandra applies it as one mutation. */
 const TOGETHER = { ...PREPARED, logged: false };

@@ -2,7 +2,7 @@ import { fail, ok, type Problem, type Result } from "#snapshots/problem.ts";
 import type { KafkaConnection, Surroundings } from "../connections.ts";
 import { typedColumns } from "../values/identity.ts";
 import type { Outcome, Sink, SinkBatch, SinkContract } from "../ports.ts";
-import { STOPPED, unlessStopped } from "../unless-stopped.ts";
+import { GIVEN_UP, STOPPED, unlessStopped } from "../unless-stopped.ts";
 import { unopenedSink } from "../unopened-sink.ts";
 import { openKafkaClient, type KafkaLog } from "./client.ts";
 import type { Compression } from "./codecs.ts";
@@ -104,8 +104,7 @@ export async function openKafkaSink(options: KafkaSinkOptions): Promise<Sink> {
     plan,
     prepare: (contract, signal) => unlessStopped(prepareNow(contract), signal, STOPPED),
     write(batch, signal) {
-      const givenUp: Outcome = { kind: "retryAfter", afterMs: 0, problem: STOPPED };
-      const all = Array.from({ length: batch.count }, () => givenUp);
+      const all = Array.from({ length: batch.count }, () => GIVEN_UP);
       return unlessStopped(write(batch), signal, all);
     },
     count: async () => (prepared === undefined ? 0 : counter.count()),

@@ -46,17 +46,23 @@ export function openTurns(): Turns {
   };
 }
 
-/** Brings a batch into every sink at once and says what became of each portion. A problem: some sink cannot go on. */
+/**
+ * Brings a batch into every sink at once and says what became of each portion. A problem: some sink cannot go on. `refused` is told of it while others
+ * are still at it, which may be for ever unless the signal is aborted.
+ */
 export async function settleBatch(
   sinks: readonly Sink[],
   item: Transformed,
-  options: RetryOptions & { at: string; turns?: Turns },
+  options: RetryOptions & { at: string; turns?: Turns; refused?: (problem: Problem) => void },
 ): Promise<SettledBatch[] | Problem> {
   const pieces = piecesOf(item);
-  const { turns = openTurns() } = options;
-  const reports = await Promise.all(
-    sinks.map((sink) => turns(sink, () => writePieces(sink, item, pieces, options))),
-  );
+  const { turns = openTurns(), refused, signal } = options;
+  const write = async (sink: Sink): Promise<SinkReport | Problem> => {
+    const report = await turns(sink, () => writePieces(sink, item, pieces, options));
+    if ("code" in report && !signal.aborted) refused?.(report);
+    return report;
+  };
+  const reports = await Promise.all(sinks.map(write));
   const done: SinkReport[] = [];
   for (const report of reports) {
     if ("code" in report) return report;

@@ -19,21 +19,7 @@ test("a batch whose write is broken off by a fault holds back those behind it, w
   const broken = Promise.withResolvers<Outcome[]>();
   const writes: number[] = [];
   const finished: number[] = [];
-  const deleting = (offset: number): Writable => {
-    const records = [
-      { offset, timestampMs: 0, key: Buffer.from(`${offset}`), value: null, headers: [] },
-    ];
-    const stretch = { topic: "flights", incarnation: "i", partition: 0 };
-    const portions = [{ stretch, epoch: firstEpoch(stretch), records }];
-    return {
-      ...batchOf("r"),
-      portions,
-      records,
-      decoded: decoder.decode(records, 0),
-      finish: async () => void finished.push(offset),
-    };
-  };
-  const batches = [deleting(0), deleting(1)];
+  const batches = [0, 1].map((offset) => deleting(offset, () => finished.push(offset)));
   const aborting = new AbortController();
   const halted: string[] = [];
   const writing = writeBatches({
@@ -75,6 +61,22 @@ test("a batch whose write is broken off by a fault holds back those behind it, w
   expect(finished).toEqual([]);
 });
 
+/** Of one record, a tombstone. */
+function deleting(offset: number, finished: () => void): Writable {
+  const records = [
+    { offset, timestampMs: 0, key: Buffer.from(`${offset}`), value: null, headers: [] },
+  ];
+  const stretch = { topic: "flights", incarnation: "i", partition: 0 };
+  const portions = [{ stretch, epoch: firstEpoch(stretch), records }];
+  return {
+    ...batchOf("r"),
+    portions,
+    records,
+    decoded: decoder.decode(records, 0),
+    finish: async () => finished(),
+  };
+}
+
 function batchOf(release: string): Writable {
   const nothing = { portions: [], records: [], chunks: [], sourceMap: undefined };
   return { ...nothing, release, contract, decoded, finish: async () => undefined };
@@ -91,6 +93,8 @@ function sink(name: string, prepare: Sink["prepare"]): Sink {
     close: async () => undefined,
   };
 }
+
+const AWAY: Problem = { code: "away", message: "It is away." };
 
 /** What every stage here has. */
 const PARTS = {
@@ -131,6 +135,35 @@ test("sinks stand ready for no release while they are prepared for another, one 
   await until("they are ready again", () => ready === "after");
   to.close();
   await writing;
+});
+
+test("a sink that cannot go on halts at once, though another is away and has an earlier batch still to write", async () => {
+  const refused = { code: "forbidden", message: "No." };
+  const aborting = new AbortController();
+  const away = (): Outcome => ({ kind: "retryAfter", afterMs: 0, problem: AWAY });
+  const halted: Problem[] = [];
+  const batches = [0, 1].map((offset) =>
+    deleting(offset, () => expect.unreachable("one sink has nothing of it")),
+  );
+  await writeBatches({
+    ...PARTS,
+    sinks: [
+      { ...sink("table", async () => undefined), write: async () => [away()] },
+      {
+        ...sink("search", async () => undefined),
+        write: async ({ offset: [offset] }) =>
+          offset === 0 ? [WRITTEN] : [{ kind: "halt", problem: refused }],
+      },
+    ],
+    release: UNRUN_RELEASE,
+    next: async () => batches.shift(),
+    halt(problem) {
+      halted.push(problem);
+      aborting.abort();
+    },
+    signal: aborting.signal,
+  });
+  expect(halted).toEqual([refused]);
 });
 
 test("who gives up does not wait for a dead letter topic that answers nobody, and finishes nothing", async () => {

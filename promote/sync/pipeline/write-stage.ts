@@ -70,7 +70,13 @@ export async function writeBatches(parts: WriteParts): Promise<void> {
     while (isEnough(records)) await writing.shift()?.done;
     if (signal.aborted) break;
     const at = parts.now().toISOString();
-    const settling = settleBatch(sinks, item, { ...waiting, random, at, turns });
+    const settling = settleBatch(sinks, item, {
+      ...waiting,
+      random,
+      at,
+      turns,
+      refused: (problem) => parts.halt(problem),
+    });
     const next = Promise.withResolvers<boolean>();
     const done = finish(item, settling, turn, () => next.resolve(true)).finally(() =>
       next.resolve(false),
@@ -96,8 +102,7 @@ export async function writeBatches(parts: WriteParts): Promise<void> {
     pass: () => void,
   ): Promise<void> {
     const settled = await settling;
-    if (!(await before) || signal.aborted) return;
-    if ("code" in settled) return parts.halt(settled);
+    if (!(await before) || signal.aborted || "code" in settled) return;
     const unburied = await bury(settled.flatMap(({ deadLetters }) => deadLetters));
     if (signal.aborted) return;
     if (unburied !== undefined) return parts.halt(unburied);
