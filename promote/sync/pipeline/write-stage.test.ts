@@ -111,7 +111,7 @@ const PARTS = {
   random: () => 0.5,
 };
 
-test("sinks stand ready for no release while they are prepared for another, one after another", async () => {
+test("sinks stand ready for no release while any is prepared for another", async () => {
   const asked: string[] = [];
   const late = Promise.withResolvers<undefined>();
   let ready: string | undefined;
@@ -162,6 +162,26 @@ test("a sink that cannot go on halts at once, though another is away and has an 
       aborting.abort();
     },
     signal: aborting.signal,
+  });
+  expect(halted).toEqual([refused]);
+});
+
+test("a sink that can never be prepared halts at once, though another is away", async () => {
+  const refused = { code: "forbidden", message: "No." };
+  const unreachable = { code: "sink-unreachable", message: "It is away." };
+  const aborting = new AbortController();
+  const { signal } = aborting;
+  const halted: Problem[] = [];
+  await writeBatches({
+    ...PARTS,
+    sinks: [sink("table", async () => unreachable), sink("search", async () => refused)],
+    next: async () => undefined,
+    halt(problem) {
+      halted.push(problem);
+      aborting.abort();
+    },
+    reading: signal,
+    signal,
   });
   expect(halted).toEqual([refused]);
 });

@@ -114,15 +114,17 @@ export async function writeBatches(parts: WriteParts): Promise<void> {
 
   async function prepare(release: string, wanted: SinkContract): Promise<void> {
     parts.prepared(undefined);
+    await Promise.all(sinks.map((sink) => prepareSink(sink, wanted)));
+    if (!signal.aborted) parts.prepared(release);
+  }
+
+  async function prepareSink(sink: Sink, wanted: SinkContract): Promise<void> {
     const stoppable = { observe, signal: parts.reading };
-    for (const sink of sinks) {
-      const make = (): Promise<Problem | undefined> => sink.prepare(wanted, parts.reading);
-      const refused = await patiently(sink.name, make, stoppable);
-      if (signal.aborted) return;
-      if (refused === STOPPED) return parts.giveUp();
-      if (refused !== undefined) return parts.halt(refused);
-    }
-    parts.prepared(release);
+    const make = (): Promise<Problem | undefined> => sink.prepare(wanted, parts.reading);
+    const refused = await patiently(sink.name, make, stoppable);
+    if (signal.aborted || refused === undefined) return;
+    if (refused === STOPPED) parts.giveUp();
+    else parts.halt(refused);
   }
 
   async function bury(letters: readonly DeadLetter[]): Promise<Problem | undefined> {
