@@ -231,7 +231,7 @@ export type Sink = {
   /** What `prepare` would do, a statement or request each; empty where all is there. Asked before a promotion is applied, so that it can be shown. */
   plan(contract: SinkContract): Promise<Result<string[]>>;
   /**
-   * Does what `plan` says: makes or extends what is missing; never drops. A problem halts the pipeline before anything is written. Who aborts `signal` does
+   * Does what `plan` says: makes or extends what is missing; never drops. Sees by the way which columns other contracts have left. A problem halts the pipeline before anything is written. Who aborts `signal` does
    * not wait for a server: what it has half made by then, the next `prepare` completes.
    */
   prepare(contract: SinkContract, signal?: AbortSignal): Promise<Problem | undefined>;

@@ -172,6 +172,21 @@ describe("contracts", () => {
     await sink.close();
   });
 
+  test("a column that another worker's release added is taken away by the release before, prepared again", async () => {
+    const table = scratchTable();
+    const [sink, other] = [await scratch.open({ table }), await scratch.open({ table })];
+    const before = contractOf([column("note", "VARCHAR")]);
+    const after = contractOf([column("note", "VARCHAR"), column("delay")]);
+    expect(await sink.prepare(before)).toBeUndefined();
+    expect(await other.prepare(after)).toBeUndefined();
+    await other.write(batchOf(after, [{ key: [1], values: { note: "a", delay: 5 }, offset: 0 }]));
+    expect(await sink.prepare(before)).toBeUndefined();
+    await sink.write(batchOf(before, [{ key: [1], values: { note: "b" }, offset: 1 }]));
+    const rows = await collect(other.scan());
+    expect(rows.map((row) => row.values)).toEqual([{ note: "b", delay: null }]);
+    await Promise.all([sink.close(), other.close()]);
+  });
+
   test("another identity is refused", async () => {
     const sink = await scratch.open();
     expect(await sink.prepare(contractOf([ID]))).toBeUndefined();

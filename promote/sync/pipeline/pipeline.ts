@@ -272,6 +272,7 @@ export function runPipeline(parts: PipelineParts): RunningPipeline {
       guarded,
       reading: stopReading.signal,
       giveUp,
+      newestEpoch: () => listEpochs(state, id).at(-1)?.epoch ?? 0,
       prepared: (release) => (preparedFor = release),
       finished() {
         inFlight--;

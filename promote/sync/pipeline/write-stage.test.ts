@@ -4,6 +4,7 @@ import { openChannel } from "./channel.ts";
 import { openJsonDecoder } from "../decode/decode.ts";
 import type { PipelineEvent } from "../events.ts";
 import { firstEpoch, FLIGHT, UNRUN_RELEASE, until } from "../fixture.ts";
+import { FIRST_EPOCH } from "../order/version.ts";
 import { WRITTEN, type Outcome, type Sink } from "../ports.ts";
 import { writeBatches, type Writable } from "./write-stage.ts";
 
@@ -11,6 +12,7 @@ const contract = { key: FLIGHT.slice(0, 1), columns: FLIGHT, maxParts: 1 };
 const decoder = unwrap(openJsonDecoder(UNRUN_RELEASE));
 const decoded = decoder.decode([], 0);
 const UNSTOPPED = {
+  newestEpoch: () => FIRST_EPOCH,
   reading: new AbortController().signal,
   giveUp: () => expect.unreachable("nobody stops"),
 };
@@ -135,6 +137,34 @@ test("sinks stand ready for no release while any is prepared for another", async
   await until("they are ready again", () => ready === "after");
   to.close();
   await writing;
+});
+
+test("sinks are prepared again for a later epoch of their release: another may have run in between, elsewhere", async () => {
+  const told: (string | number)[] = [];
+  let newest = FIRST_EPOCH;
+  const epochs = [1, 1, 3, 1, 3].map((n) => FIRST_EPOCH + n);
+  function next(): Writable | undefined {
+    const epoch = epochs.shift();
+    if (epoch === undefined) return undefined;
+    newest = Math.max(newest, epoch);
+    const batch = deleting(0, () => told.push(epoch - FIRST_EPOCH));
+    const portions = batch.portions.map((one) => ({ ...one, epoch: { ...one.epoch, epoch } }));
+    return { ...batch, portions };
+  }
+  await writeBatches({
+    ...PARTS,
+    sinks: [
+      {
+        ...sink("table", async () => void told.push("prepared")),
+        write: async () => [WRITTEN],
+      },
+    ],
+    release: UNRUN_RELEASE,
+    next: async () => next(),
+    newestEpoch: () => newest,
+    signal: new AbortController().signal,
+  });
+  expect(told).toEqual(["prepared", "prepared", 1, 1, "prepared", 3, 1, 3]);
 });
 
 test("a sink that cannot go on halts at once, though another is away and has an earlier batch still to write", async () => {

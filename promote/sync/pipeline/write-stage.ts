@@ -30,6 +30,7 @@ export type WriteParts = {
   reading: AbortSignal;
   /** What waits is read again next time; `signal` is aborted when it returns. */
   giveUp(): void;
+  newestEpoch(): number;
   /** Every sink stands ready for what this release writes; undefined while they do not for any. */
   prepared(release: string | undefined): void;
   /** A batch is out of the pipeline. */
@@ -55,15 +56,19 @@ export async function writeBatches(parts: WriteParts): Promise<void> {
   const contract = contractOf(parts.release);
   if (!contract.ok) return parts.halt(contract.problem);
   let preparedFor = parts.release.release;
+  /** The newest epoch there was then. In a later one there may be columns of another release, which ran in between, elsewhere or without a record here. */
+  let preparedIn = parts.newestEpoch();
   await prepare(preparedFor, contract.value);
   /** Of the batch before: true once what comes after it may begin to finish, false where it never may. */
   let turn = Promise.resolve(true);
   const writing: { records: number; done: Promise<void> }[] = [];
 
   for (let item = await parts.next(); item !== undefined; item = await parts.next()) {
-    if (preparedFor !== item.release) {
+    const isLater = item.portions.some(({ epoch }) => epoch.epoch > preparedIn);
+    if (preparedFor !== item.release || isLater) {
       await allDone();
       preparedFor = item.release;
+      preparedIn = parts.newestEpoch();
       await prepare(preparedFor, item.contract);
     }
     const records = item.records.length;
