@@ -49,6 +49,19 @@ test("a source that fails holds nothing up", async () => {
   expect(asked).toBe(2);
 });
 
+test("a source that does not answer is not waited for", async () => {
+  let asked = 0;
+  const commits = openOffsetCommits({
+    commit() {
+      asked++;
+      return new Promise(() => undefined);
+    },
+  });
+  commits.add(at(0, 1));
+  await commits.flush();
+  expect(asked).toBe(1);
+});
+
 test("what is finished at any moment of another request goes with the next", async () => {
   for (let turns = 0; turns < 10; turns++) {
     const sent: number[] = [];

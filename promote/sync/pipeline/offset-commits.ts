@@ -1,12 +1,15 @@
 import type { Source } from "../ports.ts";
+import { within } from "../within.ts";
 
 type Offset = { topic: string; partition: number; next: number; epoch: number };
+
+const FLUSH_MS = 1000;
 
 /** Offsets on their way to the source, one request at a time: what is finished meanwhile goes with the next. */
 export type OffsetCommits = {
   /** Does not wait: the state database holds the offset already. */
   add(offset: Offset): void;
-  /** Resolves when the source has been told of everything. */
+  /** Resolves when the source has been told of everything; one that is silent is not waited for. */
   flush(): Promise<void>;
 };
 
@@ -30,7 +33,7 @@ export function openOffsetCommits(source: Pick<Source, "commit">): OffsetCommits
       sending ??= send();
     },
     async flush() {
-      await sending;
+      if (sending !== undefined) await within(FLUSH_MS, sending);
     },
   };
 }
