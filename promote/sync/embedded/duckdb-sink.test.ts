@@ -5,6 +5,7 @@ import { DuckDBTimestampTZValue } from "@duckdb/node-api";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { unwrap } from "#snapshots/problem.ts";
 import { sinkConformance } from "../conformance/sink-conformance.ts";
+import { batchOf, CONTRACT, stored } from "../conformance/sink-effects.ts";
 import { openJsonDecoder } from "../decode/decode.ts";
 import { openDuckdbSink } from "./duckdb-sink.ts";
 
@@ -23,6 +24,32 @@ describe("a DuckDB file as a Sink", () => {
       close: async () => {},
     };
   });
+});
+
+test("thousands of clears without a row among them put nothing beyond the room of a vector, of whatever type", async () => {
+  const directory = mkdtempSync(join(tmpdir(), "penstock-sink-"));
+  directories.push(directory);
+  const sink = await openDuckdbSink({ name: "table", path: join(directory, "table.duckdb") });
+  const types = [
+    "BOOLEAN",
+    "TINYINT",
+    "DECIMAL(4,1)",
+    "VARCHAR",
+    "BOOLEAN[]",
+    "STRUCT(a BOOLEAN, b VARCHAR, c TINYINT[])",
+    "MAP(VARCHAR, BOOLEAN)",
+    "ENUM('a', 'b')",
+  ];
+  const others = types.map((type, i) => ({ name: `c${i}`, type, nullable: true }));
+  const contract = { ...CONTRACT, columns: [...CONTRACT.columns, ...others] };
+  expect(await sink.prepare(contract)).toBeUndefined();
+  const clears = Array.from({ length: 5000 }, (_, id) => ({ id, offset: id, note: null }));
+  const outcomes = await sink.write(batchOf(clears, contract));
+  expect(outcomes.every(({ kind }) => kind === "written")).toBe(true);
+  expect(await stored(sink)).toEqual(
+    clears.map(({ id }) => expect.objectContaining({ key: [id], values: null })),
+  );
+  await sink.close();
 });
 
 test("a scan is whole, however often rows are counted meanwhile", async () => {

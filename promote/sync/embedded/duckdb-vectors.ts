@@ -1,7 +1,7 @@
 import { DuckDBDataChunk } from "@duckdb/node-api";
 import duckdb, { type Vector } from "@duckdb/node-bindings";
 import type { SqlType } from "#snapshots/types.ts";
-import { itemType, widthOf, type Physical } from "../values/arrow-read.ts";
+import { itemType, physicalKind, widthOf, type Physical } from "../values/arrow-read.ts";
 import { duckdbType } from "./duckdb-types.ts";
 
 /** The values of `column` at `rows` (−1: null), for a staging column of `stagingType(type)`. */
@@ -69,6 +69,9 @@ function rowsOf(at: Int32Array): Rows {
 
 function writeVector(vector: Vector, type: SqlType, column: Physical, chosen: Rows): void {
   const { at: rows, isRun } = chosen;
+  // Bytes of another kind could be more than the vector has room for: nobody would stop the copy.
+  if (column.kind !== physicalKind(type))
+    throw new RangeError(`a column of ${column.kind} is no ${type.kind}`);
   if (!isRun || column.valid !== undefined) writeValidity(vector, column.valid, rows);
   switch (column.kind) {
     case "fixed":

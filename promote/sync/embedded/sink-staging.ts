@@ -1,6 +1,6 @@
 import type { DuckDBDataChunk } from "@duckdb/node-api";
 import type { SqlType } from "#snapshots/types.ts";
-import { readPhysical, type Physical } from "../values/arrow-read.ts";
+import { emptyPhysical, readPhysical, type Physical } from "../values/arrow-read.ts";
 import type { TypedColumn } from "../values/identity.ts";
 import { WRITE, type SinkBatch } from "../ports.ts";
 import { gatheredChunks, type Gather } from "./duckdb-vectors.ts";
@@ -37,18 +37,14 @@ function onlyBatch(stream: Uint8Array, columns: readonly TypedColumn[]): Batch {
   const batches = readPhysical(stream, types).filter((batch) => batch.length > 0);
   const [first, ...rest] = batches;
   if (rest.length > 0) throw new RangeError("a sink batch holds one Arrow record batch");
-  return first ?? { length: 0, columns: types.map(emptyColumn) };
-}
-
-function emptyColumn(): Physical {
-  return { kind: "fixed", length: 0, valid: undefined, data: new Uint8Array() };
+  return first ?? { length: 0, columns: types.map(emptyPhysical) };
 }
 
 function gathers(batch: Batch, columns: readonly TypedColumn[], rows: Int32Array): Gather[] {
   for (const row of rows)
     if (row >= batch.length) throw new RangeError("an operation names a row beyond its batch");
   return columns.map((column, i) => ({
-    column: batch.columns[i] ?? emptyColumn(),
+    column: batch.columns[i] ?? emptyPhysical(column.type),
     type: column.type,
     rows,
   }));

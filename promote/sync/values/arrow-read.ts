@@ -134,7 +134,32 @@ export function itemType(type: SqlType): SqlType {
   };
 }
 
-function physicalKind(type: SqlType): Physical["kind"] {
+/** A column of a type without a value. */
+export function emptyPhysical(type: SqlType): Physical {
+  const [length, valid] = [0, undefined];
+  const kind = physicalKind(type);
+  switch (kind) {
+    case "fixed":
+    case "bits":
+      return { kind, length, valid, data: new Uint8Array() };
+    case "bytes":
+      return { kind, length, valid, offsets: new Int32Array(1), data: new Uint8Array() };
+    case "list":
+      return {
+        kind,
+        length,
+        valid,
+        offsets: new Int32Array(1),
+        item: emptyPhysical(itemType(type)),
+      };
+    case "struct": {
+      const fields = type.kind === "struct" ? type.fields : [];
+      return { kind, length, valid, fields: fields.map((field) => emptyPhysical(field.type)) };
+    }
+  }
+}
+
+export function physicalKind(type: SqlType): Physical["kind"] {
   if (type.kind === "list" || type.kind === "map") return "list";
   if (type.kind === "struct") return "struct";
   if (type.kind === "enum") return "bytes";
