@@ -31,6 +31,9 @@ export type DemoFeeds = {
 
 type Feed = { stop: AbortController; problem: Problem | undefined; done: Promise<void> };
 
+/** Who aborts does not wait for the topic any more. */
+type OpenFeedTopic = (signal: AbortSignal) => Promise<Result<FeedTopic>>;
+
 const AGAIN_MS = 3000;
 
 /** Feeds what `demo-feed.yaml` asks for; nothing in a workspace without one, and where its data is not here. */
@@ -41,7 +44,7 @@ export function openDemoFeeds({ root, paths }: Workspace, variables: Variables):
   const isFed = settings !== undefined && existsSync(join(root, settings.path));
   const feeds = new Map<string, Feed>();
 
-  function begin(open: () => Promise<Result<FeedTopic>>, options: DemoFeedOptions): Feed {
+  function begin(open: OpenFeedTopic, options: DemoFeedOptions): Feed {
     const feed: Feed = { stop: new AbortController(), problem: undefined, done: Promise.resolve() };
     feed.done = keepFeeding(feed, open, options);
     return feed;
@@ -51,7 +54,7 @@ export function openDemoFeeds({ root, paths }: Workspace, variables: Variables):
     follow(environments) {
       if (!isFed) return;
       const { topic, path, from, recordsPerSecond } = settings;
-      const wanted = new Map<string, () => Promise<Result<FeedTopic>>>();
+      const wanted = new Map<string, OpenFeedTopic>();
       if (environments.length === 0 || environments.some(({ kind }) => kind === "embedded"))
         wanted.set("embedded", () =>
           openFileLogWriter(join(paths.topics, topic), { fsync: "always" }),
@@ -59,9 +62,9 @@ export function openDemoFeeds({ root, paths }: Workspace, variables: Variables):
       for (const environment of environments) {
         if (environment.kind !== "servers") continue;
         const { kafka } = environment;
-        wanted.set(JSON.stringify(kafka), async () => {
+        wanted.set(JSON.stringify(kafka), async (signal) => {
           const { openKafkaFeedTopic } = await import("./sync/kafka/feed-topic.ts");
-          return openKafkaFeedTopic(topic, kafka, { root, variables });
+          return openKafkaFeedTopic(topic, kafka, { root, variables }, signal);
         });
       }
       for (const [key, feed] of feeds) {
@@ -88,12 +91,12 @@ export function openDemoFeeds({ root, paths }: Workspace, variables: Variables):
 /** Servers may come up after Penstock: a topic that cannot be opened is tried again. */
 async function keepFeeding(
   feed: Feed,
-  open: () => Promise<Result<FeedTopic>>,
+  open: OpenFeedTopic,
   options: DemoFeedOptions,
 ): Promise<void> {
   const { signal } = feed.stop;
   while (!signal.aborted) {
-    const opened = await tried(open);
+    const opened = await tried(() => open(signal));
     if (opened.ok) {
       const fed = feedTopic(opened.value, options);
       signal.addEventListener("abort", () => void fed.stop(), { once: true });

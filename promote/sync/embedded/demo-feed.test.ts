@@ -3,10 +3,10 @@ import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
-import { afterEach, expect, test } from "vitest";
+import { afterEach, expect, test, vi } from "vitest";
 import { unwrap } from "#snapshots/problem.ts";
 import { until } from "../fixture.ts";
-import { startDemoFeed } from "./demo-feed.ts";
+import { feedTopic, startDemoFeed } from "./demo-feed.ts";
 import { openFlights } from "./demo-flights.ts";
 import { BLOCK, FLIGHTS_PER_BLOCK, planRecord, REACH } from "./demo-plan.ts";
 import { openFileTopicReader } from "./file-reader.ts";
@@ -60,7 +60,7 @@ test(
     const killed = freshTopic();
     const module = join(import.meta.dirname, "demo-feed.ts");
     for (let kill = 0; kill < 4; kill++) {
-      const script = `import { startDemoFeed } from ${JSON.stringify(module)};
+      const script = `import { feedTopic, startDemoFeed } from ${JSON.stringify(module)};
       const feed = await startDemoFeed(${JSON.stringify({ topic: killed, parquet, recordsPerSecond: 20_000 })});
       if (!feed.ok) throw new Error(feed.problem.message);`;
       const process_ = spawn(process.execPath, ["--input-type=module", "-e", script], {
@@ -87,6 +87,23 @@ test(
     expect(a).toEqual(b);
   },
 );
+
+test("a feed that stops waits for no record that its topic has not taken", async () => {
+  const appending = Promise.withResolvers<void>();
+  const closed = vi.fn<() => Promise<void>>(async () => undefined);
+  const silent = {
+    end: () => 0,
+    append() {
+      appending.resolve();
+      return new Promise<never>(() => undefined);
+    },
+    close: closed,
+  };
+  const feed = feedTopic(silent, { parquet });
+  await appending.promise;
+  await feed.stop();
+  expect(closed).toHaveBeenCalledOnce();
+});
 
 test("ids are row numbers of the file, from the snapshot's end on, and the feed ends with the flights", async () => {
   const flights = await openFlights(parquet, "2001-04-01");

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { ok, type Problem, type Result } from "#snapshots/problem.ts";
+import { fail, ok, type Problem, type Result } from "#snapshots/problem.ts";
+import { STOPPED, unlessStopped } from "../unless-stopped.ts";
 import { openFileLogWriter } from "./file-log.ts";
 import { openFlights, type Flight, type Flights } from "./demo-flights.ts";
 import { planRecord, type Planned } from "./demo-plan.ts";
@@ -26,7 +27,7 @@ export type DemoFeed = {
   stop(): Promise<void>;
 };
 
-/** Where the feed goes. `end` is what the next record is the n-th of; a topic has one feed. */
+/** Where the feed goes. `end` is what the next record is the n-th of; a topic has one feed. A feed that stops closes it without waiting for `append`. */
 export type FeedTopic = {
   end(): number;
   append(records: readonly NewRecord[]): Promise<Result<unknown>>;
@@ -70,7 +71,10 @@ export function feedTopic(log: FeedTopic, options: DemoFeedOptions): DemoFeed {
         const records = count > 0 ? await recordsFrom(flights, seed, log.end(), count) : [];
         if (count > 0 && records.length === 0) return;
         if (log.end() >= (options.limit ?? Infinity)) return;
-        const appended = records.length === 0 ? undefined : await log.append(records);
+        const appended =
+          records.length === 0
+            ? undefined
+            : await unlessStopped<Result<unknown>>(log.append(records), stop.signal, fail(STOPPED));
         problem = appended?.ok === false ? appended.problem : undefined;
         if (problem === undefined) owed -= records.length;
         await delay(problem === undefined ? TICK_MS : 1000, undefined, {

@@ -1,10 +1,11 @@
-import { fail, ok, ProblemError, type Result } from "#snapshots/problem.ts";
+import { fail, ok, ProblemError, type Problem, type Result } from "#snapshots/problem.ts";
 import type { KafkaConnection, Surroundings } from "../connections.ts";
 import type { FeedTopic } from "../embedded/demo-feed.ts";
 import type { TopicReader } from "../ports.ts";
+import { STOPPED, unlessStopped } from "../unless-stopped.ts";
 import { openKafkaProducer } from "./producer.ts";
 import { openKafkaReader } from "./reader.ts";
-import { kafkaTopics } from "./topics.ts";
+import { kafkaTopics, type KafkaTopics } from "./topics.ts";
 
 /** Says which record of the plan a record is, so that the feed goes on after a stop. */
 const SEQUENCE = "penstock.demo.sequence";
@@ -12,21 +13,31 @@ const PARTITIONS = 3;
 /** Sent again after a stop: what was sent last may have reached some partitions only. */
 const AGAIN = 5000;
 
-/** A Kafka topic that the demo feeds, made where it is missing. */
+/** A Kafka topic that the demo feeds, made where it is missing. Who stops does not wait for it to be opened. */
 export async function openKafkaFeedTopic(
   topic: string,
   connection: KafkaConnection,
   surroundings: Surroundings,
+  signal: AbortSignal,
 ): Promise<Result<FeedTopic>> {
-  const missing = await ensureTopic(topic, connection, surroundings);
-  if (!missing.ok) return missing;
-  const reader = openKafkaReader(connection, surroundings);
+  const topics = kafkaTopics(connection, surroundings);
+  if (!topics.ok) return topics;
+  try {
+    const refused = await unlessStopped(ensureTopic(topics.value, topic), signal, STOPPED);
+    if (refused !== undefined) return fail(refused);
+  } finally {
+    await topics.value.close();
+  }
+  const reader = openKafkaReader(connection, surroundings, { signal });
   if (!reader.ok) return reader;
-  const next = await nextSequence(reader.value, topic);
-  await reader.value.close();
+  let end: number;
+  try {
+    end = Math.max(0, (await nextSequence(reader.value, topic)) - AGAIN);
+  } finally {
+    await reader.value.close();
+  }
   const producer = await openKafkaProducer({ connection, surroundings });
   if (!producer.ok) return producer;
-  let end = Math.max(0, next - AGAIN);
   return ok({
     end: () => end,
     async append(records) {
@@ -46,24 +57,12 @@ export async function openKafkaFeedTopic(
   });
 }
 
-async function ensureTopic(
-  topic: string,
-  connection: KafkaConnection,
-  surroundings: Surroundings,
-): Promise<Result<void>> {
-  const topics = kafkaTopics(connection, surroundings);
-  if (!topics.ok) return topics;
-  try {
-    const found = await topics.value.describe(topic);
-    if (!found.ok) return found;
-    if (found.value !== undefined) return ok(undefined);
-    const problem = await topics.value.create({ topic, partitions: PARTITIONS });
-    return problem === undefined || problem.code === "kafka-topic-exists"
-      ? ok(undefined)
-      : fail(problem);
-  } finally {
-    await topics.value.close();
-  }
+async function ensureTopic(topics: KafkaTopics, topic: string): Promise<Problem | undefined> {
+  const found = await topics.describe(topic);
+  if (!found.ok) return found.problem;
+  if (found.value !== undefined) return undefined;
+  const problem = await topics.create({ topic, partitions: PARTITIONS });
+  return problem?.code === "kafka-topic-exists" ? undefined : problem;
 }
 
 /** One after the highest that any partition ends with. */
