@@ -130,6 +130,29 @@ describe("what cannot be done is one problem and exit code 2", () => {
       () => ["replay", "staging:slow", "--at", "here"],
       /Give TOPIC\/PARTITION\/OFFSET/,
     ],
+    [
+      "an environment without a name",
+      () => ["promote", "x", "--to", ""],
+      /option '--to <environment>' is empty/,
+    ],
+    [
+      "a rollback in no environment",
+      () => ["rollback", "x", "--in", ""],
+      /option '--in <environment>' is empty/,
+    ],
+    ["a release without a hash", () => ["approve", "x", "", "--reason", "y"], /'hash' is empty/],
+    [
+      "a finding without a name",
+      () => ["approve", "x", "--reason", "y", "--finding", ""],
+      /'--finding <id>' is empty/,
+    ],
+    ["a notebook without a name", () => ["run", ""], /argument 'notebook' is empty/],
+    ["a folder without a name", () => ["init", ""], /argument 'dir' is empty/],
+    [
+      "an environment to move without a name",
+      () => ["environments", "use", "embedded", "--only", "a", ""],
+      /'--only <environment...>' is empty/,
+    ],
     ["a sample of nothing", () => ["freeze", "x", "--sample", "0%"], /Give a share above 0/],
   ];
   test.each(cases)("%s", async (_name, arguments_, said) => {
@@ -258,8 +281,8 @@ test(
     expect(moved).toMatchObject({ code: 2, stdout: "" });
     expect(moved.stderr).toContain("`use stack` or `use embedded`");
     for (const [arguments_, said] of [
-      [["rollback", "slow", "--in", "staging", "--to", ""], "`to` is not a release's hash"],
-      [["sync", "--until-idle", "--environment", ""], 'There is no environment ""'],
+      [["rollback", "slow", "--in", "staging", "--to", "?"], "`to` is not a release's hash"],
+      [["sync", "--until-idle", "--environment", "nope"], 'There is no environment "nope"'],
       [["dead-letters", "nope:slow", "--group", "ffffffffffff"], 'There is no environment "nope"'],
     ] as const) {
       const refused = await penstock([...arguments_]);

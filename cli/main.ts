@@ -11,6 +11,7 @@ import { initVerb } from "./init.ts";
 import { openVerb } from "./open.ts";
 import { promoteVerb } from "./promote.ts";
 import { replayVerb } from "./replay.ts";
+import { refuseEmpty } from "./refuse-empty.ts";
 import { registerVerb } from "./register.ts";
 import { releaseVerb } from "./release.ts";
 import { rollbackVerb } from "./rollback.ts";
@@ -28,6 +29,7 @@ const program = new Command("penstock")
   .showHelpAfterError(seeHelp)
   .exitOverride()
   .configureHelp({ showGlobalOptions: false })
+  .hook("preAction", (_, command) => refuseEmpty(command))
   .addHelpText(
     "after",
     "\nExit codes: 0 done, 1 a difference or a failed check, 2 could not do it.\n\nThe way of a transform:\n  $ penstock init my-workspace --demo && cd my-workspace\n  $ penstock run delays\n  $ penstock diff delays\n  $ penstock release delays\n  $ penstock promote delays --to staging",
