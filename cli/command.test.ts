@@ -153,6 +153,11 @@ describe("what cannot be done is one problem and exit code 2", () => {
       () => ["environments", "use", "embedded", "--only", "a", ""],
       /'--only <environment...>' is empty/,
     ],
+    [
+      "a limit to letters of no group",
+      () => ["dead-letters", "staging:slow", "--limit", "5"],
+      /--limit is of the letters of one group, and no group is named/,
+    ],
     ["a sample of nothing", () => ["freeze", "x", "--sample", "0%"], /Give a share above 0/],
   ];
   test.each(cases)("%s", async (_name, arguments_, said) => {

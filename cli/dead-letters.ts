@@ -1,5 +1,6 @@
 import { InvalidArgumentError, type Command } from "commander";
 import { visible } from "#promote/report/value.ts";
+import { ProblemError } from "#snapshots/problem.ts";
 import { columns } from "./columns.ts";
 import { read, withConnection, type Connection } from "./connect.ts";
 import { count, counted } from "./paint.ts";
@@ -7,9 +8,10 @@ import { noLettersOf } from "./no-letters.ts";
 import { print, printJson, verb, workspaceOf, type Common } from "./verb.ts";
 import { pipelineOf } from "./verify.ts";
 
-type Options = Common & { group?: string; limit: number };
+type Options = Common & { group?: string; limit?: number };
 
 const mostListed = 1_000;
+const fewListed = 20;
 
 /** `penstock dead-letters ENVIRONMENT:PIPELINE [--group ID] [--limit N]` */
 export function deadLettersVerb(program: Command): void {
@@ -23,14 +25,20 @@ export function deadLettersVerb(program: Command): void {
     ],
   )
     .option("--group <id>", "list the letters of this group, newest first", groupId)
-    .option("--limit <n>", `with --group: at most so many, up to ${mostListed}`, limitOf, 20)
-    .action((pipeline: string, options: Options) =>
-      withConnection(workspaceOf(options), (connection) =>
-        options.group === undefined
+    .option(
+      "--limit <n>",
+      `with --group: at most so many, up to ${mostListed} (default: ${fewListed})`,
+      limitOf,
+    )
+    .action((pipeline: string, options: Options) => {
+      const { group, limit } = options;
+      if (group === undefined && limit !== undefined) throw new ProblemError(limitAlone);
+      return withConnection(workspaceOf(options), (connection) =>
+        group === undefined
           ? listGroups(connection, pipeline, options)
-          : listLetters(connection, pipeline, { ...options, group: options.group }),
-      ),
-    );
+          : listLetters(connection, pipeline, { ...options, group }),
+      );
+    });
 }
 
 async function listGroups(
@@ -66,7 +74,7 @@ async function listGroups(
 async function listLetters(
   connection: Connection,
   pipeline: string,
-  { group, limit, json }: Options & { group: string },
+  { group, limit = fewListed, json }: Options & { group: string },
 ): Promise<void> {
   const routes = connection.api.pipelines[":env"][":name"]["dead-letters"];
   const query = { group, limit: String(limit) };
@@ -84,6 +92,12 @@ async function listLetters(
   const rest = found.total - found.letters.length;
   if (rest > 0) print(`… and ${counted(rest, "older letter")}.`);
 }
+
+const limitAlone = {
+  code: "usage",
+  message: "--limit is of the letters of one group, and no group is named.",
+  hint: "Say --group ID --limit N, or leave --limit out to list the groups.",
+};
 
 function inLine(reason: string): string {
   const line = visible(reason);
