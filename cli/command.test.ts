@@ -226,7 +226,7 @@ test(
     expect(none.stderr).toContain("has an id that begins with none");
     expect((await penstock(["diff", "fast"])).stderr).toContain("There are: slow.");
 
-    const released = await penstock(["release", "slow", "--json", "--message", "Slower"]);
+    const released = await penstock(["release", "slow", "--json"]);
     const { hash, findings } = JSON.parse(released.stdout) as { hash: string; findings: string[] };
     expect(released.code).toBe(0);
     expect((await penstock(["promote", "slow", "--to", "staging"])).stdout).toContain(

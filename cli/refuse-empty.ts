@@ -7,8 +7,10 @@ export function refuseEmpty(command: Command): void {
       command.error(`error: argument '${argument.name()}' is empty`);
   });
   for (const option of command.options) {
-    const value: unknown = command.getOptionValue(option.attributeName());
-    if (hasEmpty(value)) command.error(`error: option '${option.flags}' is empty`);
+    const name = option.attributeName();
+    const isSaid = command.getOptionValueSource(name) === "cli";
+    if (isSaid && hasEmpty(command.getOptionValue(name)))
+      command.error(`error: option '${option.flags}' is empty`);
   }
   if (command.parent) refuseEmpty(command.parent);
 }

@@ -117,9 +117,11 @@ function accept(
       held.end = answer.stable;
       held.rangeAt = performance.now();
       const isServed = answer.batches.length > 0;
-      if (isServed) addFetched(held, answer);
       if (isServed || offset >= answer.stable) rotate(worker, held);
-      if (isServed) worker.news.ring();
+      if (isServed) {
+        addFetched(held, answer);
+        worker.news.ring();
+      }
     }
   }
   return refused;

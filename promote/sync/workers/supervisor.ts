@@ -7,17 +7,18 @@ import type { PipelineEvent } from "../events.ts";
 import { openExpectations } from "../expectations/expectations.ts";
 import { listHalts } from "../expectations/halts.ts";
 import { openReleaseGuest, type GuestLimits } from "../guest/guest.ts";
+import { commandOf, type Known } from "./command-of.ts";
 import { lookApart, openSpecRegistry, planApart } from "./look-apart.ts";
 import { closePorts, openPorts, type Folders, type Ports } from "../open/open-ports.ts";
 import { runPipeline, type PipelineParts, type RunningPipeline } from "../pipeline/pipeline.ts";
 import { placesOf, type PipelineSpec } from "../pipeline-spec.ts";
 import { openHeldPartitions } from "./held-partitions.ts";
-import { openMeasuring } from "./measuring.ts";
+import { openMeasuring, rangesOf, withCount } from "./measuring.ts";
 import { readProgress, setHalted, setPaused } from "../order/progress.ts";
 import { keepRelease, readRelease, widestParts } from "../release-spec.ts";
 import { contractOf, planSinks, type SinkPlan } from "../open/sink-plan.ts";
 import { openSpecDecoder } from "../pipeline/spec-decoder.ts";
-import type { PartitionRange, Sink, Source, TopicReader } from "../ports.ts";
+import type { Source } from "../ports.ts";
 import { openRateMeter } from "./status.ts";
 import { GROWTH, type Growth } from "../order/stretches.ts";
 import { tuningOf, type Tuning } from "../tuning.ts";
@@ -80,8 +81,7 @@ export function openSupervisor(first: PipelineSpec, place: Place): Supervisor {
   let ports: Ports | undefined;
   /** Open while it is polled. */
   let source: Source | undefined;
-  let resumes = 0;
-  let halts = 0;
+  let known: Known = { resumes: 0, halts: 0 };
   let queue: Promise<unknown> = Promise.resolve();
   const meter = openRateMeter();
   const id = { environment: first.environment, name: first.name };
@@ -107,7 +107,7 @@ export function openSupervisor(first: PipelineSpec, place: Place): Supervisor {
 
   async function launch(): Promise<void> {
     const progress = readProgress(place.state, id);
-    ({ resumes, halts } = progress);
+    known = progress;
     backoffs.clear();
     // Which partitions of a shared topic this worker will read is the group's to say.
     if (spec.where.kind === "embedded" || progress.isPaused) partitions.recall(spec.topic);
@@ -140,7 +140,7 @@ export function openSupervisor(first: PipelineSpec, place: Place): Supervisor {
     if (problem === undefined || !endedByItself) return;
     halted(problem);
     await enqueue(async () => {
-      setHalted(place.state, id, resumes, problem);
+      setHalted(place.state, id, known.resumes, problem);
       await leave();
     }).catch(() => undefined);
   }
@@ -279,27 +279,19 @@ export function openSupervisor(first: PipelineSpec, place: Place): Supervisor {
     halted(problem);
   }
 
-  /** In another process somebody may have asked for a pause or a resume, or the pipeline may have halted. */
   function obey(): void {
     if (isObeying) return;
     const asked = readProgress(place.state, id);
-    const { isPaused, halted: met } = asked;
-    const isWaiting = live.state === "paused" || live.state === "halted";
-    const isRunning = live.state === "running";
-    const command =
-      isPaused && isRunning
-        ? pause
-        : !isPaused && asked.resumes > resumes && isWaiting
-          ? resume
-          : met !== undefined && asked.halts > halts && isRunning
-            ? () => halt(met)
-            : undefined;
+    const command = commandOf(live.state, asked, known);
     if (command === undefined) {
-      if (isRunning) ({ resumes, halts } = asked);
+      if (live.state === "running") known = asked;
       return;
     }
     isObeying = true;
-    void enqueue(command)
+    void enqueue(() => {
+      if (command === "pause") return pause();
+      return command === "resume" ? resume() : halt(command.halt);
+    })
       .catch(() => undefined)
       .finally(() => (isObeying = false));
   }
@@ -319,19 +311,9 @@ export function openSupervisor(first: PipelineSpec, place: Place): Supervisor {
         () => Promise.all([sink.count(), sink.readersBehind?.()]),
         ([rows, readers]) => {
           const one = { name: sink.name, rows, ...(readers === undefined ? {} : { readers }) };
-          if (isOpen()) change({ sinks: counted(open.sinks, one) });
+          if (isOpen()) change({ sinks: withCount(live.sinks, open.sinks, one) });
         },
       );
-  }
-
-  /** The sinks that have been counted, each with its last known number. */
-  function counted(
-    sinks: readonly Sink[],
-    one: WorkerReport["sinks"][number],
-  ): WorkerReport["sinks"] {
-    const known = new Map(live.sinks.map((sink) => [sink.name, sink]));
-    known.set(one.name, one);
-    return sinks.flatMap((sink) => known.get(sink.name) ?? []);
   }
 
   /** Servers are looked at apart, beside the pipeline's own work. A file is open once in a process: twice, each would miss what the other writes. */
@@ -406,13 +388,4 @@ export function openSupervisor(first: PipelineSpec, place: Place): Supervisor {
       place.onChange();
     },
   };
-}
-
-async function rangesOf(
-  reader: TopicReader,
-  places: readonly { topic: string }[],
-): Promise<PartitionRange[]> {
-  const topics = new Set(places.map(({ topic }) => topic));
-  const ranges = await Promise.all([...topics].map((topic) => reader.ranges(topic)));
-  return ranges.flat();
 }
